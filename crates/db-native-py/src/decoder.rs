@@ -1,0 +1,70 @@
+//! The push decoder and what it gives.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use db_native::EndMark;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use crate::batch::Batch;
+use crate::errors::{ParseError, raise};
+
+/// Annotated CSV, pushed in.
+#[pyclass(frozen, module = "db_core._native")]
+pub(crate) struct Decoder(Mutex<Option<db_native::Decoder>>);
+
+impl Decoder {
+    fn with<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut db_native::Decoder) -> R + Send) -> PyResult<R> {
+        let result = py.detach(|| {
+            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            held.as_mut().map(call)
+        });
+        result.ok_or_else(|| ParseError::new_err("the decoder is finished; a new answer needs a new decoder"))
+    }
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::new(Some(db_native::Decoder::new())))
+    }
+
+    fn feed(&self, py: Python<'_>, chunk: PyBackedBytes) -> PyResult<()> {
+        self.with(py, |decoder| decoder.feed(&chunk))?.map_err(|error| raise(py, &error))
+    }
+
+    #[getter]
+    fn rows(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, |decoder| decoder.rows())
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<Answer> {
+        self.with(py, |decoder| Answer(Arc::new(decoder.take())))
+    }
+
+    #[pyo3(signature = (*, require_end=true))]
+    fn finish(&self, py: Python<'_>, require_end: bool) -> PyResult<Answer> {
+        let end = if require_end { EndMark::Required } else { EndMark::Optional };
+        let decoder = self.with(py, std::mem::take)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let answer = py.detach(|| decoder.finish(end)).map_err(|error| raise(py, &error))?;
+        Ok(Answer(Arc::new(answer)))
+    }
+}
+
+/// A decoded answer: its tables, not yet framed.
+#[pyclass(frozen, module = "db_core._native")]
+pub(crate) struct Answer(pub(crate) Arc<db_native::Answer>);
+
+#[pymethods]
+impl Answer {
+    fn union(&self, py: Python<'_>) -> PyResult<Batch> {
+        py.detach(|| db_native::union(&self.0)).map(Batch::new).map_err(|error| raise(py, &error))
+    }
+
+    fn split(&self, py: Python<'_>) -> PyResult<Vec<Batch>> {
+        let batches = py.detach(|| db_native::split(&self.0)).map_err(|error| raise(py, &error))?;
+        Ok(batches.into_iter().map(Batch::new).collect())
+    }
+}

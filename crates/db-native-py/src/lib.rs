@@ -1,0 +1,28 @@
+//! The Python module `db_core._native`: `db_native` behind thin functions.
+//!
+//! Each binding converts its arguments, releases the GIL, calls, and maps the
+//! error. Signatures and docstrings for users: `db_core/_native.pyi`.
+
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 converts arguments into owned values")]
+
+mod batch;
+mod buffer;
+mod capsule;
+mod decoder;
+mod encoder;
+mod errors;
+mod kernels;
+
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::batch::{Batch, Column};
+    #[pymodule_export]
+    use crate::buffer::Memory;
+    #[pymodule_export]
+    use crate::decoder::{Answer, Decoder};
+    #[pymodule_export]
+    use crate::encoder::Encoder;
+    #[pymodule_export]
+    use crate::kernels::{differences, pivot};
+}

@@ -1,0 +1,228 @@
+//! One growing, typed column, and the dictionaries that constant strings share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::types::{
+    DurationNanosecondType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type,
+};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, LargeBinaryArray, LargeStringArray,
+    PrimitiveArray,
+};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+
+use crate::annotated::{ColumnSchema, Datatype};
+use crate::number;
+use crate::timestamp::TimeReader;
+
+/// The time zone in which every timestamp column is typed.
+pub(crate) const UTC: &str = "UTC";
+
+/// The distinct texts of all columns of one name, numbered by first appearance.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    codes: HashMap<Box<str>, i32>,
+    list: Vec<Box<str>>,
+}
+
+impl Words {
+    pub(crate) fn code(&mut self, word: &str) -> i32 {
+        if let Some(code) = self.codes.get(word) {
+            return *code;
+        }
+        let code = i32::try_from(self.list.len()).expect("2^31 words would not fit in memory");
+        self.list.push(word.into());
+        self.codes.insert(word.into(), code);
+        code
+    }
+
+    pub(crate) fn finish(&self) -> ArrayRef {
+        Arc::new(LargeStringArray::from_iter_values(&self.list))
+    }
+}
+
+/// Offsets and bytes of variable-length values.
+#[derive(Debug)]
+struct Varying {
+    offsets: Vec<i64>,
+    bytes: Vec<u8>,
+}
+
+impl Varying {
+    fn new() -> Self {
+        Self { offsets: vec![0], bytes: Vec::new() }
+    }
+
+    fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.offsets.push(i64::try_from(self.bytes.len()).expect("a buffer's length fits in i64"));
+    }
+
+    fn repeat(&mut self, count: usize) {
+        let end = self.offsets.len() - 1;
+        let start = if end == 0 { 0 } else { self.offsets[end - 1] };
+        let last = usize::try_from(start).expect("offsets are never negative");
+        let value = self.bytes[last..].to_vec();
+        for _ in 0..count {
+            self.push(&value);
+        }
+    }
+
+    fn finish(self) -> (OffsetBuffer<i64>, Buffer) {
+        (OffsetBuffer::new(ScalarBuffer::from(self.offsets)), Buffer::from_vec(self.bytes))
+    }
+}
+
+#[derive(Debug)]
+enum Values {
+    Long(Vec<i64>),
+    UnsignedLong(Vec<u64>),
+    Double(Vec<f64>),
+    Boolean(BooleanBufferBuilder),
+    Time(Vec<i64>, TimeReader),
+    Duration(Vec<i64>),
+    Text(Varying),
+    Binary(Varying),
+    /// Codes into the [`Words`] of this slot.
+    Word(Vec<i32>, usize),
+}
+
+/// A column under construction.
+#[derive(Debug)]
+pub(crate) struct Column {
+    values: Values,
+    nulls: NullBufferBuilder,
+    last_is_null: bool,
+}
+
+impl Column {
+    /// An empty column; `slot` picks its words if it is a dictionary.
+    pub(crate) fn new(schema: &ColumnSchema, slot: usize) -> Self {
+        let values = match schema.datatype {
+            Datatype::String if schema.is_dictionary() => Values::Word(Vec::new(), slot),
+            Datatype::String => Values::Text(Varying::new()),
+            Datatype::Long => Values::Long(Vec::new()),
+            Datatype::UnsignedLong => Values::UnsignedLong(Vec::new()),
+            Datatype::Double => Values::Double(Vec::new()),
+            Datatype::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            Datatype::Time => Values::Time(Vec::new(), TimeReader::default()),
+            Datatype::Duration => Values::Duration(Vec::new()),
+            Datatype::Binary => Values::Binary(Varying::new()),
+        };
+        Self { values, nulls: NullBufferBuilder::new(0), last_is_null: false }
+    }
+
+    /// Appends a cell's value; `false`, and nothing appended, if the text is not of this type.
+    #[inline]
+    pub(crate) fn push(&mut self, cell: &[u8], words: &mut [Words]) -> bool {
+        /// Appends what was read, if it was.
+        macro_rules! push {
+            ($values:expr, $read:expr) => {
+                match $read {
+                    Some(value) => $values.push(value),
+                    None => return false,
+                }
+            };
+        }
+        match &mut self.values {
+            Values::Long(values) => push!(values, number::long(cell)),
+            Values::UnsignedLong(values) => push!(values, number::unsigned_long(cell)),
+            Values::Double(values) => push!(values, number::double(cell)),
+            Values::Time(values, reader) => push!(values, reader.read(cell)),
+            Values::Duration(values) => push!(values, number::duration(cell)),
+            Values::Boolean(values) => match number::boolean(cell) {
+                Some(value) => values.append(value),
+                None => return false,
+            },
+            Values::Text(values) => match std::str::from_utf8(cell) {
+                Ok(text) => values.push(text.as_bytes()),
+                Err(_) => return false,
+            },
+            Values::Binary(values) => match number::base64(cell) {
+                Some(bytes) => values.push(&bytes),
+                None => return false,
+            },
+            Values::Word(codes, slot) => match std::str::from_utf8(cell) {
+                Ok(text) => codes.push(words[*slot].code(text)),
+                Err(_) => return false,
+            },
+        }
+        self.nulls.append_non_null();
+        self.last_is_null = false;
+        true
+    }
+
+    /// Appends a null.
+    pub(crate) fn push_null(&mut self) {
+        match &mut self.values {
+            Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => values.push(0),
+            Values::UnsignedLong(values) => values.push(0),
+            Values::Double(values) => values.push(0.0),
+            Values::Boolean(values) => values.append(false),
+            Values::Text(values) | Values::Binary(values) => values.push(b""),
+            Values::Word(codes, _) => codes.push(0),
+        }
+        self.nulls.append_null();
+        self.last_is_null = true;
+    }
+
+    /// Appends the last value (or null) `count` times more; there must be one.
+    pub(crate) fn repeat(&mut self, count: usize) {
+        fn again<T: Copy>(values: &mut Vec<T>, count: usize) {
+            if let Some(&last) = values.last() {
+                values.resize(values.len() + count, last);
+            }
+        }
+        match &mut self.values {
+            Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => again(values, count),
+            Values::UnsignedLong(values) => again(values, count),
+            Values::Double(values) => again(values, count),
+            Values::Boolean(values) => {
+                let last = values.get_bit(values.len() - 1);
+                values.append_n(count, last);
+            }
+            Values::Text(values) | Values::Binary(values) => values.repeat(count),
+            Values::Word(codes, _) => again(codes, count),
+        }
+        if self.last_is_null {
+            self.nulls.append_n_nulls(count);
+        } else {
+            self.nulls.append_n_non_nulls(count);
+        }
+    }
+
+    /// The column as an Arrow array; `words` are the finished dictionaries by slot.
+    pub(crate) fn finish(mut self, words: &[ArrayRef]) -> ArrayRef {
+        let nulls = self.nulls.finish();
+        match self.values {
+            Values::Long(values) => primitive::<Int64Type>(values, nulls),
+            Values::UnsignedLong(values) => primitive::<UInt64Type>(values, nulls),
+            Values::Double(values) => primitive::<Float64Type>(values, nulls),
+            Values::Duration(values) => primitive::<DurationNanosecondType>(values, nulls),
+            Values::Time(values, _) => {
+                Arc::new(PrimitiveArray::<TimestampNanosecondType>::new(values.into(), nulls).with_timezone(UTC))
+            }
+            Values::Boolean(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Text(values) => {
+                let (offsets, bytes) = values.finish();
+                Arc::new(LargeStringArray::new(offsets, bytes, nulls))
+            }
+            Values::Binary(values) => {
+                let (offsets, bytes) = values.finish();
+                Arc::new(LargeBinaryArray::new(offsets, bytes, nulls))
+            }
+            Values::Word(codes, slot) => dictionary(codes, nulls, Arc::clone(&words[slot])),
+        }
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(values.into(), nulls))
+}
+
+/// A dictionary array; codes of null rows may be anything within the words, or 0.
+pub(crate) fn dictionary(codes: Vec<i32>, nulls: Option<NullBuffer>, words: ArrayRef) -> ArrayRef {
+    debug_assert!(words.null_count() == 0);
+    Arc::new(DictionaryArray::new(PrimitiveArray::<Int32Type>::new(codes.into(), nulls), words))
+}

@@ -1,0 +1,569 @@
+//! Annotated CSV to typed columns: a push decoder.
+//!
+//! The idea, in short:
+//!
+//! ```text
+//! feed(bytes):  join the kept rest of the last call with the first line
+//!               for each whole record:
+//!                   empty line     -> the block ends (at the end: the end mark)
+//!                   #annotation    -> collect
+//!                   header         -> a new block; rows go to the columns of its schema
+//!                   row            -> append
+//!               keep what is not yet a whole record
+//! ```
+//!
+//! Two departures make it fast. Rows of one table repeat their constant cells
+//! (result, table, group key) byte for byte, so a row's constant *runs* are
+//! compared with the last row's bytes and, if equal, only counted (`same`);
+//! the columns catch up in `settle`. And only when a row does not fit that
+//! pattern (a new table, a quoted cell, a line end in a cell) is it split into
+//! fields properly. Both ways append the same values: `tests/oracle.rs`.
+//!
+//! If you change what a row may look like, change `fast_rows` and `slow_row`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+
+use crate::annotated::{Annotations, Schema};
+use crate::column::{Column, Words};
+use crate::error::{Error, ErrorKind, Position, Result, excerpt};
+use crate::scan::{self, Scan, Span};
+
+/// A table of the answer: rows `start..start + rows` of its schema's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Index into [`Answer::groups`].
+    pub group: usize,
+    /// First row.
+    pub start: usize,
+    /// Number of rows, at least one.
+    pub rows: usize,
+}
+
+/// All rows of one schema.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Names, datatypes and group key.
+    pub schema: Arc<Schema>,
+    /// One array per column of the schema, all of one length.
+    pub columns: Vec<ArrayRef>,
+    /// Number of the schema's first table, counted over the whole answer.
+    pub first_table: usize,
+}
+
+impl Group {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.len())
+    }
+}
+
+/// A decoded answer: columns by schema, and the tables in order of arrival.
+///
+/// String columns that are constant within a table are dictionaries; columns
+/// of one name share one dictionary over all groups.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// One entry per distinct schema, in order of first appearance.
+    pub groups: Vec<Group>,
+    /// The tables, in order of arrival.
+    pub tables: Vec<Table>,
+}
+
+impl AsRef<Self> for Answer {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// Whether an answer has to end with InfluxDB's end mark, an empty line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndMark {
+    /// An answer without it is cut off: an error.
+    Required,
+    /// The text may end after any row, with or without a line end.
+    Optional,
+}
+
+/// Part of a row: a run of constant columns, or one column that varies.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The constant columns from..to, and the index of their remembered bytes.
+    Run { from: usize, to: usize, run: usize },
+    /// A varying column.
+    Cell(usize),
+}
+
+/// The rows after one header row.
+#[derive(Debug)]
+struct Block {
+    schema: Arc<Schema>,
+    group: usize,
+    defaults: Vec<Vec<u8>>,
+    steps: Vec<Step>,
+    /// Bytes of each run in the last row, delimiters included.
+    runs: Vec<Vec<u8>>,
+    /// The runs are those of the current table.
+    primed: bool,
+    /// Rows whose constant cells the columns still lack.
+    same: usize,
+}
+
+impl Block {
+    fn new(schema: Arc<Schema>, group: usize, defaults: Vec<Vec<u8>>) -> Self {
+        // The annotation column, always empty in a row, opens the first run.
+        let mut steps = Vec::new();
+        let mut runs = 1;
+        let mut from = None;
+        for (index, column) in schema.columns.iter().enumerate() {
+            if column.constant {
+                from.get_or_insert(index);
+                continue;
+            }
+            if let Some(from) = from.take().or((index == 0).then_some(0)) {
+                steps.push(Step::Run { from, to: index, run: runs - 1 });
+                runs += 1;
+            }
+            steps.push(Step::Cell(index));
+        }
+        if let Some(from) = from {
+            steps.push(Step::Run { from, to: schema.columns.len(), run: runs - 1 });
+        }
+        Self { schema, group, defaults, steps, runs: vec![Vec::new(); runs], primed: false, same: 0 }
+    }
+}
+
+#[derive(Debug)]
+struct GroupBuilder {
+    schema: Arc<Schema>,
+    columns: Vec<Column>,
+    rows: usize,
+    first_table: usize,
+}
+
+#[derive(Debug, Default)]
+enum Expect {
+    /// Annotations, or the header of an error table.
+    #[default]
+    Header,
+    /// Rows of a block.
+    Rows,
+    /// The row of an error table.
+    ErrorRow,
+}
+
+/// Push decoder: [`feed`](Self::feed) bytes split anywhere, then [`finish`](Self::finish).
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// Bytes of a record that is not all here yet.
+    pending: Vec<u8>,
+    /// Offset in the answer of the first byte not yet decoded.
+    offset: usize,
+    expect: Expect,
+    annotations: Annotations,
+    block: Option<Block>,
+    groups: Vec<GroupBuilder>,
+    group_of: HashMap<Arc<Schema>, usize>,
+    tables: Vec<Table>,
+    words: Vec<Words>,
+    word_slot: HashMap<String, usize>,
+    /// Tables begun so far, over the whole answer.
+    begun: usize,
+    /// Rows of the current table decoded so far, over all batches.
+    row: usize,
+    /// The last record was an empty line.
+    at_end_mark: bool,
+    failed: bool,
+    // Kept to be reused.
+    fields: Vec<Span>,
+    cells: Vec<(usize, usize)>,
+    scratch: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder at the start of an answer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows decoded and not yet taken.
+    pub fn rows(&self) -> usize {
+        self.groups.iter().map(|group| group.rows).sum()
+    }
+
+    /// Decodes the next bytes of the answer, split anywhere.
+    ///
+    /// After an error the decoder gives nothing more.
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
+        self.guarded(|decoder| decoder.join(chunk))
+    }
+
+    /// Ends the answer and gives all that was not yet taken.
+    pub fn finish(mut self, end: EndMark) -> Result<Answer> {
+        self.guarded(|decoder| decoder.end(end))?;
+        Ok(self.take())
+    }
+
+    /// Gives the rows decoded so far and starts anew, at the same place of the answer.
+    pub fn take(&mut self) -> Answer {
+        self.settle();
+        let words: Vec<ArrayRef> = self.words.iter().map(Words::finish).collect();
+        let groups = std::mem::take(&mut self.groups)
+            .into_iter()
+            .map(|group| Group {
+                schema: group.schema,
+                columns: group.columns.into_iter().map(|column| column.finish(&words)).collect(),
+                first_table: group.first_table,
+            })
+            .collect();
+        let tables = std::mem::take(&mut self.tables);
+        self.words.clear();
+        self.word_slot.clear();
+        self.group_of.clear();
+        if let Some(mut block) = self.block.take() {
+            block.group = self.group(&block.schema);
+            block.primed = false;
+            self.block = Some(block);
+        }
+        Answer { groups, tables }
+    }
+
+    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.failed {
+            return Err(Error::syntax("the decoder has failed before; nothing more can be read"));
+        }
+        let result = step(self);
+        self.failed = result.is_err();
+        result
+    }
+
+    /// Decodes the pending record with the lines that complete it, then the rest of `chunk`.
+    fn join(&mut self, mut chunk: &[u8]) -> Result<()> {
+        while !self.pending.is_empty() {
+            let Some(feed) = memchr::memchr(b'\n', chunk) else {
+                self.pending.extend_from_slice(chunk);
+                return Ok(());
+            };
+            let (line, rest) = chunk.split_at(feed + 1);
+            chunk = rest;
+            let mut pending = std::mem::take(&mut self.pending);
+            pending.extend_from_slice(line);
+            let used = self.records(&pending)?;
+            pending.drain(..used);
+            self.pending = pending;
+        }
+        let used = self.records(chunk)?;
+        self.pending.extend_from_slice(&chunk[used..]);
+        Ok(())
+    }
+
+    fn end(&mut self, end: EndMark) -> Result<()> {
+        if end == EndMark::Optional && !self.pending.is_empty() {
+            self.join(b"\n")?;
+        }
+        let whole = self.pending.is_empty() && (end == EndMark::Optional || self.at_end_mark);
+        if !whole || matches!(self.expect, Expect::ErrorRow) || !self.annotations.is_empty() {
+            return Err(Error::from(ErrorKind::Incomplete).at(self.position(0)));
+        }
+        Ok(())
+    }
+
+    fn position(&self, ahead: usize) -> Position {
+        Position { offset: self.offset + ahead, table: self.begun.saturating_sub(1), row: self.row }
+    }
+
+    /// Decodes the whole records at the start of `bytes`; gives their length.
+    fn records(&mut self, bytes: &[u8]) -> Result<usize> {
+        let mut at = 0;
+        let mut fields = std::mem::take(&mut self.fields);
+        loop {
+            at += self.fast_rows(&bytes[at..])?;
+            match scan::record(&bytes[at..], &mut fields).map_err(|e| e.at(self.position(0)))? {
+                Scan::NeedMore => break,
+                Scan::Record(length) => {
+                    let record = &bytes[at..at + length];
+                    self.slow_record(record, &fields).map_err(|e| e.at(self.position(0)))?;
+                    self.offset += length;
+                    at += length;
+                }
+            }
+        }
+        self.fields = fields;
+        Ok(at)
+    }
+
+    /// Appends rows as long as their runs repeat and their cells are unquoted; gives their length.
+    fn fast_rows(&mut self, bytes: &[u8]) -> Result<usize> {
+        let Some(block) = self.block.as_mut().filter(|block| block.primed) else {
+            return Ok(0);
+        };
+        let group = &mut self.groups[block.group];
+        let last = block.schema.columns.len() - 1;
+        let cells = &mut self.cells;
+        let mut done = 0;
+        let mut rows = 0;
+        'rows: loop {
+            cells.clear();
+            let mut at = done;
+            for step in &block.steps {
+                match *step {
+                    Step::Run { run, .. } => {
+                        let run = &block.runs[run];
+                        if !bytes[at..].starts_with(run) {
+                            break 'rows;
+                        }
+                        at += run.len();
+                    }
+                    Step::Cell(column) => {
+                        let Some(hit) = scan::delimiter(bytes, at) else {
+                            break 'rows;
+                        };
+                        let span = scan::plain(bytes, at, hit);
+                        if bytes[at] == b'"' || (bytes[hit] == b'\n') != (column == last) {
+                            break 'rows;
+                        }
+                        cells.push((span.start, span.end));
+                        at = span.next;
+                    }
+                }
+            }
+            let mut spans = cells.iter();
+            for step in &block.steps {
+                let Step::Cell(column) = *step else { continue };
+                let Some(&(start, end)) = spans.next() else { continue };
+                if !append(&mut group.columns[column], &bytes[start..end], &block.defaults[column], &mut self.words) {
+                    let error = bad_cell(&block.schema, column, &bytes[start..end], &block.defaults[column]);
+                    return Err(error.at(Position {
+                        offset: self.offset + done,
+                        table: self.begun.saturating_sub(1),
+                        row: self.row + rows,
+                    }));
+                }
+            }
+            rows += 1;
+            done = at;
+        }
+        block.same += rows;
+        group.rows += rows;
+        self.row += rows;
+        self.offset += done;
+        if let Some(table) = self.tables.last_mut() {
+            table.rows += rows;
+        }
+        Ok(done)
+    }
+
+    /// Takes in one record of any kind.
+    fn slow_record(&mut self, record: &[u8], fields: &[Span]) -> Result<()> {
+        self.at_end_mark = matches!(fields, [only] if only.start == only.end && !only.quoted);
+        if self.at_end_mark {
+            if !self.annotations.is_empty() {
+                return Err(Error::syntax("an empty line between annotations and their header"));
+            }
+            self.close_block();
+            self.expect = Expect::Header;
+            return Ok(());
+        }
+        if record[0] == b'#' {
+            self.close_block();
+            self.expect = Expect::Header;
+            let cells = self.texts(record, fields);
+            return self.annotations.add(cells);
+        }
+        match self.expect {
+            Expect::Header => self.header(record, fields),
+            Expect::Rows => self.slow_row(record, fields),
+            Expect::ErrorRow => {
+                let cells = self.texts(record, fields);
+                let cell = |index: usize| {
+                    cells.get(index).map(|c| String::from_utf8_lossy(c).into_owned()).unwrap_or_default()
+                };
+                Err(ErrorKind::Server { message: cell(1), reference: cell(2) }.into())
+            }
+        }
+    }
+
+    fn texts(&mut self, record: &[u8], fields: &[Span]) -> Vec<Vec<u8>> {
+        fields.iter().map(|span| cell(record, *span, &mut self.scratch).to_vec()).collect()
+    }
+
+    fn header(&mut self, record: &[u8], fields: &[Span]) -> Result<()> {
+        let header = self.texts(record, fields);
+        let annotations = std::mem::take(&mut self.annotations);
+        if header.len() >= 2
+            && header[0].is_empty()
+            && header[1] == b"error"
+            && header.get(2).is_none_or(|c| c == b"reference")
+        {
+            self.expect = Expect::ErrorRow;
+            return Ok(());
+        }
+        let (schema, defaults) = annotations.finish(&header)?;
+        let schema = Arc::new(schema);
+        let group = self.group(&schema);
+        self.block = Some(Block::new(schema, group, defaults));
+        self.expect = Expect::Rows;
+        Ok(())
+    }
+
+    /// Index of the columns for this schema, made if it is new.
+    fn group(&mut self, schema: &Arc<Schema>) -> usize {
+        if let Some(&group) = self.group_of.get(schema) {
+            return group;
+        }
+        let mut columns = Vec::with_capacity(schema.columns.len());
+        for column in &schema.columns {
+            let slot = if column.is_dictionary() {
+                *self.word_slot.entry(column.name.clone()).or_insert_with(|| {
+                    self.words.push(Words::default());
+                    self.words.len() - 1
+                })
+            } else {
+                0
+            };
+            columns.push(Column::new(column, slot));
+        }
+        self.groups.push(GroupBuilder { schema: Arc::clone(schema), columns, rows: 0, first_table: self.begun });
+        self.group_of.insert(Arc::clone(schema), self.groups.len() - 1);
+        self.groups.len() - 1
+    }
+
+    fn slow_row(&mut self, record: &[u8], fields: &[Span]) -> Result<()> {
+        let Some(mut block) = self.block.take() else {
+            return Err(Error::syntax("a row without a header"));
+        };
+        let result = self.row_of(&mut block, record, fields);
+        self.block = Some(block);
+        result
+    }
+
+    fn row_of(&mut self, block: &mut Block, record: &[u8], fields: &[Span]) -> Result<()> {
+        if fields.len() != block.schema.columns.len() + 1 {
+            return Err(Error::syntax(format!(
+                "a row of {} cells under a header of {}",
+                fields.len(),
+                block.schema.columns.len() + 1
+            )));
+        }
+        if fields[0].start != fields[0].end {
+            return Err(Error::syntax("a row's first cell, for annotations, must be empty"));
+        }
+        let fields = &fields[1..];
+        // The first run starts with the record, for the annotation column's comma.
+        let bytes_of = |from: usize, to: usize| {
+            let start = if from == 0 { 0 } else { fields[from - 1].next };
+            let end = if to == 0 { fields[0].start - usize::from(fields[0].quoted) } else { fields[to - 1].next };
+            &record[start..end]
+        };
+        let mut new_table = false;
+        for step in &block.steps {
+            if let Step::Run { from, to, run } = *step {
+                new_table = new_table || bytes_of(from, to) != block.runs[run].as_slice();
+            }
+        }
+        if new_table {
+            self.settle_block(block);
+            for step in &block.steps {
+                if let Step::Run { from, to, run } = *step {
+                    block.runs[run].clear();
+                    block.runs[run].extend_from_slice(bytes_of(from, to));
+                }
+            }
+            self.begun += 1;
+            self.row = 0;
+        }
+        // After `take`, the rest of a table opens a span of its own.
+        let new_span = new_table || !block.primed;
+        block.primed = true;
+        if new_span {
+            let start = self.groups[block.group].rows;
+            self.tables.push(Table { group: block.group, start, rows: 0 });
+        } else {
+            block.same += 1;
+        }
+        let group = &mut self.groups[block.group];
+        for (index, span) in fields.iter().enumerate() {
+            let column = &block.schema.columns[index];
+            if column.constant && !new_span {
+                continue;
+            }
+            let text = cell(record, *span, &mut self.scratch);
+            let appended = if span.quoted && text.is_empty() && column.datatype == crate::Datatype::String {
+                group.columns[index].push(text, &mut self.words)
+            } else {
+                append(&mut group.columns[index], text, &block.defaults[index], &mut self.words)
+            };
+            if !appended {
+                return Err(bad_cell(&block.schema, index, text, &block.defaults[index]));
+            }
+        }
+        group.rows += 1;
+        self.row += 1;
+        if let Some(table) = self.tables.last_mut() {
+            table.rows += 1;
+        }
+        Ok(())
+    }
+
+    fn close_block(&mut self) {
+        self.settle();
+        self.block = None;
+    }
+
+    /// Brings the constant columns of the current block up to its rows.
+    fn settle(&mut self) {
+        if let Some(mut block) = self.block.take() {
+            self.settle_block(&mut block);
+            self.block = Some(block);
+        }
+    }
+
+    fn settle_block(&mut self, block: &mut Block) {
+        let same = std::mem::take(&mut block.same);
+        if same == 0 {
+            return;
+        }
+        let columns = &mut self.groups[block.group].columns;
+        for (column, schema) in columns.iter_mut().zip(&block.schema.columns) {
+            if schema.constant {
+                column.repeat(same);
+            }
+        }
+    }
+}
+
+/// Text of a field, unescaped into `scratch` where that is needed.
+fn cell<'a>(record: &'a [u8], span: Span, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    let text = &record[span.start..span.end];
+    if span.escaped {
+        scan::unescape(text, scratch);
+        scratch
+    } else {
+        text
+    }
+}
+
+/// Appends a cell, its default if it is empty, null if that is empty too.
+#[inline]
+fn append(column: &mut Column, text: &[u8], default: &[u8], words: &mut [Words]) -> bool {
+    if !text.is_empty() {
+        column.push(text, words)
+    } else if !default.is_empty() {
+        column.push(default, words)
+    } else {
+        column.push_null();
+        true
+    }
+}
+
+fn bad_cell(schema: &Schema, column: usize, text: &[u8], default: &[u8]) -> Error {
+    let column = &schema.columns[column];
+    ErrorKind::Value {
+        column: column.name.clone(),
+        datatype: column.datatype.name(),
+        text: excerpt(if text.is_empty() { default } else { text }),
+    }
+    .into()
+}

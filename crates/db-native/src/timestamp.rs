@@ -1,0 +1,165 @@
+//! RFC 3339 text to nanoseconds since the Unix epoch, exactly.
+
+const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+/// `days_from_civil`.
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+const fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Value of an all-digit slice of at most nine bytes.
+#[inline]
+fn digits(text: &[u8]) -> Option<i64> {
+    let mut value = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(value)
+}
+
+/// Reads times, remembering the last date: neighbouring rows share it.
+#[derive(Clone, Debug)]
+pub(crate) struct TimeReader {
+    date: [u8; 10],
+    midnight: i64,
+}
+
+impl Default for TimeReader {
+    fn default() -> Self {
+        Self { date: *b"1970-01-01", midnight: 0 }
+    }
+}
+
+impl TimeReader {
+    /// Nanoseconds since the epoch of `YYYY-MM-DDTHH:MM:SS[.fffffffff](Z|±HH:MM)`.
+    ///
+    /// `None` if the text is something else or outside 1677-09-21 to 2262-04-11,
+    /// the range of 64-bit nanoseconds.
+    #[inline]
+    pub(crate) fn read(&mut self, text: &[u8]) -> Option<i64> {
+        let (date, rest) = text.split_first_chunk::<10>()?;
+        if *date != self.date {
+            self.midnight = midnight(date)?;
+            self.date = *date;
+        }
+        let (clock, mut rest) = rest.split_first_chunk::<9>()?;
+        let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = *clock else {
+            return None;
+        };
+        let (hour, minute, second) = (digits(&[h1, h2])?, digits(&[m1, m2])?, digits(&[s1, s2])?);
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let mut nanos = ((hour * 60 + minute) * 60 + second) * SECOND;
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let width = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            if !(1..=9).contains(&width) {
+                return None;
+            }
+            nanos += digits(&fraction[..width])? * 10_i64.pow(9 - u32::try_from(width).ok()?);
+            rest = &fraction[width..];
+        }
+        // In 128 bits, as the day at either end of the range is only partly in it.
+        let total = i128::from(self.midnight) * i128::from(DAY) + i128::from(nanos - offset(rest)?);
+        i64::try_from(total).ok()
+    }
+}
+
+/// Day number of `YYYY-MM-DD`.
+fn midnight(date: &[u8; 10]) -> Option<i64> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else {
+        return None;
+    };
+    let (year, month, day) = (digits(&[y1, y2, y3, y4])?, digits(&[m1, m2])?, digits(&[d1, d2])?);
+    let valid = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+    valid.then(|| days_from_civil(year, month, day))
+}
+
+/// Nanoseconds east of UTC of `Z` or `±HH:MM`.
+#[inline]
+fn offset(zone: &[u8]) -> Option<i64> {
+    match *zone {
+        [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (digits(&[h1, h2])?, digits(&[m1, m2])?);
+            let east = (hours * 60 + minutes) * 60 * SECOND;
+            (hours < 24 && minutes < 60).then_some(if sign == b'-' { -east } else { east })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TimeReader;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Option<i64> {
+        TimeReader::default().read(text.as_bytes())
+    }
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(Some(0), read("1970-01-01T00:00:00Z"));
+        assert_eq!(Some(951_782_400_000_000_000), read("2000-02-29T00:00:00Z"));
+        assert_eq!(Some(1), read("1970-01-01T00:00:00.000000001Z"));
+        assert_eq!(Some(-5_400_000_000_000), read("1970-01-01T00:00:00+01:30"));
+        assert_eq!(Some(500_000_000), read("1969-12-31T23:00:00.5-01:00"));
+        assert_eq!(Some(i64::MAX), read("2262-04-11T23:47:16.854775807Z"));
+        assert_eq!(Some(i64::MIN), read("1677-09-21T00:12:43.145224192Z"));
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_refused() {
+        for text in [
+            "",
+            "2024-01-01",
+            "2024-13-01T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:00",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00:00.1234567890Z",
+            "2024-01-01T00:00:00ZZ",
+            "2024-01-01T00:00:00+1:00",
+            "0001-01-01T00:00:00Z",
+            "2262-04-11T23:47:16.854775808Z",
+            "2024-01-0xT00:00:00Z",
+        ] {
+            assert_eq!(None, read(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_jiff(nanos in any::<i64>(), again in any::<i64>()) {
+            let mut reader = TimeReader::default();
+            for nanos in [nanos, nanos.saturating_add(1), again] {
+                let text = jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap().to_string();
+                prop_assert_eq!(Some(nanos), reader.read(text.as_bytes()), "{}", text);
+            }
+        }
+    }
+}
