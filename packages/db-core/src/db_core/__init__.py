@@ -1,0 +1,76 @@
+"""Errors, settings and the native heart of db-influx and db-redis.
+
+Errors are there at once; everything else, and with it the native extension,
+is loaded when it is first used, so that `import db_redis` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from db_core.errors import (
+    AmbiguousSeriesError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailedError,
+    DatabaseError,
+    IncompleteResultError,
+    InvalidArgumentError,
+    NotFoundError,
+    OperationTimeoutError,
+    ParseError,
+    QueryError,
+    SchemaConflictError,
+    SerializationError,
+    WriteError,
+)
+
+if TYPE_CHECKING:
+    from db_core.annotated_csv import iter_annotated_csv, read_annotated_csv
+    from db_core.frame import Frame
+    from db_core.line_protocol import to_line_protocol
+    from db_core.meter import meter_differences
+
+__all__ = [
+    "AmbiguousSeriesError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "DatabaseError",
+    "Frame",
+    "IncompleteResultError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "OperationTimeoutError",
+    "ParseError",
+    "QueryError",
+    "SchemaConflictError",
+    "SerializationError",
+    "WriteError",
+    "iter_annotated_csv",
+    "meter_differences",
+    "read_annotated_csv",
+    "to_line_protocol",
+]
+
+_LAZY = {
+    "Frame": "db_core.frame",
+    "iter_annotated_csv": "db_core.annotated_csv",
+    "meter_differences": "db_core.meter",
+    "read_annotated_csv": "db_core.annotated_csv",
+    "to_line_protocol": "db_core.line_protocol",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

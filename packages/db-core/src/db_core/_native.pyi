@@ -1,0 +1,135 @@
+"""Signatures of the native extension, for use within db_core and db_influx's framing.
+
+Every call releases the GIL while it computes. Errors are those of
+`db_core.errors`. Objects may be shared between threads.
+"""
+
+from collections.abc import Buffer, Sequence
+from typing import Literal, TypeAlias, final
+
+_Kind: TypeAlias = Literal[
+    "float64",
+    "int64",
+    "uint64",
+    "bool",
+    "timestamp",
+    "duration",
+    "string",
+    "dictionary",
+    "binary",
+    "null",
+]
+
+@final
+class Memory(Buffer):
+    """Writable memory of a column, as a buffer of bytes; numpy can use it without a copy."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Column:
+    """One column of a batch, whose values are taken once."""
+
+    @property
+    def kind(self) -> _Kind: ...
+    @property
+    def tz(self) -> str | None:
+        """Time zone of a timestamp column."""
+
+    def nulls(self) -> Memory | None:
+        """Bytes, 1 where null; None if there are no nulls."""
+
+    def values(self) -> Memory | list[str | None] | list[bytes | None] | tuple[Memory, list[str]]:
+        """Give the values: memory, a list, or for a dictionary int32 codes (-1 where null) and words.
+
+        The memory is the column's own if nothing else holds it, else a copy.
+        """
+
+@final
+class Batch:
+    """Typed columns of one length; Arrow's PyCapsule protocol hands them on without a copy."""
+
+    @staticmethod
+    def from_arrow(source: object) -> Batch:
+        """Read all of an object's `__arrow_c_stream__`."""
+
+    @staticmethod
+    def from_columns(columns: Sequence[tuple[str, str, object, Buffer | None]]) -> Batch:
+        """Copy columns: name, kind, values (a buffer, a list, or codes and words) and nulls (1 where null)."""
+
+    def __len__(self) -> int: ...
+    @property
+    def names(self) -> list[str]: ...
+    def slice(self, start: int, rows: int) -> Batch: ...
+    def columns(self) -> list[Column]: ...
+    def release(self) -> list[Column]:
+        """Give the columns away; the batch can't be used again."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+
+@final
+class Answer:
+    """A decoded answer, its tables kept apart by schema."""
+
+    def union(self) -> Batch: ...
+    def split(self) -> list[Batch]: ...
+
+@final
+class Decoder:
+    """Push decoder of annotated CSV; the result is the same for every split of the input."""
+
+    def __new__(cls) -> Decoder: ...
+    def feed(self, chunk: bytes) -> None: ...
+    @property
+    def rows(self) -> int:
+        """Rows decoded and not yet taken."""
+
+    def take(self) -> Answer:
+        """Give the rows decoded so far; decoding goes on after them."""
+
+    def finish(self, *, require_end: bool = True) -> Answer: ...
+
+@final
+class Encoder:
+    """A checked frame, written as line protocol body by body."""
+
+    def __new__(
+        cls,
+        batch: Batch,
+        measurement: str,
+        *,
+        tag_columns: Sequence[str],
+        time_column: str,
+        tags: Sequence[tuple[str, str]],
+        precision: str,
+    ) -> Encoder: ...
+    def __len__(self) -> int: ...
+    def body(self, limit: int) -> bytes | None:
+        """Give the next lines, at least `limit` bytes of them if so many are left; None at the end."""
+
+def pivot(
+    answers: Sequence[Answer],
+    *,
+    fields: Sequence[str] | None,
+    levels: Sequence[str] | None,
+    tag_columns: bool,
+    empty_text: bool,
+    tz: str,
+) -> tuple[Batch, int]:
+    """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
+
+    Args:
+        answers: The slices of one read.
+        fields: Columns in this order; None is every field found, by name.
+        levels: Tags that lead the frame; None is those that differ.
+        tag_columns: Append the other tags.
+        empty_text: Empty cells of string fields are empty strings, not nulls.
+        tz: Zone of the time column's type.
+
+    Returns:
+        Levels, `time`, fields, tags; and how many of the columns are levels.
+    """
+
+def differences(batch: Batch, *, keys: Sequence[int]) -> Batch:
+    """Replace all columns but the keys, given by position, by differences within each series."""

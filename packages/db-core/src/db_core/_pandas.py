@@ -1,0 +1,181 @@
+"""pandas from native columns and back, through numpy's buffers: pyarrow is not needed.
+
+Imported when a pandas frame is first made or read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from db_core._native import Batch
+from db_core.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from db_core._native import Column
+
+__all__ = ["from_pandas", "to_pandas"]
+
+_NAT = np.iinfo(np.int64).min
+
+
+def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd.DataFrame:
+    """Make a DataFrame; the first `index` columns, the last of them times, are its index."""
+    rows = _index(names[:index], columns[:index]) if index else None
+    arrays = {position: _array(column) for position, column in enumerate(columns[index:])}
+    frame = pd.DataFrame(arrays, index=rows, copy=False)
+    # By position, since a field may have a tag's name.
+    frame.columns = pd.Index(names[index:], dtype="str")
+    return frame
+
+
+def _index(names: Sequence[str], columns: Sequence[Column]) -> pd.Index:
+    times = _times(columns[-1])
+    if len(columns) == 1:
+        return pd.DatetimeIndex(times, name=names[0])
+    codes, unique = pd.factorize(times, sort=True)
+    levels: list[Any] = []
+    level_codes: list[Any] = []
+    for column in columns[:-1]:
+        memory, words = column.values()
+        levels.append(pd.Index(words, dtype="str"))
+        level_codes.append(np.frombuffer(memory, np.int32))
+    return pd.MultiIndex(
+        levels=[*levels, unique],
+        codes=[*level_codes, codes],
+        names=list(names),
+        verify_integrity=False,
+    )
+
+
+def _array(column: Column) -> Any:
+    kind = column.kind
+    if kind == "timestamp":
+        return _times(column)
+    nulls = column.nulls()
+    mask = None if nulls is None else np.frombuffer(nulls, np.bool_)
+    values = column.values()
+    if kind == "float64":
+        floats = np.frombuffer(values, np.float64)
+        if mask is not None:
+            floats[mask] = np.nan
+        return floats
+    if kind in ("int64", "uint64"):
+        integers = np.frombuffer(values, kind)
+        return integers if mask is None else pd.arrays.IntegerArray(integers, mask)
+    if kind == "bool":
+        booleans = np.frombuffer(values, np.bool_)
+        return booleans if mask is None else pd.arrays.BooleanArray(booleans, mask)
+    if kind == "duration":
+        nanos = np.frombuffer(values, np.int64)
+        if mask is not None:
+            nanos[mask] = _NAT
+        return nanos.view("m8[ns]")
+    if kind == "string":
+        return pd.array(values, dtype="str")
+    if kind == "dictionary":
+        codes, words = values
+        return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), pd.Index(words, dtype="str"))
+    if kind == "binary":
+        return pd.Series(values, dtype=object).array
+    return np.full(len(np.frombuffer(values, np.float64)), None, dtype=object)
+
+
+def _times(column: Column) -> Any:
+    nulls = column.nulls()
+    tz = column.tz
+    nanos = np.frombuffer(column.values(), np.int64)
+    if nulls is not None:
+        nanos[np.frombuffer(nulls, np.bool_)] = _NAT
+    times = pd.DatetimeIndex(nanos.view("M8[ns]"), copy=False)
+    if tz is not None:
+        times = times.tz_localize("UTC")
+    return times.array if tz in (None, "UTC") else times.tz_convert(tz).array
+
+
+def from_pandas(frame: pd.DataFrame) -> Batch:
+    """Copy a DataFrame into native columns; index levels lead, but for a RangeIndex without a name."""
+    columns = []
+    if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
+        for level in range(frame.index.nlevels):
+            values = frame.index.get_level_values(level)
+            is_time = isinstance(values, pd.DatetimeIndex)
+            name = values.name if values.name is not None else "time" if is_time else f"level_{level}"
+            columns.append(_column(name, pd.Series(values)))
+    columns += [_column(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
+    return Batch.from_columns(columns)
+
+
+def _column(name: object, series: pd.Series[Any]) -> tuple[str, str, object, NDArray[np.uint8] | None]:
+    if not isinstance(name, str):
+        message = f"a column's name must be text, not {name!r}"
+        raise InvalidArgumentError(message)
+    if series.dtype == object:
+        series = _infer(name, series)
+    nulls = series.isna().to_numpy(dtype=bool)
+    mask = nulls.view(np.uint8) if nulls.any() else None
+    kind = getattr(series.dtype, "kind", "O")
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        words = series.cat.categories
+        if pd.api.types.infer_dtype(words, skipna=False) in ("string", "empty"):
+            codes = np.where(nulls, 0, series.cat.codes.to_numpy()).astype(np.int32)
+            return name, "dictionary", (codes, list(words)), mask
+        return _column(name, series.astype(words.dtype))
+    if kind in "iu":
+        wide = "int64" if kind == "i" else "uint64"
+        integers = series.array.fillna(0) if mask is not None else series
+        return name, wide, np.ascontiguousarray(np.asarray(integers, dtype=wide)), mask
+    if kind == "f":
+        floats = series.to_numpy(dtype="float64", na_value=np.nan)
+        return name, "float64", np.ascontiguousarray(floats), mask
+    if kind == "b":
+        booleans = series.fillna(value=False) if mask is not None else series
+        return name, "bool", np.asarray(booleans, dtype=bool).view(np.uint8), mask
+    if kind == "M":
+        return name, "timestamp", _nanoseconds(name, series), mask
+    if isinstance(series.dtype, pd.StringDtype) or pd.api.types.is_string_dtype(series.dtype):
+        texts = series.astype(object)
+        return name, "string", (texts.where(~nulls, None) if mask is not None else texts).tolist(), None
+    message = f"column {name!r}: {series.dtype} can't be kept; numbers, booleans, strings and times can"
+    raise InvalidArgumentError(message)
+
+
+def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
+    """Type a column of Python objects by what all of them are."""
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    target = {
+        "boolean": "boolean",
+        "empty": "Float64",
+        "floating": "Float64",
+        "integer": "Int64",
+        "string": "str",
+    }.get(inferred)
+    if target is None:
+        message = f"column {name!r}: objects that are {inferred}; a column holds one type"
+        raise InvalidArgumentError(message)
+    try:
+        return series.astype(target)
+    except (OverflowError, TypeError, ValueError):
+        if inferred != "integer":
+            raise
+    try:
+        return series.astype("UInt64")
+    except (OverflowError, TypeError, ValueError) as error:
+        message = f"column {name!r}: an integer exceeds 64 bits"
+        raise InvalidArgumentError(message) from error
+
+
+def _nanoseconds(name: str, series: pd.Series[Any]) -> NDArray[np.int64]:
+    """Nanoseconds since the epoch; a time without a zone is UTC."""
+    times = pd.DatetimeIndex(series)
+    try:
+        return np.ascontiguousarray(times.as_unit("ns").asi8)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
+        message = f"column {name!r}: a time lies outside 1677-09-21 to 2262-04-11"
+        raise InvalidArgumentError(message) from error

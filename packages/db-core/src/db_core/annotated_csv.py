@@ -1,0 +1,120 @@
+"""Annotated CSV, as InfluxDB 2.x answers, from anywhere that yields bytes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from db_core._native import Answer, Decoder
+from db_core.errors import InvalidArgumentError
+from db_core.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Answer", "Source", "decode", "iter_annotated_csv", "read_annotated_csv", "split", "union"]
+
+Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Iterable[bytes]"
+
+_CHUNK = 1 << 20
+
+
+def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
+    """Read an answer into one frame.
+
+    Args:
+        source: Bytes, a path, a binary file, or an iterable of bytes split anywhere.
+        require_end: The text must end with InfluxDB's end mark, an empty line, without which an
+            answer is cut off. Pass False for text from elsewhere.
+
+    Returns:
+        The union of the answer's tables: columns in order of first appearance, rows in order of
+        arrival, absent cells null, ``#default`` applied. An empty cell without a default is null.
+        Columns are float64, int64, uint64, bool, timestamp[ns, UTC], duration[ns], string or binary;
+        strings of the group key are dictionaries. A column that is integer in one table and float in
+        another is float64 where that is exact.
+
+    Raises:
+        IncompleteResultError: The text is cut off.
+        ParseError: The text is not annotated CSV; says byte, table and row.
+        QueryError: The answer holds an error of the server.
+        SchemaConflictError: A column carries types that do not unify; names both tables.
+    """
+    return union(decode(source, require_end=require_end))
+
+
+def iter_annotated_csv(source: Source, *, batch_rows: int = 65_536, require_end: bool = True) -> Iterator[Frame]:
+    """Read an answer as frames of at most `batch_rows` rows, each of one schema.
+
+    Memory is bounded by the batch, whatever the answer's size. That the answer was complete is known
+    when the iterator ends without an error, not before.
+
+    Args:
+        source: As for `read_annotated_csv`.
+        batch_rows: Most rows of a frame, above 0.
+        require_end: As for `read_annotated_csv`.
+
+    Raises:
+        InvalidArgumentError: `batch_rows` is below 1.
+        DatabaseError: As for `read_annotated_csv`, when the iterator reaches the fault.
+    """
+    if batch_rows < 1:
+        message = f"`batch_rows` must be 1 or more, not {batch_rows}"
+        raise InvalidArgumentError(message, argument="batch_rows")
+    return _batches(source, batch_rows, require_end=require_end)
+
+
+def decode(source: Source, *, require_end: bool = True) -> Answer:
+    """Decode an answer without framing it: tables stay apart by schema.
+
+    Arguments and errors are those of `read_annotated_csv`, but for conflicts, which arise in framing.
+    """
+    decoder = Decoder()
+    for chunk in _chunks(source):
+        decoder.feed(chunk)
+    return decoder.finish(require_end=require_end)
+
+
+def union(answer: Answer) -> Frame:
+    """Give all tables as one frame; see `read_annotated_csv`."""
+    return Frame(answer.union())
+
+
+def split(answer: Answer) -> list[Frame]:
+    """Give one frame per schema, in order of first appearance."""
+    return [Frame(batch) for batch in answer.split()]
+
+
+def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[Frame]:
+    decoder = Decoder()
+    for chunk in _chunks(source):
+        decoder.feed(chunk)
+        if decoder.rows >= batch_rows:
+            yield from _cut(decoder.take(), batch_rows)
+    yield from _cut(decoder.finish(require_end=require_end), batch_rows)
+
+
+def _cut(answer: Answer, batch_rows: int) -> Iterator[Frame]:
+    for batch in answer.split():
+        for start in range(0, len(batch), batch_rows):
+            yield Frame(batch.slice(start, batch_rows))
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
+    """Pieces of the source, none too large to be decoded in between."""
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            yield from _chunks(file)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        view = memoryview(source).cast("B")
+        for start in range(0, len(view), _CHUNK):
+            yield bytes(view[start : start + _CHUNK])
+    elif hasattr(source, "read"):
+        while chunk := source.read(_CHUNK):
+            yield bytes(chunk)
+    else:
+        for chunk in source:
+            if not isinstance(chunk, bytes | bytearray | memoryview):
+                message = f"`source` must yield bytes, not {type(chunk).__name__}"
+                raise InvalidArgumentError(message, argument="source")
+            yield bytes(chunk)

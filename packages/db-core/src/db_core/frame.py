@@ -1,0 +1,188 @@
+"""`Frame`: typed columns that pass to pandas, polars and Arrow; the one edge to those libraries.
+
+Each is imported when it is first asked for. pandas' own half is `_pandas`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+
+from db_core._native import Batch
+from db_core.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from db_core._native import Column
+
+__all__ = ["Frame", "Into", "check_into"]
+
+Into: TypeAlias = Literal["pandas", "polars", "arrow"]
+
+_LIBRARY = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
+
+
+def check_into(into: object) -> Into:
+    """Give `into` if it names a kind of frame whose library is installed.
+
+    Raises:
+        InvalidArgumentError: It does not, or the library is missing.
+    """
+    for known in get_args(Into):
+        if into == known:
+            if find_spec(_LIBRARY[known]) is None:
+                message = f"`into={known!r}` needs {_LIBRARY[known]}, which is not installed"
+                raise InvalidArgumentError(message, argument="into")
+            return known  # type: ignore[no-any-return]
+    message = f"`into` must be one of {', '.join(map(repr, get_args(Into)))}, not {into!r}"
+    raise InvalidArgumentError(message, argument="into")
+
+
+class Frame:
+    """Typed columns of one length, read-only.
+
+    Anything that reads Arrow's PyCapsule protocol takes a `Frame` as it is, without a copy:
+    ``polars.DataFrame(frame)``, ``pyarrow.table(frame)``, ``duckdb.sql("from frame")``.
+
+    The leading columns may be an index (`index`): ordinary columns in polars and Arrow, the index
+    in pandas.
+    """
+
+    __slots__ = ("_batch", "_index")
+
+    def __init__(self, batch: Batch, index: int = 0) -> None:
+        self._batch = batch
+        self._index = index
+
+    @classmethod
+    def of(cls, source: object) -> Frame:
+        """Give `source` as a `Frame`.
+
+        Args:
+            source: A `Frame`, a pandas DataFrame (copied; index levels become columns), or any frame
+                with Arrow's PyCapsule protocol (not copied).
+
+        Raises:
+            InvalidArgumentError: It is none of these, or holds a type that can't be kept.
+        """
+        if isinstance(source, Frame):
+            return source
+        if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
+            from db_core._pandas import from_pandas
+
+            return cls(from_pandas(source))
+        if not hasattr(source, "__arrow_c_stream__"):
+            message = (
+                "a frame must be a pandas DataFrame or have Arrow's PyCapsule protocol, "
+                f"not {type(source).__module__}.{type(source).__qualname__}"
+            )
+            raise InvalidArgumentError(message, argument="frame")
+        return cls(Batch.from_arrow(source))
+
+    @property
+    def batch(self) -> Batch:
+        """The native columns."""
+        return self._batch
+
+    def derive(self, batch: Batch) -> Self:
+        """Give a frame of other columns with the same index."""
+        return type(self)(batch, self._index)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self._batch)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns, the index first."""
+        return self._batch.names
+
+    @property
+    def index(self) -> list[str]:
+        """Names of the leading columns that are the index."""
+        return self._batch.names[: self._index]
+
+    def __repr__(self) -> str:
+        return f"<Frame: {len(self)} rows x {self.columns}>"
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._batch.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._batch.__arrow_c_schema__()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Copy into a pandas DataFrame.
+
+        float64, int64, uint64, bool, str, datetime64[ns, tz], timedelta64[ns] and object (bytes); with
+        nulls Int64, UInt64 and boolean, NaN or NaT elsewhere. Dictionaries are categories, as index
+        levels plain strings.
+        """
+        from db_core._pandas import to_pandas
+
+        return to_pandas(self._batch.names, self._batch.columns(), self._index)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Pass to a polars DataFrame, without a copy where polars needs none."""
+        import polars as pl
+
+        self._check_names()
+        return pl.DataFrame(self)
+
+    def to_arrow(self) -> pa.Table:
+        """Pass to a pyarrow Table, without a copy."""
+        import pyarrow as pa
+
+        self._check_names()
+        return pa.table(self)
+
+    def to_pydict(self) -> dict[str, list[Any]]:
+        """Give each column as a list: float, int, bool, str, bytes; times as int nanoseconds; None where null."""
+        columns = zip(self._batch.names, self._batch.columns(), strict=True)
+        return {name: _values(column) for name, column in columns}
+
+    def release(self, into: Into) -> Any:  # noqa: ANN401 - the type depends on `into`
+        """Hand the columns over as a frame of another library, without a copy; this one is used up.
+
+        Args:
+            into: "pandas", "polars" or "arrow".
+        """
+        if into == "polars":
+            return self.to_polars()
+        if into == "arrow":
+            return self.to_arrow()
+        from db_core._pandas import to_pandas
+
+        names = self._batch.names
+        return to_pandas(names, self._batch.release(), self._index)
+
+    def _check_names(self) -> None:
+        names = self.columns
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = (
+                f"{', '.join(map(repr, twice))} would name two columns, which polars and Arrow can't hold: "
+                "a field has the name of a tag or of the time; read into pandas, or leave the field out"
+            )
+            raise InvalidArgumentError(message, argument="into")
+
+
+_MEMORY_FORMAT = {"float64": "d", "int64": "q", "uint64": "Q", "bool": "?", "timestamp": "q", "duration": "q"}
+
+
+def _values(column: Column) -> list[Any]:
+    kind = column.kind
+    nulls = column.nulls()
+    values: Any = column.values()
+    if kind in _MEMORY_FORMAT:
+        listed = memoryview(values).cast(_MEMORY_FORMAT[kind]).tolist()
+        if nulls is None:
+            return listed
+        return [None if null else value for value, null in zip(listed, memoryview(nulls), strict=True)]
+    if kind == "dictionary":
+        codes, words = values
+        return [None if code < 0 else words[code] for code in memoryview(codes).cast("i")]
+    return [None] * (len(values) // 8) if kind == "null" else list(values)

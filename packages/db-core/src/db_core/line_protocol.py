@@ -1,0 +1,78 @@
+"""Frames as InfluxDB line protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from db_core._native import Encoder
+from db_core.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Encoder", "Precision", "encoder", "to_line_protocol"]
+
+Precision = Literal["ns", "us", "ms", "s"]
+
+_BODY_BYTES = 1 << 20
+
+
+def to_line_protocol(
+    frame: object,
+    measurement: str,
+    *,
+    tag_columns: Sequence[str] = (),
+    time_column: str = "time",
+    tags: Mapping[str, str] | None = None,
+    precision: Precision = "ns",
+) -> bytes:
+    """Write a frame as lines, one point each.
+
+    Args:
+        frame: A `Frame`, a pandas DataFrame, or any frame with Arrow's PyCapsule protocol.
+        measurement: Measurement of all points.
+        tag_columns: Columns of strings, integers or booleans that are tags; a null or empty one is
+            left out. All other columns are fields: int as ``i``, uint as ``u``, float, bool, string.
+            A null or NaN is left out.
+        time_column: Column of timestamps; without a zone they are UTC. The index of a pandas
+            DataFrame counts as a column of its name, or ``time``.
+        tags: Tags of every point.
+        precision: Unit of the timestamps written.
+
+    Raises:
+        InvalidArgumentError: A name or tag that line protocol can't carry, an infinite float, a type
+            that can't be stored, a missing time or one that `precision` can't hold, a row without a
+            field; says column and row.
+    """
+    lines = encoder(
+        frame,
+        measurement,
+        tag_columns=tag_columns,
+        time_column=time_column,
+        tags=tags,
+        precision=precision,
+    )
+    bodies = []
+    while body := lines.body(_BODY_BYTES):
+        bodies.append(body)
+    return b"".join(bodies)
+
+
+def encoder(
+    frame: object,
+    measurement: str,
+    *,
+    tag_columns: Sequence[str] = (),
+    time_column: str = "time",
+    tags: Mapping[str, str] | None = None,
+    precision: Precision = "ns",
+) -> Encoder:
+    """Check a frame and give its lines body by body; arguments and errors as for `to_line_protocol`."""
+    return Encoder(
+        Frame.of(frame).batch,
+        measurement,
+        tag_columns=list(tag_columns),
+        time_column=time_column,
+        tags=list((tags or {}).items()),
+        precision=precision,
+    )

@@ -1,0 +1,57 @@
+"""Long to wide: a read's tables as one row per series and time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db_core import _native
+from db_core.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db_core.annotated_csv import Answer
+
+__all__ = ["pivot"]
+
+
+def pivot(
+    answers: Sequence[Answer],
+    *,
+    fields: Sequence[str] | None = None,
+    by: Sequence[str] | None = None,
+    tag_columns: bool = False,
+    empty_text: bool = False,
+    tz: str = "UTC",
+) -> Frame:
+    """Pivot tables with the columns `_time`, `_value`, `_field` and tags.
+
+    A table without `_time` is an aggregate over the whole range; its row has the newest time among
+    the tables of its series that have no `_value`.
+
+    Args:
+        answers: The slices of one read.
+        fields: The fields that become columns, in this order; None is every field found, by name.
+        by: The tags that lead the frame; None is those that differ between series; none at all
+            insists on one series.
+        tag_columns: Append the other tags, by name.
+        empty_text: An empty cell of a string field is an empty string, not a null.
+        tz: Zone of the time column.
+
+    Returns:
+        A frame with the index: leading tags and `time`, by which its rows are sorted. A field that
+        is absent is a float64 column of nulls.
+
+    Raises:
+        AmbiguousSeriesError: Two values meet in one cell.
+        SchemaConflictError: A field has types that do not unify.
+    """
+    batch, levels = _native.pivot(
+        answers,
+        fields=fields,
+        levels=by,
+        tag_columns=tag_columns,
+        empty_text=empty_text,
+        tz=tz,
+    )
+    return Frame(batch, levels + 1)

@@ -1,0 +1,276 @@
+"""Flux text: pure functions from checked arguments to queries.
+
+Every piece of user text goes through `string`, every instant and length of
+time through `_times`, every function name through a list: no input can change
+a query. No query pivots; that is done natively.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from db_core.errors import InvalidArgumentError
+
+from db_influx import _times
+
+__all__ = ["Query", "Selection", "Tags"]
+
+Tags: TypeAlias = "Mapping[str, str | Sequence[str]]"
+
+AGGREGATES = (
+    "count",
+    "first",
+    "last",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "mode",
+    "skew",
+    "spread",
+    "stddev",
+    "sum",
+)
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\x24"})
+_UNUSED = ("_start", "_stop", "_measurement")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A Flux query as it is sent: a small value that can be pickled.
+
+    Attributes:
+        flux: The text.
+        params: Values the text uses as ``params.name``, as a Flux AST object; see `bind`.
+    """
+
+    flux: str
+    params: str | None = None
+
+    def body(self) -> bytes:
+        """Give the JSON body of a query request."""
+        request: dict[str, object] = {
+            "type": "flux",
+            "query": self.flux,
+            "dialect": {"header": True, "annotations": ["datatype", "group", "default"]},
+        }
+        if self.params is not None:
+            request["extern"] = json.loads(self.params)
+        return json.dumps(request).encode()
+
+
+def string(text: str) -> str:
+    """Give the Flux literal of a text; the one place where text enters a query.
+
+    A dollar sign is written by its code, since ``${`` would open an interpolation.
+    """
+    return f'"{text.translate(_ESCAPES)}"'
+
+
+def strings(texts: Sequence[str]) -> str:
+    """Give the Flux array of texts."""
+    return f"[{', '.join(map(string, texts))}]"
+
+
+def text(value: object, argument: str) -> str:
+    """Give `value` if it is text that can name something."""
+    if not isinstance(value, str) or not value:
+        message = f"`{argument}` must be text and not empty, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = f"`{argument}` must be valid Unicode, which {value!r} is not"
+        raise InvalidArgumentError(message, argument=argument) from error
+    return value
+
+
+def names(values: object, argument: str) -> tuple[str, ...]:
+    """Give a tuple of one name or several, each named once."""
+    listed = [values] if isinstance(values, str) else values
+    if not isinstance(listed, Sequence) or isinstance(listed, bytes) or not listed:
+        message = f"`{argument}` must be a name or a list of names, not {values!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    checked = tuple(text(value, argument) for value in listed)
+    for value in checked:
+        if checked.count(value) > 1:
+            message = f"`{argument}` holds {value!r} twice"
+            raise InvalidArgumentError(message, argument=argument)
+    return checked
+
+
+def conditions(tags: Tags | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Give checked tag keys with the values each may have."""
+    if tags is None:
+        return ()
+    if not isinstance(tags, Mapping):
+        message = f"`tags` must map tag keys to a value or a list of values, not {tags!r}"
+        raise InvalidArgumentError(message, argument="tags")
+    checked = []
+    for key, values in tags.items():
+        if text(key, "tags").startswith("_"):
+            message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
+            raise InvalidArgumentError(message, argument="tags")
+        checked.append((key, names(values, "tags")))
+    return tuple(checked)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which points a read is about. Every attribute has been checked.
+
+    Attributes:
+        bucket: Name of the bucket.
+        measurement: Name of the measurement.
+        fields: Names of the fields; None is all of them.
+        tags: Tag keys with the values each may have.
+        start: Nanoseconds since the epoch, included.
+        stop: Nanoseconds since the epoch, excluded.
+    """
+
+    bucket: str
+    measurement: str
+    fields: tuple[str, ...] | None
+    tags: tuple[tuple[str, tuple[str, ...]], ...]
+    start: int
+    stop: int
+
+    def flux(self) -> str:
+        """Give the query's source, range and filters, in the order the storage engine takes over."""
+        lines = [
+            f"from(bucket: {string(self.bucket)})",
+            f"  |> range(start: {_times.time_literal(self.start)}, stop: {_times.time_literal(self.stop)})",
+            f"  |> filter(fn: (r) => r._measurement == {string(self.measurement)})",
+        ]
+        if self.fields is not None:
+            lines.append(f"  |> filter(fn: (r) => {_any_of('_field', self.fields)})")
+        lines += [f"  |> filter(fn: (r) => {_any_of(key, values)})" for key, values in self.tags]
+        return "\n".join(lines)
+
+
+def _any_of(column: str, values: Sequence[str]) -> str:
+    return " or ".join(f"r[{string(column)}] == {string(value)}" for value in values)
+
+
+def raw(selection: Selection) -> Query:
+    """Ask for points as they are stored."""
+    return Query(f"{selection.flux()}\n  |> drop(columns: {strings(_UNUSED)})")
+
+
+def windows(
+    selection: Selection,
+    every: str,
+    agg_func: str,
+    *,
+    tz: str,
+    label: str = "stop",
+    create_empty: bool = False,
+) -> Query:
+    """Ask for one value per window."""
+    if agg_func not in AGGREGATES:
+        message = f"`agg_func` must be one of {', '.join(AGGREGATES)}, not {agg_func!r}"
+        raise InvalidArgumentError(message, argument="agg_func")
+    if label not in ("start", "stop"):
+        message = f"`label` must be 'start' or 'stop', not {label!r}"
+        raise InvalidArgumentError(message, argument="label")
+    location = ""
+    if tz != "UTC":
+        location = f'import "timezone"\noption location = timezone.location(name: {string(tz)})\n'
+    return Query(
+        f"{location}{selection.flux()}\n"
+        f"  |> aggregateWindow(every: {every}, fn: {agg_func}, createEmpty: {str(create_empty).lower()}, "
+        f'timeSrc: "_{label}")\n'
+        f"  |> drop(columns: {strings(_UNUSED)})"
+    )
+
+
+def average(selection: Selection) -> Query:
+    """Ask for the mean over the whole range, and for the newest time in it."""
+    return Query(
+        f"points = {selection.flux()}\n"
+        f'points |> mean() |> drop(columns: {strings(_UNUSED)}) |> yield(name: "mean")\n'
+        f'points |> last() |> drop(columns: {strings((*_UNUSED, "_value"))}) |> yield(name: "newest")'
+    )
+
+
+def newest(selection: Selection) -> Query:
+    """Ask for the last point of each series and field."""
+    return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings(_UNUSED)})")
+
+
+def measurements(bucket: str) -> Query:
+    """Ask for the measurements of a bucket, over all time."""
+    return _schema(f"measurements(bucket: {string(bucket)}, ")
+
+
+def fields(bucket: str, measurement: str) -> Query:
+    """Ask for the fields of a measurement, over all time."""
+    return _schema(f"measurementFieldKeys(bucket: {string(bucket)}, measurement: {string(measurement)}, ")
+
+
+def _schema(call: str) -> Query:
+    # Without a range these look back 30 days.
+    start, stop = _times.time_literal(_times.EARLIEST), _times.time_literal(_times.LATEST)
+    return Query(f'import "influxdata/influxdb/schema"\nschema.{call}start: {start}, stop: {stop})')
+
+
+def bind(flux: str, params: Mapping[str, object] | None) -> Query:
+    """Give a query whose ``params.name`` are bound to values, which never become query text.
+
+    The server takes them as a Flux AST file that sets ``option params``.
+    """
+    if not isinstance(flux, str) or not flux.strip():
+        message = f"`flux` must be the text of a query, not {flux!r}"
+        raise InvalidArgumentError(message, argument="flux")
+    if params is None:
+        return Query(flux)
+    if not isinstance(params, Mapping):
+        message = f"`params` must map names to values, not {params!r}"
+        raise InvalidArgumentError(message, argument="params")
+    identifier = {"type": "Identifier", "name": "params"}
+    assignment = {"type": "VariableAssignment", "id": identifier, "init": _object(params, "params")}
+    body = [{"type": "OptionStatement", "assignment": assignment}]
+    return Query(flux, json.dumps({"type": "File", "package": None, "imports": None, "body": body}))
+
+
+def _object(values: Mapping[str, object], path: str) -> dict[str, object]:
+    properties = []
+    for key, value in values.items():
+        name = {"type": "StringLiteral", "value": text(key, path)}
+        properties.append({"type": "Property", "key": name, "value": _literal(value, f"{path}[{key!r}]")})
+    return {"type": "ObjectExpression", "properties": properties}
+
+
+def _literal(value: object, path: str) -> dict[str, object]:
+    """Give the Flux AST of a value."""
+    if isinstance(value, bool):
+        return {"type": "BooleanLiteral", "value": value}
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        literal = {"type": "IntegerLiteral", "value": str(abs(value))}
+        return literal if value >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
+    if isinstance(value, float) and value - value == 0:
+        literal = {"type": "FloatLiteral", "value": abs(value)}
+        return literal if value >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
+    if isinstance(value, str):
+        return {"type": "StringLiteral", "value": value}
+    if isinstance(value, datetime):
+        return {"type": "DateTimeLiteral", "value": _times.time_literal(_times.instant(value, path, 0))}
+    if isinstance(value, timedelta):
+        nanos = value // timedelta(microseconds=1) * 1_000 + int(getattr(value, "nanoseconds", 0))
+        literal = {"type": "DurationLiteral", "values": [{"magnitude": abs(nanos), "unit": "ns"}]}
+        return literal if nanos >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
+    if isinstance(value, Mapping):
+        return _object(value, path)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        elements = [_literal(element, f"{path}[{index}]") for index, element in enumerate(value)]
+        return {"type": "ArrayExpression", "elements": elements}
+    message = (
+        f"`{path}` must be a bool, a 64-bit int, a finite float, text, a datetime, a timedelta, "
+        f"or a list or mapping of these, not {value!r}"
+    )
+    raise InvalidArgumentError(message, argument="params")

@@ -1,0 +1,630 @@
+"""`InfluxManager`: the facade. Each method checks, asks, decodes and frames; the rooms do the work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from db_core.errors import DatabaseError, InvalidArgumentError, WriteError
+
+from db_influx import _flux, _times
+from db_influx._transport import Connection, Transport, dropped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from zoneinfo import ZoneInfo
+
+    import pandas as pd
+    from db_core.annotated_csv import Answer
+    from db_core.frame import Frame, Into
+    from influxdb_client import BucketsApi, InfluxDBClient, QueryApi, WriteApi
+
+    from db_influx._flux import Query, Selection, Tags
+    from db_influx._settings import InfluxSettings
+    from db_influx._times import Instant, Length
+
+__all__ = ["InfluxManager"]
+
+_BODY_BYTES = 4 << 20
+_MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
+# How far back the last point is looked for, step by step; then over all time.
+_LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a manager does unless a call says otherwise."""
+
+    into: Into = "pandas"
+    tz: str = "UTC"
+
+
+class InfluxManager:
+    """Reads, downsamples and writes time series in InfluxDB 2.x, and turns totals into consumption.
+
+    One manager may be shared between threads. It is a context manager, and can be pickled: its copy
+    opens connections of its own.
+
+    Every read gives exactly one frame. In pandas its index is a `DatetimeIndex` of nanoseconds named
+    ``time``, sorted; if the rows come from several series, the tags that differ between them are
+    index levels before it. In polars and Arrow these are the first columns. Columns are float64,
+    int64, uint64, bool, timestamp or string, as stored; in pandas a null makes them Int64, UInt64 or
+    boolean. A field without data is a float64 column of nulls; nothing found is the same shape
+    without rows.
+
+    Common arguments:
+        start, stop: Half-open range: start is in, stop is out. An aware datetime, a pandas
+            Timestamp, ISO 8601 text, or a negative timedelta, counted back from now. Without a zone
+            they are UTC.
+        tags: Tag keys with the value, or list of values, that a series must have.
+        by: Tags that are index levels, instead of those that differ. An empty list insists on one
+            series.
+        into: "pandas", "polars" or "arrow" (a pyarrow Table).
+        tz: Time zone of the index and of windows: days and longer ones begin at local midnight.
+        timeout: Seconds the server may be silent.
+
+    Common errors:
+        InvalidArgumentError: An argument is unusable; nothing was sent.
+        ConnectionFailedError, OperationTimeoutError, AuthenticationError: The server can't be
+            reached, is silent, or refuses.
+        NotFoundError: There is no such bucket or organization.
+        QueryError: The server refused the query, or failed in the middle of it.
+        IncompleteResultError: The answer was cut off.
+        AmbiguousSeriesError: `by` lets values of several series meet.
+        SchemaConflictError: A field has types that do not unify.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        retries: int = 3,
+        gzip: bool = False,
+        into: Into = "pandas",
+        tz: str | ZoneInfo = "UTC",
+        verify: bool = True,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+    ) -> None:
+        """Read the settings; no connection is opened yet.
+
+        Args:
+            url: Address of the server; else ``INFLUXDB_URL``.
+            org: Name or ID of the organization; else ``INFLUXDB_ORG``.
+            token: API token; else ``INFLUXDB_TOKEN``.
+            timeout: Seconds the server may be silent, per attempt.
+            retries: How often a request is repeated that did not reach the server, or that it
+                answered with 429, 502, 503 or 504.
+            gzip: Compress what is sent and received; worth it for far servers.
+            into: Kind of the frames given, unless a call says otherwise.
+            tz: Time zone, unless a call says otherwise.
+            verify: Check the server's certificate.
+            ca_cert: Path of the certificates to trust instead of the system's.
+            client_cert: Path of a client certificate with its key, or a pair of paths.
+
+        Raises:
+            ConfigurationError: A setting is missing or malformed; names argument and variable.
+        """
+        from db_core.settings import load
+
+        from db_influx._settings import InfluxSettings
+
+        self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
+        self._connection = Connection(
+            timeout=_positive(timeout, "timeout"),
+            retries=_count(retries, "retries"),
+            gzip=gzip,
+            verify=verify,
+            ca_cert=ca_cert,
+            client_cert=client_cert,
+        )
+        self._options = _Options(into=_into(into), tz=_times.zone(tz))
+        self._open()
+
+    def _open(self) -> None:
+        self._transport = Transport(self._settings, self._connection)
+        self._client: InfluxDBClient | None = None
+        self._client_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+        with self._client_lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"InfluxManager(url={self._settings.url!r}, org={self._settings.org!r})"
+
+    def __getstate__(self) -> tuple[InfluxSettings, Connection, _Options]:
+        return self._settings, self._connection, self._options
+
+    def __setstate__(self, state: tuple[InfluxSettings, Connection, _Options]) -> None:
+        self._settings, self._connection, self._options = state
+        self._open()
+
+    # Reading
+
+    def read(
+        self,
+        start: Instant,
+        stop: Instant,
+        msname: str,
+        fields: str | Sequence[str],
+        bucket: str,
+        tags: Tags | None = None,
+        interval: Length | None = "10m",
+        agg_func: str = "mean",
+        *,
+        by: Sequence[str] | None = None,
+        label: Literal["start", "stop"] = "stop",
+        create_empty: bool = False,
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read fields of a measurement, downsampled by the server.
+
+        Args:
+            fields: One field or several: the columns, in this order.
+            interval: Length of a window, such as "10m", "1h", "1d", "1w", "1mo", or a timedelta;
+                whole days are calendar days in `tz`. None reads points as they are stored.
+            agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum.
+            label: Whether a window's start or stop is its time. A window cut by the range keeps the
+                range's edge.
+            create_empty: Give windows without points too, as nulls.
+
+        Returns:
+            One frame; see the class.
+        """
+        call = self._call(into=into, tz=tz)
+        selection = self._selection(start, stop, msname, fields, bucket, tags)
+        if interval is None:
+            query = _flux.raw(selection)
+        else:
+            query = _flux.windows(
+                selection,
+                _times.duration(interval, "interval"),
+                agg_func,
+                tz=call.tz,
+                label=label,
+                create_empty=create_empty,
+            )
+        empty_text = interval is None or not create_empty
+        answer = self._ask(query, timeout)
+        return _wide(answer, selection.fields, by, call, empty_text=empty_text).release(call.into)
+
+    def read_all_fields(
+        self,
+        start: Instant,
+        stop: Instant,
+        msname: str,
+        bucket: str,
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read every field of a measurement, as stored.
+
+        Returns:
+            One frame: the fields by name, then by name the tags that are no index level, as
+            categories.
+        """
+        call = self._call(into=into, tz=tz)
+        selection = self._selection(start, stop, msname, None, bucket, tags)
+        answer = self._ask(_flux.raw(selection), timeout)
+        return _wide(answer, None, None, call, tag_columns=True).release(call.into)
+
+    def read_accumulated_value(
+        self,
+        start: Instant,
+        stop: Instant,
+        msname: str,
+        fields: str | Sequence[str],
+        bucket: str,
+        timestep: Length,
+        tags: Tags | None = None,
+        *,
+        by: Sequence[str] | None = None,
+        label: Literal["start", "stop"] = "stop",
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read consumption per window, from meters that report running totals.
+
+        A window's consumption is its last total less the last total before it, in the total's unit.
+        The first window of a series has no total before it and is null.
+
+        Args:
+            fields: One field or several, each a running total.
+            timestep: Length of a window in minutes, or a duration as for `read`.
+            label: Whether a window's start or stop is its time.
+
+        Returns:
+            One frame, float64 for float totals and int64 for integer totals; see the class.
+        """
+        from db_core.meter import meter_differences
+
+        call = self._call(into=into, tz=tz)
+        selection = self._selection(start, stop, msname, fields, bucket, tags)
+        every = _times.duration(timestep, "timestep", unit=_MINUTE)
+        answer = self._ask(_flux.windows(selection, every, "last", tz=call.tz, label=label), timeout)
+        totals = _wide(answer, selection.fields, by, call)
+        return meter_differences(totals).release(call.into)
+
+    def read_accumulated_value_in_seconds(
+        self,
+        start: Instant,
+        stop: Instant,
+        msname: str,
+        fields: str | Sequence[str],
+        bucket: str,
+        duration: Length,
+        tags: Tags | None = None,
+        *,
+        by: Sequence[str] | None = None,
+        label: Literal["start", "stop"] = "stop",
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read consumption per window of `duration` seconds; otherwise as `read_accumulated_value`.
+
+        Args:
+            fields: One field or several, each a running total.
+            duration: Length of a window in seconds, or a duration as for `read`.
+            label: Whether a window's start or stop is its time.
+
+        Returns:
+            As `read_accumulated_value`.
+        """
+        every = _times.duration(duration, "duration", unit=_SECOND)
+        return self.read_accumulated_value(
+            start,
+            stop,
+            msname,
+            fields,
+            bucket,
+            every,
+            tags,
+            by=by,
+            label=label,
+            into=into,
+            tz=tz,
+            timeout=timeout,
+        )
+
+    def read_average_value_in_seconds(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Sequence[str],
+        duration: Length,
+        tags: Tags | None = None,
+        *,
+        by: Sequence[str] | None = None,
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read the mean of fields over the last seconds, computed by the server.
+
+        Args:
+            duration: Seconds to look back from now, or a timedelta.
+
+        Returns:
+            One frame with one row per series, whose time is the newest in the range; see the class.
+        """
+        call = self._call(into=into, tz=tz)
+        back = timedelta(microseconds=-max(1, _times.seconds(duration, "duration") // 1_000))
+        selection = self._selection(back, timedelta(0), measurement, fields, bucket, tags)
+        answer = self._ask(_flux.average(selection), timeout)
+        return _wide(answer, selection.fields, by, call).release(call.into)
+
+    def read_last_data_point(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Sequence[str],
+        tags: Tags | None = None,
+        *,
+        with_time: bool = False,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Read the newest value of each field over the matching series, however old it is.
+
+        The last hour is asked first, then the last day and month, then all time; each later question
+        is only about the fields not found yet. Points in the future count.
+
+        Args:
+            with_time: Give pairs of time and value.
+
+        Returns:
+            Fields with their values, in the order asked: float, int, bool or str. A field that was
+            never written is absent. With `with_time`, pairs of a UTC pandas Timestamp and a value.
+        """
+        from db_core.annotated_csv import split
+
+        now = time.time_ns()
+        selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
+        wanted = selection.fields or ()
+        found: dict[str, tuple[int, Any]] = {}
+        for back in (*_LOOK_BACK, None):
+            missing = tuple(field for field in wanted if field not in found)
+            if not missing:
+                break
+            start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
+            answer = self._ask(_flux.newest(replace(selection, fields=missing, start=start)), timeout)
+            for frame in split(answer):
+                points = frame.to_pydict()
+                for moment, field, value in zip(points["_time"], points["_field"], points["_value"], strict=True):
+                    if field not in found or moment > found[field][0]:
+                        # A stored point always has a value; the answer shows an empty string as none.
+                        found[field] = (moment, "" if value is None else value)
+        if not with_time:
+            return {field: found[field][1] for field in wanted if field in found}
+        import pandas as pd
+
+        return {
+            field: (pd.Timestamp(found[field][0], unit="ns", tz="UTC"), found[field][1])
+            for field in wanted
+            if field in found
+        }
+
+    def query(
+        self,
+        flux: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        split: bool = False,
+        into: Into | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Run any Flux query.
+
+        Args:
+            flux: The query.
+            params: Values that the query uses as ``params.name``; they never become query text. A
+                bool, int, float, text, datetime, timedelta, or a list or mapping of these.
+            split: Give a list of frames, one per schema, instead of their union.
+
+        Returns:
+            One frame of all tables of all results: columns in order of first appearance, absent
+            cells null. Strings of the group key are categories. An integer column that is float in
+            another table is float64 where that is exact.
+
+        Raises:
+            SchemaConflictError: A column has types that do not unify; names both tables.
+        """
+        from db_core import annotated_csv
+
+        call = self._call(into=into, tz=None)
+        answer = self._ask(_flux.bind(flux, params), timeout)
+        if split:
+            return [frame.release(call.into) for frame in annotated_csv.split(answer)]
+        return annotated_csv.union(answer).release(call.into)
+
+    # Writing
+
+    def synchronous_write(
+        self,
+        bucket: str,
+        data: object,
+        data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        tag_columns: Sequence[str] = (),
+        time_column: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Write a frame; when this returns, every point was accepted.
+
+        The whole frame is checked before anything is sent. Writing the same points again changes
+        nothing, as every point carries its time.
+
+        Args:
+            data: A pandas DataFrame with a DatetimeIndex, or any frame with Arrow's PyCapsule
+                protocol and a `time_column`. Index levels of strings, as reads give them, are tags.
+            data_frame_measurement_name: Measurement.
+            tags: Tags of every point.
+            tag_columns: Columns of strings, integers or booleans to write as tags; a null or empty
+                one is left out. All others are fields, written as they are: int, uint, float, bool,
+                string. A null or NaN is left out.
+            time_column: Column of timestamps; without a zone they are UTC. pandas: the index.
+
+        Raises:
+            InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
+                that can't be stored, a missing time, a row without a field, a name or tag that line
+                protocol can't carry. Says column and row; nothing was sent.
+            WriteError: The server refused some points.
+        """
+        from db_influx._points import encode
+
+        _flux.text(bucket, "bucket")
+        lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        sent = 0
+        while body := lines.body(_BODY_BYTES):
+            points = body.count(b"\n")
+            try:
+                self._transport.write(bucket, body, timeout=timeout)
+            except WriteError as error:
+                lost = dropped(error)
+                error.accepted = None if lost is None else sent + points - lost
+                raise
+            except DatabaseError as error:
+                if not sent:
+                    raise
+                message = f"{sent} of {len(lines)} points were written, then: {error}"
+                raise WriteError(message, accepted=sent) from error
+            sent += points
+
+    # The official client, on the same settings
+
+    def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApi:
+        """Give influxdb-client's own write API, writing synchronously.
+
+        Args:
+            tags: Tags of every point it writes.
+        """
+        from influxdb_client.client.write_api import SYNCHRONOUS, PointSettings
+
+        return self._official().write_api(write_options=SYNCHRONOUS, point_settings=PointSettings(**(tags or {})))
+
+    def get_buckets_api(self) -> BucketsApi:
+        """Give influxdb-client's own buckets API."""
+        return self._official().buckets_api()
+
+    def get_query_api(self) -> QueryApi:
+        """Give influxdb-client's own query API."""
+        return self._official().query_api()
+
+    def _official(self) -> InfluxDBClient:
+        from influxdb_client import InfluxDBClient
+
+        cert, key = self._connection.cert_files
+        with self._client_lock:
+            if self._client is None:
+                self._client = InfluxDBClient(
+                    url=self._settings.url,
+                    token=self._settings.token.get_secret_value(),
+                    org=self._settings.org,
+                    timeout=round(self._connection.timeout * 1_000),
+                    enable_gzip=self._connection.gzip,
+                    verify_ssl=self._connection.verify,
+                    ssl_ca_cert=self._connection.ca_cert,
+                    cert_file=cert,
+                    cert_key_file=key,
+                )
+            return self._client
+
+    # Metadata
+
+    def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]:
+        """Give the names of a bucket's measurements over all time, sorted.
+        """
+        return self._names(_flux.measurements(_flux.text(bucket, "bucket")), timeout)
+
+    def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]:
+        """Give the names of a measurement's fields over all time, sorted.
+        """
+        query = _flux.fields(_flux.text(bucket, "bucket"), _flux.text(measurement, "measurement"))
+        return self._names(query, timeout)
+
+    def _names(self, query: Query, timeout: float | None) -> list[str]:
+        from db_core.annotated_csv import union
+
+        return sorted(union(self._ask(query, timeout)).to_pydict().get("_value", []))
+
+    # Shared steps
+
+    def _call(self, *, into: Into | None, tz: str | ZoneInfo | None) -> _Options:
+        """The options of one call."""
+        return _Options(
+            into=self._options.into if into is None else _into(into),
+            tz=self._options.tz if tz is None else _times.zone(tz),
+        )
+
+    def _selection(
+        self,
+        start: Instant,
+        stop: Instant,
+        measurement: str,
+        fields: str | Sequence[str] | None,
+        bucket: str,
+        tags: Tags | None,
+    ) -> Selection:
+        begin, end = _times.time_range(start, stop, time.time_ns())
+        return _selection(begin, end, measurement, fields, bucket, tags)
+
+    def _ask(self, query: Query, timeout: float | None) -> Answer:
+        """Send a query and decode its answer as it arrives."""
+        from db_core.annotated_csv import decode
+
+        if timeout is not None:
+            timeout = _positive(timeout, "timeout")
+        with closing(self._transport.query(query, timeout=timeout)) as chunks:
+            return decode(chunks)
+
+
+def _selection(
+    start: int,
+    stop: int,
+    measurement: str,
+    fields: str | Sequence[str] | None,
+    bucket: str,
+    tags: Tags | None,
+) -> Selection:
+    return _flux.Selection(
+        bucket=_flux.text(bucket, "bucket"),
+        measurement=_flux.text(measurement, "measurement"),
+        fields=None if fields is None else _flux.names(fields, "fields"),
+        tags=_flux.conditions(tags),
+        start=start,
+        stop=stop,
+    )
+
+
+def _wide(
+    answer: Answer,
+    fields: Sequence[str] | None,
+    by: Sequence[str] | None,
+    call: _Options,
+    *,
+    tag_columns: bool = False,
+    empty_text: bool = True,
+) -> Frame:
+    """One row per series and time. Stored points always have a value: an empty text is just empty."""
+    from db_core.pivot import pivot
+
+    return pivot(
+        [answer],
+        fields=fields,
+        by=None if by is None else [_flux.text(tag, "by") for tag in by],
+        tag_columns=tag_columns,
+        empty_text=empty_text,
+        tz=call.tz,
+    )
+
+
+def _into(into: object) -> Into:
+    from db_core.frame import check_into
+
+    return check_into(into)
+
+
+def _positive(value: float, argument: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return float(value)
+
+
+def _count(value: int, argument: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        message = f"`{argument}` must be 0 or more, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return value

@@ -1,0 +1,74 @@
+"""What is written: a frame's columns sorted into time, tags and fields, then line protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from db_core.errors import InvalidArgumentError
+from db_core.frame import Frame
+from db_core.line_protocol import Encoder, encoder
+
+from db_influx import _flux
+
+__all__ = ["encode"]
+
+
+def encode(
+    data: object,
+    measurement: str,
+    tags: Mapping[str, str] | None,
+    tag_columns: Sequence[str],
+    time_column: str | None,
+) -> Encoder:
+    """Check a frame and give its lines body by body; see `InfluxManager.synchronous_write`."""
+    _flux.text(measurement, "data_frame_measurement_name")
+    constant = dict(_constant(tags))
+    columns = list(_flux.names(tag_columns, "tag_columns")) if tag_columns else []
+    levels: list[str] = []
+    if type(data).__module__.partition(".")[0] == "pandas" and time_column is None:
+        time_column, levels = _pandas_index(data)
+    elif time_column is None:
+        message = "`time_column` must name the column of timestamps, as only pandas frames have an index"
+        raise InvalidArgumentError(message, argument="time_column")
+    try:
+        frame = Frame.of(data)
+        if frame.columns.count(time_column) > 1:
+            message = f"column {time_column!r} stands twice: as the time and as a field"
+            raise InvalidArgumentError(message)
+        return encoder(
+            frame,
+            measurement,
+            tag_columns=[*levels, *columns],
+            time_column=time_column,
+            tags=constant,
+        )
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
+
+
+def _constant(tags: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
+    if tags is None:
+        return []
+    if not isinstance(tags, Mapping):
+        message = f"`tags` must map tag keys to values, not {tags!r}"
+        raise InvalidArgumentError(message, argument="tags")
+    return [(_flux.text(key, "tags"), _flux.text(value, "tags")) for key, value in tags.items()]
+
+
+def _pandas_index(data: object) -> tuple[str, list[str]]:
+    """Names of the index level of times and of the levels of tags before it."""
+    import pandas as pd
+
+    index = data.index  # type: ignore[attr-defined]
+    times = index.get_level_values(-1) if index.nlevels > 1 else index
+    if not isinstance(times, pd.DatetimeIndex):
+        message = (
+            "`data` must have a DatetimeIndex (or a `time_column`), "
+            f"not a {type(times).__name__} of {times.dtype}"
+        )
+        raise InvalidArgumentError(message, argument="data")
+    *levels, last = index.names
+    if any(level is None for level in levels):
+        message = "`data`: every index level before the time must have a name, which becomes its tag key"
+        raise InvalidArgumentError(message, argument="data")
+    return "time" if last is None else last, list(levels)

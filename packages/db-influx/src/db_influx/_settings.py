@@ -1,0 +1,42 @@
+"""Where InfluxDB is and who asks: arguments first, then `INFLUXDB_*`."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from db_core.settings import BackendSettings
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+__all__ = ["InfluxSettings"]
+
+
+class InfluxSettings(BackendSettings):
+    """Address, organization and token of an InfluxDB 2.x server."""
+
+    model_config = SettingsConfigDict(env_prefix="influxdb_")
+
+    url: str
+    org: str = Field(min_length=1)
+    token: SecretStr = Field(min_length=1)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            message = "must look like http://host:8086 or https://host"
+            raise ValueError(message)
+        if parts.username or parts.password or parts.query or parts.fragment:
+            message = "must hold no credentials, query or fragment; the token has its own setting"
+            raise ValueError(message)
+        return url.rstrip("/")
+
+    @field_validator("token")
+    @classmethod
+    def _printable(cls, token: SecretStr) -> SecretStr:
+        secret = token.get_secret_value()
+        if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
+            message = "must be printable ASCII without spaces around it"
+            raise ValueError(message)
+        return token

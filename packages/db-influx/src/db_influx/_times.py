@@ -1,0 +1,175 @@
+"""Instants and lengths of time as arguments: to nanoseconds, and to Flux.
+
+Nothing here reads a clock: `now` is an argument.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from db_core.errors import InvalidArgumentError
+
+__all__ = ["Instant", "Length", "duration", "instant", "time_literal", "time_range", "zone"]
+
+Instant: TypeAlias = "datetime | timedelta | str"
+Length: TypeAlias = "timedelta | str | int | float"
+
+_SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FRACTION = re.compile(r"(?P<head>.+\d{2}:?\d{2}:?\d{2})[.,](?P<digits>\d{1,9})(?P<zone>\D.*)?")
+_DURATION = re.compile(r"(?:[1-9][0-9]*(?:ns|us|µs|ms|mo|s|m|h|d|w|y))+")
+
+# The range of InfluxDB's own timestamps.
+EARLIEST = -(2**63) + 2
+LATEST = 2**63 - 2
+
+
+def instant(value: Instant, argument: str, now: int) -> int:
+    """Give nanoseconds since the epoch of an instant.
+
+    Args:
+        value: A datetime (without a zone it is UTC), a pandas Timestamp, ISO 8601 text, or a
+            timedelta of zero or less, counted from `now`.
+        argument: Name for the error.
+        now: Nanoseconds since the epoch.
+    """
+    try:
+        if isinstance(value, timedelta):
+            nanos = now + _length(value)
+            if nanos > now:
+                message = f"`{argument}`: a timedelta counts back from now and must be negative, not {value}"
+                raise InvalidArgumentError(message, argument=argument)
+        elif isinstance(value, datetime):
+            nanos = _datetime(value)
+        elif isinstance(value, str):
+            nanos = _text(value)
+        else:
+            raise TypeError
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, InvalidArgumentError):
+            raise
+        message = (
+            f"`{argument}` must be a datetime, a pandas Timestamp, ISO 8601 text such as "
+            f"'2026-03-01T00:00:00Z', or a negative timedelta, not {value!r}"
+        )
+        raise InvalidArgumentError(message, argument=argument) from error
+    if not EARLIEST <= nanos <= LATEST:
+        message = f"`{argument}` must lie between 1677-09-21 and 2262-04-11, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return nanos
+
+
+def time_range(start: Instant, stop: Instant, now: int) -> tuple[int, int]:
+    """Give the nanoseconds of a half-open range; start must lie before stop."""
+    begin, end = instant(start, "start", now), instant(stop, "stop", now)
+    if begin >= end:
+        message = f"`start` must lie before `stop`; they are {time_literal(begin)} and {time_literal(end)}"
+        raise InvalidArgumentError(message, argument="start")
+    return begin, end
+
+
+def _length(value: timedelta) -> int:
+    # A pandas Timedelta has nanoseconds beside a timedelta's parts.
+    parts = value.days * _DAY + value.seconds * _SECOND + value.microseconds * 1_000
+    return parts + int(getattr(value, "nanoseconds", 0))
+
+
+def _datetime(value: datetime) -> int:
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    # Subtracting plain datetimes keeps microseconds; a pandas Timestamp has nanoseconds beside them.
+    plain = datetime(
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        tzinfo=value.tzinfo,
+        fold=value.fold,
+    )
+    return _length(plain - _EPOCH) + int(getattr(value, "nanosecond", 0))
+
+
+def _text(value: str) -> int:
+    nanos = 0
+    found = _FRACTION.fullmatch(value)
+    if found:
+        nanos = int(found["digits"].ljust(9, "0"))
+        value = found["head"] + (found["zone"] or "")
+    return _datetime(datetime.fromisoformat(value)) + nanos
+
+
+def time_literal(nanos: int) -> str:
+    """Give an instant as RFC 3339 text with nanoseconds, which is a Flux literal too."""
+    seconds, fraction = divmod(nanos, _SECOND)
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def duration(value: Length, argument: str, *, unit: timedelta | None = None) -> str:
+    """Give a length of time as a Flux duration.
+
+    Args:
+        value: Text such as "10m", "1h30m", "1d", "1w", "1mo"; a timedelta; or a number of `unit`.
+            Whole days become calendar days, which follow `tz`.
+        argument: Name for the error.
+        unit: What a number counts; None refuses numbers.
+    """
+    accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
+    if unit is not None:
+        accepted += f", or a positive number of {'minutes' if unit.seconds == 60 else 'seconds'}"
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        return value
+    nanos = 0
+    if isinstance(value, timedelta):
+        nanos = _length(value)
+    elif unit is not None and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            nanos = round(value * _length(unit)) if isinstance(value, float) else value * _length(unit)
+        except (OverflowError, ValueError):
+            nanos = 0
+    if not 0 < nanos <= LATEST:
+        message = f"`{argument}` must be {accepted}, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    for name, size in (("d", _DAY), ("s", _SECOND)):
+        if nanos % size == 0:
+            return f"{nanos // size}{name}"
+    return f"{nanos}ns"
+
+
+def seconds(value: Length, argument: str) -> int:
+    """Give nanoseconds of a timedelta or a number of seconds, above zero."""
+    nanos = 0
+    if isinstance(value, timedelta):
+        nanos = _length(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            nanos = round(value * _SECOND)
+        except (OverflowError, ValueError):
+            nanos = 0
+    if not 0 < nanos <= LATEST:
+        message = f"`{argument}` must be a positive number of seconds or a positive timedelta, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return nanos
+
+
+def zone(tz: object) -> str:
+    """Give the IANA name of a time zone.
+
+    Args:
+        tz: A name such as "Europe/Lisbon", or a `ZoneInfo`.
+    """
+    name = tz.key if isinstance(tz, ZoneInfo) else tz
+    try:
+        if not isinstance(name, str):
+            raise TypeError
+        ZoneInfo(name)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
+        message = f"`tz` must be the name of a time zone such as 'Europe/Lisbon', not {tz!r}"
+        raise InvalidArgumentError(message, argument="tz") from error
+    return name

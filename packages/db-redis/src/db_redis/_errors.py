@@ -1,0 +1,69 @@
+"""redis-py's errors as those of `db_core`, without the password."""
+
+from __future__ import annotations
+
+import redis.exceptions as theirs
+
+from db_core import errors as ours
+
+__all__ = ["THEIRS", "translate"]
+
+# A tuple, as redis-py's cluster errors are no `RedisError`.
+THEIRS = (theirs.RedisError, theirs.RedisClusterException)
+
+_REFUSED = (
+    theirs.AuthenticationError,
+    theirs.AuthenticationWrongNumberOfArgsError,
+    theirs.AuthorizationError,
+    theirs.ExternalAuthProviderError,
+    theirs.NoPermissionError,
+)
+_BROKEN = (
+    theirs.ClusterError,
+    theirs.ConnectionError,
+    theirs.InvalidResponse,  # the peer does not speak the protocol
+    theirs.RedisClusterException,
+)
+
+
+def translate(error: Exception, doing: str, secret: object = None) -> ours.DatabaseError:
+    """Give the error of ours that says what `error` says.
+
+    Args:
+        error: One of `THEIRS`; loses the secret from its own text too, as it will be chained.
+        doing: What was tried, as in ``"reading 'meters'"``.
+        secret: The password; servers before Redis 6 quote it when they don't know HELLO.
+    """
+    if isinstance(secret, str) and secret:
+        _hide(secret, error)
+    code, text = _code_and_text(error)
+    message = f"{doing} failed: {text}"
+    # The order matters: to redis-py a refused password is also a ConnectionError, and a cluster
+    # that is down also a ResponseError.
+    if isinstance(error, _REFUSED):
+        return ours.AuthenticationError(message)
+    if isinstance(error, theirs.TimeoutError):
+        return ours.OperationTimeoutError(message)
+    if isinstance(error, theirs.ResponseError):
+        return ours.QueryError(message, code=code)
+    if isinstance(error, _BROKEN):
+        return ours.ConnectionFailedError(message)
+    return ours.QueryError(message)
+
+
+def _code_and_text(error: Exception) -> tuple[str | None, str]:
+    """Give the server's code, such as ``WRONGTYPE``, and its whole text.
+
+    Of the codes it knows, redis-py cuts the text off; those it does not know are the first word.
+    """
+    text = str(error)
+    if code := getattr(error, "status_code", None):
+        return code, f"{code} {text}"
+    first_word = text.partition(" ")[0]
+    return (first_word if first_word.isupper() else None), text
+
+
+def _hide(secret: str, error: BaseException | None) -> None:
+    while error is not None:
+        error.args = tuple(arg.replace(secret, "***") if isinstance(arg, str) else arg for arg in error.args)
+        error = error.__cause__ or error.__context__

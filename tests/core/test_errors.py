@@ -1,0 +1,71 @@
+"""The exception tree: what each error is, and that it travels."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from db_core import errors
+
+RESEMBLES = {
+    "AmbiguousSeriesError": ValueError,
+    "AuthenticationError": PermissionError,
+    "ConfigurationError": ValueError,
+    "ConnectionFailedError": ConnectionError,
+    "IncompleteResultError": EOFError,
+    "InvalidArgumentError": ValueError,
+    "NotFoundError": LookupError,
+    "OperationTimeoutError": TimeoutError,
+    "ParseError": ValueError,
+    "SchemaConflictError": ValueError,
+    "SerializationError": ValueError,
+}
+RESEMBLES_NOTHING = {"DatabaseError", "QueryError", "WriteError"}
+
+ATTRIBUTES: dict[str, dict[str, object]] = {
+    "InvalidArgumentError": {"argument": "start"},
+    "ParseError": {"offset": 123, "table": 2, "row": 4},
+    "QueryError": {"code": "invalid", "status": 400},
+    "SerializationError": {"path": "$.meters[3].power"},
+    "WriteError": {"accepted": 10, "rejected": ("field type conflict", "no field"), "status": 400},
+}
+
+
+def test_the_tables_here_are_whole() -> None:
+    """Every error of the module is in one of the tables of this file."""
+    assert set(errors.__all__) == RESEMBLES.keys() | RESEMBLES_NOTHING
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_is_a_database_error(name: str) -> None:
+    """One `except DatabaseError` catches them all."""
+    assert issubclass(getattr(errors, name), errors.DatabaseError)
+
+
+@pytest.mark.parametrize(("name", "built_in"), RESEMBLES.items())
+def test_an_error_is_the_built_in_it_resembles(name: str, built_in: type[Exception]) -> None:
+    """Code that knows only the built-in catches ours too."""
+    with pytest.raises(built_in, match="what happened"):
+        raise getattr(errors, name)("what happened")
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_an_error_travels_between_processes(name: str) -> None:
+    """Pickling keeps type, text and attributes."""
+    attributes = ATTRIBUTES.get(name, {})
+    error = getattr(errors, name)("what happened", **attributes)
+
+    travelled = pickle.loads(pickle.dumps(error))
+
+    assert type(error) is type(travelled)
+    assert "what happened" == str(travelled)
+    assert attributes == vars(travelled)
+
+
+@pytest.mark.parametrize(("name", "attributes"), ATTRIBUTES.items())
+def test_an_attribute_that_is_not_known_is_empty(name: str, attributes: dict[str, object]) -> None:
+    """Every attribute is there even when the raiser knows nothing to put in."""
+    error = getattr(errors, name)("what happened")
+
+    assert {attribute: () if attribute == "rejected" else None for attribute in attributes} == vars(error)

@@ -1,0 +1,103 @@
+"""A real Redis, a client of ours and one of redis-py's on it, and a peer that misbehaves as no Redis does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from db_redis import RedisClient
+from tools import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide `REDIS_*` from the client under test; by the time of a test, `server` has used them."""
+    for variable in [name for name in os.environ if name.upper().startswith("REDIS_")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.Redis]:
+    """Give the Redis that all tests share; it may hold data of others."""
+    with servers.redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded() -> Iterator[servers.Redis]:
+    """Give a Redis of our own that asks for `PASSWORD`."""
+    with servers.redis(password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def plain(server: servers.Redis) -> Iterator[redis.Redis]:
+    """Give redis-py's client, to see what is really stored."""
+    with redis.Redis(server.host, server.port, password=server.password) as plain:
+        yield plain
+
+
+@pytest.fixture
+def namespace(plain: redis.Redis) -> Iterator[str]:
+    """Give a namespace of the test's own, emptied at its end."""
+    namespace = f"test-{uuid.uuid4()}"
+    yield namespace
+    for key in plain.scan_iter(f"{namespace}:*"):
+        plain.delete(key)
+
+
+@pytest.fixture
+def client(server: servers.Redis, namespace: str) -> Iterator[RedisClient]:
+    """Give the client under test."""
+    with RedisClient(server.host, server.port, server.password, namespace=namespace) as client:
+        yield client
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[[bytes | None], int]]:
+    """Give a function that starts a peer and returns its port.
+
+    The peer sends `answer` to whatever it is sent and hangs up; on None it is silent.
+    """
+
+    def serve(listener: socket.socket, answer: bytes | None) -> None:
+        silent = []  # kept, so that they stay open
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # the test is over
+                break
+            if answer is None:
+                silent.append(connection)
+            else:
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+        for connection in silent:
+            connection.close()
+
+    with ExitStack() as at_end:
+
+        def start(answer: bytes | None) -> int:
+            listener = socket.create_server(("127.0.0.1", 0))
+            thread = threading.Thread(target=serve, args=(listener, answer))
+            thread.start()
+            at_end.callback(thread.join)
+            at_end.callback(listener.close)
+            at_end.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes accept
+            port: int = listener.getsockname()[1]
+            return port
+
+        yield start
