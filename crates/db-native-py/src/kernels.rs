@@ -33,10 +33,10 @@ pub(crate) fn pivot(
     Ok((Batch::new(wide.batch), wide.levels))
 }
 
-/// Differences of all columns but the `keys`.
+/// Differences of all columns but the keys, given by position.
 #[pyfunction]
 #[pyo3(signature = (batch, *, keys))]
-pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<String>) -> PyResult<Batch> {
+pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<usize>) -> PyResult<Batch> {
     let frame = batch.get()?;
     py.detach(|| db_native::differences(&frame, &keys)).map(Batch::new).map_err(|error| raise(py, &error))
 }

@@ -16,20 +16,20 @@ use crate::error::{Error, Result};
 use crate::texts::Texts;
 use crate::union::batch;
 
-/// Replaces each column but the `keys` by its differences.
+/// Replaces each column but the `keys`, given by position, by its differences.
 ///
-/// Of the `keys`, columns of strings tell series apart, whose rows must stand
+/// Of the keys, columns of strings tell series apart, whose rows must stand
 /// together, in order of time; others, such as the time itself, are carried
 /// along. float64 stays float64; int64 and uint64 become int64, exactly, or
 /// fail.
-pub fn differences(frame: &RecordBatch, keys: &[String]) -> Result<RecordBatch> {
+pub fn differences(frame: &RecordBatch, keys: &[usize]) -> Result<RecordBatch> {
     let starts = series_starts(frame, keys)?;
     let schema = frame.schema();
     let mut fields = Vec::with_capacity(frame.num_columns());
     let mut columns = Vec::with_capacity(frame.num_columns());
-    for (field, column) in schema.fields().iter().zip(frame.columns()) {
+    for (index, (field, column)) in schema.fields().iter().zip(frame.columns()).enumerate() {
         let column =
-            if keys.contains(field.name()) { Arc::clone(column) } else { difference(field.name(), column, &starts)? };
+            if keys.contains(&index) { Arc::clone(column) } else { difference(field.name(), column, &starts)? };
         fields.push(Field::new(field.name(), column.data_type().clone(), true));
         columns.push(column);
     }
@@ -37,14 +37,14 @@ pub fn differences(frame: &RecordBatch, keys: &[String]) -> Result<RecordBatch> 
 }
 
 /// For each row, whether a series begins there.
-fn series_starts(frame: &RecordBatch, keys: &[String]) -> Result<Vec<bool>> {
+fn series_starts(frame: &RecordBatch, keys: &[usize]) -> Result<Vec<bool>> {
     let mut starts = vec![false; frame.num_rows()];
     if let Some(first) = starts.first_mut() {
         *first = true;
     }
     for key in keys {
         let column =
-            frame.column_by_name(key).ok_or_else(|| Error::input(None, Some(key), "there is no such column"))?;
+            frame.columns().get(*key).ok_or_else(|| Error::input(None, None, format!("there is no column {key}")))?;
         let Some(texts) = Texts::of(column) else { continue };
         for (row, start) in starts.iter_mut().enumerate().skip(1) {
             *start = *start || texts.get(row) != texts.get(row - 1);
@@ -104,7 +104,7 @@ mod tests {
     fn gaps_are_bridged_and_series_kept_apart() {
         let meters: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "a", "b", "b"]));
         let totals: ArrayRef = Arc::new(Float64Array::from(vec![Some(10.0), None, Some(12.5), Some(1.0), Some(4.0)]));
-        let out = differences(&frame(vec![("meter", meters), ("kwh", totals)]), &["meter".to_owned()]).unwrap();
+        let out = differences(&frame(vec![("meter", meters), ("kwh", totals)]), &[0]).unwrap();
         let expected = Float64Array::from(vec![None, None, Some(2.5), None, Some(3.0)]);
         assert_eq!(&expected, out.column(1).as_primitive::<Float64Type>());
     }

@@ -4,8 +4,10 @@ Every call releases the GIL while it computes. Errors are those of
 `db_core.errors`. Objects may be shared between threads.
 """
 
-from collections.abc import Buffer, Sequence
-from typing import Literal, TypeAlias, final
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, final
+
+from typing_extensions import Buffer
 
 _Kind: TypeAlias = Literal[
     "float64",
@@ -39,7 +41,7 @@ class Column:
     def nulls(self) -> Memory | None:
         """Bytes, 1 where null; None if there are no nulls."""
 
-    def values(self) -> Memory | list[str | None] | list[bytes | None] | tuple[Memory, list[str]]:
+    def values(self) -> Any:
         """Give the values: memory, a list, or for a dictionary int32 codes (-1 where null) and words.
 
         The memory is the column's own if nothing else holds it, else a copy.
@@ -54,8 +56,8 @@ class Batch:
         """Read all of an object's `__arrow_c_stream__`."""
 
     @staticmethod
-    def from_columns(columns: Sequence[tuple[str, str, object, Buffer | None]]) -> Batch:
-        """Copy columns: name, kind, values (a buffer, a list, or codes and words) and nulls (1 where null)."""
+    def from_columns(columns: Sequence[tuple[str, str, object, object | None]]) -> Batch:
+        """Copy columns: name, kind, values (buffer, list, or codes and words), nulls (1 where null)."""
 
     def __len__(self) -> int: ...
     @property

@@ -5,16 +5,16 @@ Imported when a pandas frame is first made or read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import pandas as pd
+import numpy as np  # noqa: TID253 - this module is imported where pandas is first used
+import pandas as pd  # noqa: TID253
 
 from db_core._native import Batch
 from db_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd
     arrays = {position: _array(column) for position, column in enumerate(columns[index:])}
     frame = pd.DataFrame(arrays, index=rows, copy=False)
     # By position, since a field may have a tag's name.
-    frame.columns = pd.Index(names[index:], dtype="str")
+    frame.columns = _words(names[index:])
     return frame
 
 
@@ -44,7 +44,7 @@ def _index(names: Sequence[str], columns: Sequence[Column]) -> pd.Index:
     level_codes: list[Any] = []
     for column in columns[:-1]:
         memory, words = column.values()
-        levels.append(pd.Index(words, dtype="str"))
+        levels.append(_words(words))
         level_codes.append(np.frombuffer(memory, np.int32))
     return pd.MultiIndex(
         levels=[*levels, unique],
@@ -55,36 +55,67 @@ def _index(names: Sequence[str], columns: Sequence[Column]) -> pd.Index:
 
 
 def _array(column: Column) -> Any:
+    """Give a column as what a DataFrame keeps it in."""
     kind = column.kind
     if kind == "timestamp":
         return _times(column)
     nulls = column.nulls()
-    mask = None if nulls is None else np.frombuffer(nulls, np.bool_)
+    mask = None if nulls is None else np.frombuffer(memoryview(nulls), np.bool_)
     values = column.values()
-    if kind == "float64":
-        floats = np.frombuffer(values, np.float64)
-        if mask is not None:
-            floats[mask] = np.nan
-        return floats
-    if kind in ("int64", "uint64"):
-        integers = np.frombuffer(values, kind)
+    return _MAKERS[kind](values, mask)
+
+
+def _floats(values: Any, mask: _Mask | None) -> Any:
+    floats = np.frombuffer(values, np.float64)
+    if mask is not None:
+        floats[mask] = np.nan
+    return floats
+
+
+def _integers(dtype: str) -> _Maker:
+    def make(values: Any, mask: _Mask | None) -> Any:
+        integers = np.frombuffer(values, dtype)
         return integers if mask is None else pd.arrays.IntegerArray(integers, mask)
-    if kind == "bool":
-        booleans = np.frombuffer(values, np.bool_)
-        return booleans if mask is None else pd.arrays.BooleanArray(booleans, mask)
-    if kind == "duration":
-        nanos = np.frombuffer(values, np.int64)
-        if mask is not None:
-            nanos[mask] = _NAT
-        return nanos.view("m8[ns]")
-    if kind == "string":
-        return pd.array(values, dtype="str")
-    if kind == "dictionary":
-        codes, words = values
-        return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), pd.Index(words, dtype="str"))
-    if kind == "binary":
-        return pd.Series(values, dtype=object).array
-    return np.full(len(np.frombuffer(values, np.float64)), None, dtype=object)
+
+    return make
+
+
+def _booleans(values: Any, mask: _Mask | None) -> Any:
+    booleans = np.frombuffer(values, np.bool_)
+    return booleans if mask is None else pd.arrays.BooleanArray(booleans, mask)
+
+
+def _durations(values: Any, mask: _Mask | None) -> Any:
+    nanos = np.frombuffer(values, np.int64)
+    if mask is not None:
+        nanos[mask] = _NAT
+    return nanos.view("m8[ns]")
+
+
+def _categories(values: Any, _mask: _Mask | None) -> Any:
+    codes, words = values
+    return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), _words(words))
+
+
+_Mask: TypeAlias = "NDArray[np.bool_]"
+_Maker: TypeAlias = "Callable[[Any, _Mask | None], Any]"
+
+# What makes the array of a column of each kind from its values and nulls.
+_MAKERS: dict[str, _Maker] = {
+    "float64": _floats,
+    "int64": _integers("int64"),
+    "uint64": _integers("uint64"),
+    "bool": _booleans,
+    "duration": _durations,
+    "string": lambda values, _mask: pd.array(values, dtype="str"),
+    "dictionary": _categories,
+    "binary": lambda values, _mask: pd.Series(values, dtype=object).array,
+    "null": lambda values, _mask: np.full(len(values) // 8, None, dtype=object),
+}
+
+
+def _words(words: Sequence[str]) -> Any:
+    return pd.Index(words, dtype="str")  # type: ignore[arg-type]  # the stubs take text for a tuple
 
 
 def _times(column: Column) -> Any:
@@ -92,7 +123,7 @@ def _times(column: Column) -> Any:
     tz = column.tz
     nanos = np.frombuffer(column.values(), np.int64)
     if nulls is not None:
-        nanos[np.frombuffer(nulls, np.bool_)] = _NAT
+        nanos[np.frombuffer(memoryview(nulls), np.bool_)] = _NAT
     times = pd.DatetimeIndex(nanos.view("M8[ns]"), copy=False)
     if tz is not None:
         times = times.tz_localize("UTC")
@@ -112,38 +143,48 @@ def from_pandas(frame: pd.DataFrame) -> Batch:
     return Batch.from_columns(columns)
 
 
-def _column(name: object, series: pd.Series[Any]) -> tuple[str, str, object, NDArray[np.uint8] | None]:
+_Parts: TypeAlias = "tuple[str, str, object, NDArray[np.uint8] | None]"
+
+
+def _column(name: object, series: pd.Series[Any]) -> _Parts:
+    """Give name, kind, values and nulls of a column, as `Batch.from_columns` takes them."""
     if not isinstance(name, str):
         message = f"a column's name must be text, not {name!r}"
         raise InvalidArgumentError(message)
     if series.dtype == object:
         series = _infer(name, series)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return _category(name, series)
     nulls = series.isna().to_numpy(dtype=bool)
     mask = nulls.view(np.uint8) if nulls.any() else None
     kind = getattr(series.dtype, "kind", "O")
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        words = series.cat.categories
-        if pd.api.types.infer_dtype(words, skipna=False) in ("string", "empty"):
-            codes = np.where(nulls, 0, series.cat.codes.to_numpy()).astype(np.int32)
-            return name, "dictionary", (codes, list(words)), mask
-        return _column(name, series.astype(words.dtype))
+    values: Any
     if kind in "iu":
-        wide = "int64" if kind == "i" else "uint64"
-        integers = series.array.fillna(0) if mask is not None else series
-        return name, wide, np.ascontiguousarray(np.asarray(integers, dtype=wide)), mask
-    if kind == "f":
-        floats = series.to_numpy(dtype="float64", na_value=np.nan)
-        return name, "float64", np.ascontiguousarray(floats), mask
-    if kind == "b":
-        booleans = series.fillna(value=False) if mask is not None else series
-        return name, "bool", np.asarray(booleans, dtype=bool).view(np.uint8), mask
-    if kind == "M":
-        return name, "timestamp", _nanoseconds(name, series), mask
-    if isinstance(series.dtype, pd.StringDtype) or pd.api.types.is_string_dtype(series.dtype):
+        kind = "int64" if kind == "i" else "uint64"
+        values = np.asarray(series.array.fillna(0) if mask is not None else series, dtype=kind)
+    elif kind == "f":
+        kind, values = "float64", series.to_numpy(dtype="float64", na_value=np.nan)
+    elif kind == "b":
+        filled = series.fillna(value=False) if mask is not None else series
+        kind, values = "bool", np.asarray(filled, dtype=bool).view(np.uint8)
+    elif kind == "M":
+        kind, values = "timestamp", _nanoseconds(name, series)
+    elif pd.api.types.is_string_dtype(series.dtype):
         texts = series.astype(object)
         return name, "string", (texts.where(~nulls, None) if mask is not None else texts).tolist(), None
-    message = f"column {name!r}: {series.dtype} can't be kept; numbers, booleans, strings and times can"
-    raise InvalidArgumentError(message)
+    else:
+        message = f"column {name!r}: {series.dtype} can't be kept; numbers, booleans, strings and times can"
+        raise InvalidArgumentError(message)
+    return name, kind, np.ascontiguousarray(values), mask
+
+
+def _category(name: str, series: pd.Series[Any]) -> _Parts:
+    words = series.cat.categories
+    if pd.api.types.infer_dtype(words, skipna=False) not in ("string", "empty"):
+        return _column(name, series.astype(words.dtype))
+    codes = series.cat.codes.to_numpy().astype(np.int32)
+    nulls = codes < 0
+    return name, "dictionary", (np.where(nulls, 0, codes).astype(np.int32), list(words)), nulls.view(np.uint8)
 
 
 def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
@@ -160,7 +201,7 @@ def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         message = f"column {name!r}: objects that are {inferred}; a column holds one type"
         raise InvalidArgumentError(message)
     try:
-        return series.astype(target)
+        return series.astype(target)  # type: ignore[no-any-return,call-overload]
     except (OverflowError, TypeError, ValueError):
         if inferred != "integer":
             raise

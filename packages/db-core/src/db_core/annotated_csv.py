@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from db_core._native import Answer, Decoder
@@ -43,7 +44,9 @@ def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
     return union(decode(source, require_end=require_end))
 
 
-def iter_annotated_csv(source: Source, *, batch_rows: int = 65_536, require_end: bool = True) -> Iterator[Frame]:
+def iter_annotated_csv(
+    source: Source, *, batch_rows: int = 65_536, require_end: bool = True
+) -> Iterator[Frame]:
     """Read an answer as frames of at most `batch_rows` rows, each of one schema.
 
     Memory is bounded by the batch, whatever the answer's size. That the answer was complete is known
@@ -103,7 +106,7 @@ def _cut(answer: Answer, batch_rows: int) -> Iterator[Frame]:
 def _chunks(source: Source) -> Iterator[bytes]:
     """Pieces of the source, none too large to be decoded in between."""
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
+        with Path(source).open("rb") as file:
             yield from _chunks(file)
     elif isinstance(source, bytes | bytearray | memoryview):
         view = memoryview(source).cast("B")
@@ -111,10 +114,16 @@ def _chunks(source: Source) -> Iterator[bytes]:
             yield bytes(view[start : start + _CHUNK])
     elif hasattr(source, "read"):
         while chunk := source.read(_CHUNK):
-            yield bytes(chunk)
+            yield _bytes(chunk)
     else:
         for chunk in source:
-            if not isinstance(chunk, bytes | bytearray | memoryview):
-                message = f"`source` must yield bytes, not {type(chunk).__name__}"
-                raise InvalidArgumentError(message, argument="source")
-            yield bytes(chunk)
+            yield _bytes(chunk)
+
+
+def _bytes(chunk: object) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(chunk)
+    message = f"`source` must yield bytes, not {type(chunk).__name__}"
+    raise InvalidArgumentError(message, argument="source")

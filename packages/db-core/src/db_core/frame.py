@@ -6,7 +6,7 @@ Each is imported when it is first asked for. pandas' own half is `_pandas`.
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast
 
 from db_core._native import Batch
 from db_core.errors import InvalidArgumentError
@@ -22,7 +22,7 @@ __all__ = ["Frame", "Into", "check_into"]
 
 Into: TypeAlias = Literal["pandas", "polars", "arrow"]
 
-_LIBRARY = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
+_LIBRARY: dict[Into, str] = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
 def check_into(into: object) -> Into:
@@ -31,13 +31,13 @@ def check_into(into: object) -> Into:
     Raises:
         InvalidArgumentError: It does not, or the library is missing.
     """
-    for known in get_args(Into):
+    for known, library in _LIBRARY.items():
         if into == known:
-            if find_spec(_LIBRARY[known]) is None:
-                message = f"`into={known!r}` needs {_LIBRARY[known]}, which is not installed"
+            if find_spec(library) is None:
+                message = f"`into={known!r}` needs {library}, which is not installed"
                 raise InvalidArgumentError(message, argument="into")
-            return known  # type: ignore[no-any-return]
-    message = f"`into` must be one of {', '.join(map(repr, get_args(Into)))}, not {into!r}"
+            return known
+    message = f"`into` must be one of {', '.join(map(repr, _LIBRARY))}, not {into!r}"
     raise InvalidArgumentError(message, argument="into")
 
 
@@ -73,7 +73,7 @@ class Frame:
         if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
             from db_core._pandas import from_pandas
 
-            return cls(from_pandas(source))
+            return cls(from_pandas(cast("pd.DataFrame", source)))
         if not hasattr(source, "__arrow_c_stream__"):
             message = (
                 "a frame must be a pandas DataFrame or have Arrow's PyCapsule protocol, "
@@ -140,11 +140,11 @@ class Frame:
         return pa.table(self)
 
     def to_pydict(self) -> dict[str, list[Any]]:
-        """Give each column as a list: float, int, bool, str, bytes; times as int nanoseconds; None where null."""
+        """Give each column as a list: float, int, bool, str, bytes, int nanoseconds; None where null."""
         columns = zip(self._batch.names, self._batch.columns(), strict=True)
         return {name: _values(column) for name, column in columns}
 
-    def release(self, into: Into) -> Any:  # noqa: ANN401 - the type depends on `into`
+    def release(self, into: Into) -> Any:
         """Hand the columns over as a frame of another library, without a copy; this one is used up.
 
         Args:
@@ -170,7 +170,14 @@ class Frame:
             raise InvalidArgumentError(message, argument="into")
 
 
-_MEMORY_FORMAT = {"float64": "d", "int64": "q", "uint64": "Q", "bool": "?", "timestamp": "q", "duration": "q"}
+_MEMORY_FORMAT: dict[str, Literal["d", "q", "Q", "?"]] = {
+    "float64": "d",
+    "int64": "q",
+    "uint64": "Q",
+    "bool": "?",
+    "timestamp": "q",
+    "duration": "q",
+}
 
 
 def _values(column: Column) -> list[Any]:
@@ -178,7 +185,7 @@ def _values(column: Column) -> list[Any]:
     nulls = column.nulls()
     values: Any = column.values()
     if kind in _MEMORY_FORMAT:
-        listed = memoryview(values).cast(_MEMORY_FORMAT[kind]).tolist()
+        listed: list[Any] = memoryview(values).cast(_MEMORY_FORMAT[kind]).tolist()
         if nulls is None:
             return listed
         return [None if null else value for value, null in zip(listed, memoryview(nulls), strict=True)]

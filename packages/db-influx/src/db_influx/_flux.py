@@ -8,17 +8,18 @@ a query. No query pivots; that is done natively.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
-
 from db_influx import _times
 
 __all__ = ["Query", "Selection", "Tags"]
 
+_Node: TypeAlias = "dict[str, Any]"
 Tags: TypeAlias = "Mapping[str, str | Sequence[str]]"
 
 AGGREGATES = (
@@ -104,7 +105,7 @@ def names(values: object, argument: str) -> tuple[str, ...]:
     return checked
 
 
-def conditions(tags: Tags | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Give checked tag keys with the values each may have."""
     if tags is None:
         return ()
@@ -219,7 +220,7 @@ def _schema(call: str) -> Query:
     return Query(f'import "influxdata/influxdb/schema"\nschema.{call}start: {start}, stop: {stop})')
 
 
-def bind(flux: str, params: Mapping[str, object] | None) -> Query:
+def bind(flux: object, params: object) -> Query:
     """Give a query whose ``params.name`` are bound to values, which never become query text.
 
     The server takes them as a Flux AST file that sets ``option params``.
@@ -238,7 +239,7 @@ def bind(flux: str, params: Mapping[str, object] | None) -> Query:
     return Query(flux, json.dumps({"type": "File", "package": None, "imports": None, "body": body}))
 
 
-def _object(values: Mapping[str, object], path: str) -> dict[str, object]:
+def _object(values: Mapping[Any, Any], path: str) -> _Node:
     properties = []
     for key, value in values.items():
         name = {"type": "StringLiteral", "value": text(key, path)}
@@ -246,24 +247,22 @@ def _object(values: Mapping[str, object], path: str) -> dict[str, object]:
     return {"type": "ObjectExpression", "properties": properties}
 
 
-def _literal(value: object, path: str) -> dict[str, object]:
+def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each type
     """Give the Flux AST of a value."""
     if isinstance(value, bool):
         return {"type": "BooleanLiteral", "value": value}
     if isinstance(value, int) and -(2**63) <= value < 2**63:
-        literal = {"type": "IntegerLiteral", "value": str(abs(value))}
-        return literal if value >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
-    if isinstance(value, float) and value - value == 0:
-        literal = {"type": "FloatLiteral", "value": abs(value)}
-        return literal if value >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
+        return _signed({"type": "IntegerLiteral", "value": str(abs(value))}, negative=value < 0)
+    if isinstance(value, float) and math.isfinite(value):
+        return _signed({"type": "FloatLiteral", "value": abs(value)}, negative=value < 0)
     if isinstance(value, str):
         return {"type": "StringLiteral", "value": value}
     if isinstance(value, datetime):
         return {"type": "DateTimeLiteral", "value": _times.time_literal(_times.instant(value, path, 0))}
     if isinstance(value, timedelta):
         nanos = value // timedelta(microseconds=1) * 1_000 + int(getattr(value, "nanoseconds", 0))
-        literal = {"type": "DurationLiteral", "values": [{"magnitude": abs(nanos), "unit": "ns"}]}
-        return literal if nanos >= 0 else {"type": "UnaryExpression", "operator": "-", "argument": literal}
+        length = {"type": "DurationLiteral", "values": [{"magnitude": abs(nanos), "unit": "ns"}]}
+        return _signed(length, negative=nanos < 0)
     if isinstance(value, Mapping):
         return _object(value, path)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
@@ -274,3 +273,7 @@ def _literal(value: object, path: str) -> dict[str, object]:
         f"or a list or mapping of these, not {value!r}"
     )
     raise InvalidArgumentError(message, argument="params")
+
+
+def _signed(literal: _Node, *, negative: bool) -> _Node:
+    return {"type": "UnaryExpression", "operator": "-", "argument": literal} if negative else literal

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from db_core.errors import DatabaseError, InvalidArgumentError, WriteError
-
 from db_influx import _flux, _times
 from db_influx._transport import Connection, Transport, dropped
 
@@ -19,11 +18,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
-    import pandas as pd
+    from influxdb_client.client.bucket_api import BucketsApi
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+    from influxdb_client.client.query_api import QueryApi
+    from influxdb_client.client.write_api import WriteApi
+
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame, Into
-    from influxdb_client import BucketsApi, InfluxDBClient, QueryApi, WriteApi
-
     from db_influx._flux import Query, Selection, Tags
     from db_influx._settings import InfluxSettings
     from db_influx._times import Instant, Length
@@ -115,7 +116,6 @@ class InfluxManager:
             ConfigurationError: A setting is missing or malformed; names argument and variable.
         """
         from db_core.settings import load
-
         from db_influx._settings import InfluxSettings
 
         self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
@@ -381,7 +381,9 @@ class InfluxManager:
             answer = self._ask(_flux.newest(replace(selection, fields=missing, start=start)), timeout)
             for frame in split(answer):
                 points = frame.to_pydict()
-                for moment, field, value in zip(points["_time"], points["_field"], points["_value"], strict=True):
+                for moment, field, value in zip(
+                    points["_time"], points["_field"], points["_value"], strict=True
+                ):
                     if field not in found or moment > found[field][0]:
                         # A stored point always has a value; the answer shows an empty string as none.
                         found[field] = (moment, "" if value is None else value)
@@ -492,7 +494,9 @@ class InfluxManager:
         """
         from influxdb_client.client.write_api import SYNCHRONOUS, PointSettings
 
-        return self._official().write_api(write_options=SYNCHRONOUS, point_settings=PointSettings(**(tags or {})))
+        return self._official().write_api(
+            write_options=SYNCHRONOUS, point_settings=PointSettings(**(tags or {}))
+        )
 
     def get_buckets_api(self) -> BucketsApi:
         """Give influxdb-client's own buckets API."""
@@ -503,7 +507,7 @@ class InfluxManager:
         return self._official().query_api()
 
     def _official(self) -> InfluxDBClient:
-        from influxdb_client import InfluxDBClient
+        from influxdb_client.client.influxdb_client import InfluxDBClient
 
         cert, key = self._connection.cert_files
         with self._client_lock:
@@ -524,13 +528,11 @@ class InfluxManager:
     # Metadata
 
     def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]:
-        """Give the names of a bucket's measurements over all time, sorted.
-        """
+        """Give the names of a bucket's measurements over all time, sorted."""
         return self._names(_flux.measurements(_flux.text(bucket, "bucket")), timeout)
 
     def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]:
-        """Give the names of a measurement's fields over all time, sorted.
-        """
+        """Give the names of a measurement's fields over all time, sorted."""
         query = _flux.fields(_flux.text(bucket, "bucket"), _flux.text(measurement, "measurement"))
         return self._names(query, timeout)
 
@@ -616,14 +618,14 @@ def _into(into: object) -> Into:
     return check_into(into)
 
 
-def _positive(value: float, argument: str) -> float:
+def _positive(value: object, argument: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return float(value)
 
 
-def _count(value: int, argument: str) -> int:
+def _count(value: object, argument: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         message = f"`{argument}` must be 0 or more, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)

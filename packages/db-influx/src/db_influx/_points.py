@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 from db_core.line_protocol import Encoder, encoder
-
 from db_influx import _flux
 
 __all__ = ["encode"]
@@ -32,9 +31,6 @@ def encode(
         raise InvalidArgumentError(message, argument="time_column")
     try:
         frame = Frame.of(data)
-        if frame.columns.count(time_column) > 1:
-            message = f"column {time_column!r} stands twice: as the time and as a field"
-            raise InvalidArgumentError(message)
         return encoder(
             frame,
             measurement,
@@ -46,7 +42,7 @@ def encode(
         raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
 
 
-def _constant(tags: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
+def _constant(tags: object) -> Sequence[tuple[str, str]]:
     if tags is None:
         return []
     if not isinstance(tags, Mapping):

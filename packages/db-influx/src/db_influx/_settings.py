@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from db_core.settings import BackendSettings
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
+
+from db_core.settings import BackendSettings
 
 __all__ = ["InfluxSettings"]
 

@@ -6,6 +6,7 @@ Nothing here reads a clock: `now` is an argument.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +20,7 @@ Length: TypeAlias = "timedelta | str | int | float"
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
+_MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"(?P<head>.+\d{2}:?\d{2}:?\d{2})[.,](?P<digits>\d{1,9})(?P<zone>\D.*)?")
 _DURATION = re.compile(r"(?:[1-9][0-9]*(?:ns|us|µs|ms|mo|s|m|h|d|w|y))+")
@@ -28,7 +30,7 @@ EARLIEST = -(2**63) + 2
 LATEST = 2**63 - 2
 
 
-def instant(value: Instant, argument: str, now: int) -> int:
+def instant(value: object, argument: str, now: int) -> int:
     """Give nanoseconds since the epoch of an instant.
 
     Args:
@@ -37,33 +39,30 @@ def instant(value: Instant, argument: str, now: int) -> int:
         argument: Name for the error.
         now: Nanoseconds since the epoch.
     """
-    try:
+    if isinstance(value, timedelta) and value > timedelta(0):
+        message = f"`{argument}`: a timedelta counts back from now and must be negative, not {value}"
+        raise InvalidArgumentError(message, argument=argument)
+    nanos = None
+    with suppress(ValueError, OverflowError):
         if isinstance(value, timedelta):
             nanos = now + _length(value)
-            if nanos > now:
-                message = f"`{argument}`: a timedelta counts back from now and must be negative, not {value}"
-                raise InvalidArgumentError(message, argument=argument)
         elif isinstance(value, datetime):
             nanos = _datetime(value)
         elif isinstance(value, str):
             nanos = _text(value)
-        else:
-            raise TypeError
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
+    if nanos is None:
         message = (
             f"`{argument}` must be a datetime, a pandas Timestamp, ISO 8601 text such as "
             f"'2026-03-01T00:00:00Z', or a negative timedelta, not {value!r}"
         )
-        raise InvalidArgumentError(message, argument=argument) from error
+        raise InvalidArgumentError(message, argument=argument)
     if not EARLIEST <= nanos <= LATEST:
         message = f"`{argument}` must lie between 1677-09-21 and 2262-04-11, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return nanos
 
 
-def time_range(start: Instant, stop: Instant, now: int) -> tuple[int, int]:
+def time_range(start: object, stop: object, now: int) -> tuple[int, int]:
     """Give the nanoseconds of a half-open range; start must lie before stop."""
     begin, end = instant(start, "start", now), instant(stop, "stop", now)
     if begin >= end:
@@ -122,7 +121,7 @@ def duration(value: Length, argument: str, *, unit: timedelta | None = None) -> 
     """
     accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
     if unit is not None:
-        accepted += f", or a positive number of {'minutes' if unit.seconds == 60 else 'seconds'}"
+        accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
     if isinstance(value, str) and _DURATION.fullmatch(value):
         return value
     nanos = 0
@@ -165,11 +164,9 @@ def zone(tz: object) -> str:
         tz: A name such as "Europe/Lisbon", or a `ZoneInfo`.
     """
     name = tz.key if isinstance(tz, ZoneInfo) else tz
-    try:
-        if not isinstance(name, str):
-            raise TypeError
-        ZoneInfo(name)
-    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
-        message = f"`tz` must be the name of a time zone such as 'Europe/Lisbon', not {tz!r}"
-        raise InvalidArgumentError(message, argument="tz") from error
-    return name
+    if isinstance(name, str):
+        with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+            ZoneInfo(name)
+            return name
+    message = f"`tz` must be the name of a time zone such as 'Europe/Lisbon', not {tz!r}"
+    raise InvalidArgumentError(message, argument="tz")

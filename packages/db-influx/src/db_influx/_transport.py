@@ -11,10 +11,12 @@ import json
 import re
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import urllib3
+
 from db_core.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -102,7 +104,7 @@ class Transport:
         }
         with closing(self._send("query", {}, query.body(), headers, timeout)) as response:
             try:
-                if response.status != 200:
+                if response.status != HTTPStatus.OK:
                     raise _refusal(response, QueryError)
                 yield from response.stream(_CHUNK, decode_content=True)
             except urllib3.exceptions.ReadTimeoutError as error:
@@ -127,7 +129,7 @@ class Transport:
         parameters = {"bucket": bucket, "precision": "ns"}
         with closing(self._send("write", parameters, body, headers, timeout)) as response:
             try:
-                if response.status != 204:
+                if response.status != HTTPStatus.NO_CONTENT:
                     raise _refusal(response, WriteError)
                 response.drain_conn()
             except urllib3.exceptions.HTTPError as error:
@@ -142,7 +144,9 @@ class Transport:
         headers: dict[str, str],
         timeout: float | None,
     ) -> urllib3.BaseHTTPResponse:
-        address = f"{self._settings.url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
+        address = (
+            f"{self._settings.url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
+        )
         silence = self._connection.timeout if timeout is None else timeout
         try:
             return self._pool.request(
@@ -191,9 +195,9 @@ def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteEr
         code, text = str(said["code"]), str(said["message"])
     except (ValueError, KeyError, TypeError):
         text = f"HTTP {response.status}: {text.strip()[:200] or response.reason}"
-    if response.status in (401, 403):
+    if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
-    if response.status == 404:
+    if response.status == HTTPStatus.NOT_FOUND:
         return NotFoundError(text)
     if kind is WriteError:
         return WriteError(text, rejected=[text], status=response.status)

@@ -216,8 +216,8 @@ class RedisClient:
 
 def _load_settings(connection: dict[str, object]) -> RedisSettings:
     # Imported here, so that `import db_redis` does not load pydantic.
-    from db_core.settings import load  # noqa: PLC0415
-    from db_redis._settings import RedisSettings  # noqa: PLC0415
+    from db_core.settings import load
+    from db_redis._settings import RedisSettings
 
     return load(RedisSettings, connection)
 
