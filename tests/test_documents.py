@@ -1,0 +1,60 @@
+"""The documents: their examples run, and what they name exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from db_influx import InfluxManager
+from tools import servers
+
+ROOT = Path(__file__).parents[1]
+READMES = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md")])
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_examples_of_a_readme_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python block runs as it stands, on real servers, and its comments tell what it gives."""
+    blocks = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+
+    assert blocks
+    with servers.influxdb() as influx_server, servers.redis() as redis_server:
+        for variable, value in (influx_server.environment() | redis_server.environment()).items():
+            monkeypatch.setenv(variable, value)
+        with InfluxManager() as manager:
+            buckets = manager.get_buckets_api()
+            bucket = buckets.create_bucket(bucket_name="home")
+            try:
+                for block in blocks:
+                    run(block, path)
+            finally:
+                buckets.delete_bucket(bucket)
+
+
+def run(block: str, path: Path) -> None:
+    """Run a block; a call whose comment is a literal must give it."""
+    code = re.sub(r"^( *)([\w.]+\(.*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
+    exec(compile(code, str(path), "exec"), {})
+
+
+def with_check(line: re.Match[str]) -> str:
+    """Give the line, and after it a check if its comment is a literal."""
+    indent, call, comment = line.groups()
+    try:
+        ast.literal_eval(comment)
+    except (SyntaxError, ValueError):
+        return line[0]
+    return f"{indent}given = {call}\n{indent}assert {comment} == given, given"
+
+
+def test_the_contributing_guide_names_sessions_that_exist() -> None:
+    """Every session that CONTRIBUTING names is one that noxfile.py has."""
+    source = ast.parse((ROOT / "noxfile.py").read_text())
+    listed = {node.name for node in source.body if isinstance(node, ast.FunctionDef)}
+    named = re.findall(r"noxfile\.py -s ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text())
+
+    assert named
+    assert set(named) <= listed
