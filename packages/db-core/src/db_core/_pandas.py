@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np  # noqa: TID253 - this module is imported where pandas is first used
-import pandas as pd  # noqa: TID253
+import numpy as np
+import pandas as pd
 
 from db_core._native import Batch
 from db_core.errors import InvalidArgumentError

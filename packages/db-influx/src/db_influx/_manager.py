@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -44,6 +43,7 @@ class _Options:
 
     into: Into = "pandas"
     tz: str = "UTC"
+    max_parallel: int = 4
 
 
 class InfluxManager:
@@ -68,6 +68,7 @@ class InfluxManager:
             series.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
         tz: Time zone of the index and of windows: days and longer ones begin at local midnight.
+        max_parallel: How many slices of a long read of stored points are fetched at once.
         timeout: Seconds the server may be silent.
 
     Common errors:
@@ -89,6 +90,7 @@ class InfluxManager:
         *,
         timeout: float = 60.0,
         retries: int = 3,
+        max_parallel: int = 4,
         gzip: bool = False,
         into: Into = "pandas",
         tz: str | ZoneInfo = "UTC",
@@ -105,6 +107,7 @@ class InfluxManager:
             timeout: Seconds the server may be silent, per attempt.
             retries: How often a request is repeated that did not reach the server, or that it
                 answered with 429, 502, 503 or 504.
+            max_parallel: How many slices of a long read are fetched at once; 1 asks for no slices.
             gzip: Compress what is sent and received; worth it for far servers.
             into: Kind of the frames given, unless a call says otherwise.
             tz: Time zone, unless a call says otherwise.
@@ -127,7 +130,9 @@ class InfluxManager:
             ca_cert=ca_cert,
             client_cert=client_cert,
         )
-        self._options = _Options(into=_into(into), tz=_times.zone(tz))
+        self._options = _Options(
+            into=_into(into), tz=_times.zone(tz), max_parallel=_count(max_parallel, "max_parallel", least=1)
+        )
         self._open()
 
     def _open(self) -> None:
@@ -182,6 +187,7 @@ class InfluxManager:
         create_empty: bool = False,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read fields of a measurement, downsampled by the server.
@@ -198,22 +204,18 @@ class InfluxManager:
         Returns:
             One frame; see the class.
         """
-        call = self._call(into=into, tz=tz)
+        call = self._call(into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         if interval is None:
-            query = _flux.raw(selection)
+            queries = _flux.raw(selection, call.max_parallel)
         else:
-            query = _flux.windows(
-                selection,
-                _times.duration(interval, "interval"),
-                agg_func,
-                tz=call.tz,
-                label=label,
-                create_empty=create_empty,
-            )
+            window = _times.duration(interval, "interval")
+            queries = [
+                _flux.windows(selection, window, agg_func, tz=call.tz, label=label, create_empty=create_empty)
+            ]
+        answers = self._ask(queries, call, timeout)
         empty_text = interval is None or not create_empty
-        answer = self._ask(query, timeout)
-        return _wide(answer, selection.fields, by, call, empty_text=empty_text).release(call.into)
+        return _wide(answers, selection.fields, by, call, empty_text=empty_text).release(call.into)
 
     def read_all_fields(
         self,
@@ -225,6 +227,7 @@ class InfluxManager:
         *,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read every field of a measurement, as stored.
@@ -233,10 +236,10 @@ class InfluxManager:
             One frame: the fields by name, then by name the tags that are no index level, as
             categories.
         """
-        call = self._call(into=into, tz=tz)
+        call = self._call(into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, None, bucket, tags)
-        answer = self._ask(_flux.raw(selection), timeout)
-        return _wide(answer, None, None, call, tag_columns=True).release(call.into)
+        answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
+        return _wide(answers, None, None, call, tag_columns=True).release(call.into)
 
     def read_accumulated_value(
         self,
@@ -272,8 +275,8 @@ class InfluxManager:
         call = self._call(into=into, tz=tz)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         every = _times.duration(timestep, "timestep", unit=_MINUTE)
-        answer = self._ask(_flux.windows(selection, every, "last", tz=call.tz, label=label), timeout)
-        totals = _wide(answer, selection.fields, by, call)
+        query = _flux.windows(selection, every, "last", tz=call.tz, label=label)
+        totals = _wide(self._ask([query], call, timeout), selection.fields, by, call)
         return meter_differences(totals).release(call.into)
 
     def read_accumulated_value_in_seconds(
@@ -340,10 +343,11 @@ class InfluxManager:
             One frame with one row per series, whose time is the newest in the range; see the class.
         """
         call = self._call(into=into, tz=tz)
-        back = timedelta(microseconds=-max(1, _times.seconds(duration, "duration") // 1_000))
-        selection = self._selection(back, timedelta(0), measurement, fields, bucket, tags)
-        answer = self._ask(_flux.average(selection), timeout)
-        return _wide(answer, selection.fields, by, call).release(call.into)
+        now = time.time_ns()
+        start = now - _times.seconds(duration, "duration")
+        selection = _selection(start, now, measurement, fields, bucket, tags)
+        answers = self._ask([_flux.average(selection)], call, timeout)
+        return _wide(answers, selection.fields, by, call).release(call.into)
 
     def read_last_data_point(
         self,
@@ -378,7 +382,8 @@ class InfluxManager:
             if not missing:
                 break
             start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
-            answer = self._ask(_flux.newest(replace(selection, fields=missing, start=start)), timeout)
+            query = _flux.newest(replace(selection, fields=missing, start=start))
+            [answer] = self._ask([query], self._options, timeout)
             for frame in split(answer):
                 points = frame.to_pydict()
                 for moment, field, value in zip(
@@ -424,8 +429,8 @@ class InfluxManager:
         """
         from db_core import annotated_csv
 
-        call = self._call(into=into, tz=None)
-        answer = self._ask(_flux.bind(flux, params), timeout)
+        call = self._call(into=into)
+        [answer] = self._ask([_flux.bind(flux, params)], call, timeout)
         if split:
             return [frame.release(call.into) for frame in annotated_csv.split(answer)]
         return annotated_csv.union(answer).release(call.into)
@@ -539,15 +544,26 @@ class InfluxManager:
     def _names(self, query: Query, timeout: float | None) -> list[str]:
         from db_core.annotated_csv import union
 
-        return sorted(union(self._ask(query, timeout)).to_pydict().get("_value", []))
+        [answer] = self._ask([query], self._options, timeout)
+        return sorted(union(answer).to_pydict().get("_value", []))
 
     # Shared steps
 
-    def _call(self, *, into: Into | None, tz: str | ZoneInfo | None) -> _Options:
+    def _call(
+        self,
+        *,
+        into: Into | None,
+        tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
+    ) -> _Options:
         """The options of one call."""
+        own = self._options
         return _Options(
-            into=self._options.into if into is None else _into(into),
-            tz=self._options.tz if tz is None else _times.zone(tz),
+            into=own.into if into is None else _into(into),
+            tz=own.tz if tz is None else _times.zone(tz),
+            max_parallel=own.max_parallel
+            if max_parallel is None
+            else _count(max_parallel, "max_parallel", least=1),
         )
 
     def _selection(
@@ -562,14 +578,13 @@ class InfluxManager:
         begin, end = _times.time_range(start, stop, time.time_ns())
         return _selection(begin, end, measurement, fields, bucket, tags)
 
-    def _ask(self, query: Query, timeout: float | None) -> Answer:
-        """Send a query and decode its answer as it arrives."""
-        from db_core.annotated_csv import decode
+    def _ask(self, queries: Sequence[Query], call: _Options, timeout: float | None) -> list[Answer]:
+        """Send the slices of a read and decode their answers as they arrive."""
+        from db_influx._fetch import fetch
 
         if timeout is not None:
             timeout = _positive(timeout, "timeout")
-        with closing(self._transport.query(query, timeout=timeout)) as chunks:
-            return decode(chunks)
+        return fetch(self._transport, queries, max_parallel=call.max_parallel, timeout=timeout)
 
 
 def _selection(
@@ -591,7 +606,7 @@ def _selection(
 
 
 def _wide(
-    answer: Answer,
+    answers: Sequence[Answer],
     fields: Sequence[str] | None,
     by: Sequence[str] | None,
     call: _Options,
@@ -603,7 +618,7 @@ def _wide(
     from db_core.pivot import pivot
 
     return pivot(
-        [answer],
+        answers,
         fields=fields,
         by=None if by is None else [_flux.text(tag, "by") for tag in by],
         tag_columns=tag_columns,
@@ -625,8 +640,8 @@ def _positive(value: object, argument: str) -> float:
     return float(value)
 
 
-def _count(value: object, argument: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        message = f"`{argument}` must be 0 or more, not {value!r}"
+def _count(value: object, argument: str, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        message = f"`{argument}` must be {least} or more, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return value

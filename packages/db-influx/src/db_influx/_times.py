@@ -110,7 +110,7 @@ def time_literal(nanos: int) -> str:
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
-def duration(value: Length, argument: str, *, unit: timedelta | None = None) -> str:
+def duration(value: object, argument: str, *, unit: timedelta | None = None) -> str:
     """Give a length of time as a Flux duration.
 
     Args:
@@ -124,14 +124,7 @@ def duration(value: Length, argument: str, *, unit: timedelta | None = None) -> 
         accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
     if isinstance(value, str) and _DURATION.fullmatch(value):
         return value
-    nanos = 0
-    if isinstance(value, timedelta):
-        nanos = _length(value)
-    elif unit is not None and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            nanos = round(value * _length(unit)) if isinstance(value, float) else value * _length(unit)
-        except (OverflowError, ValueError):
-            nanos = 0
+    nanos = _count(value, unit)
     if not 0 < nanos <= LATEST:
         message = f"`{argument}` must be {accepted}, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
@@ -141,20 +134,24 @@ def duration(value: Length, argument: str, *, unit: timedelta | None = None) -> 
     return f"{nanos}ns"
 
 
-def seconds(value: Length, argument: str) -> int:
+def seconds(value: object, argument: str) -> int:
     """Give nanoseconds of a timedelta or a number of seconds, above zero."""
-    nanos = 0
-    if isinstance(value, timedelta):
-        nanos = _length(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            nanos = round(value * _SECOND)
-        except (OverflowError, ValueError):
-            nanos = 0
+    nanos = _count(value, timedelta(seconds=1))
     if not 0 < nanos <= LATEST:
         message = f"`{argument}` must be a positive number of seconds or a positive timedelta, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return nanos
+
+
+def _count(value: object, unit: timedelta | None) -> int:
+    """Nanoseconds of a timedelta, or of a number of `unit`; 0 for what is neither."""
+    if isinstance(value, timedelta):
+        return _length(value)
+    if unit is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    with suppress(OverflowError, ValueError):
+        return round(value * _length(unit))
+    return 0
 
 
 def zone(tz: object) -> str:

@@ -103,16 +103,14 @@ class Transport:
             "Content-Type": "application/json",
         }
         with closing(self._send("query", {}, query.body(), headers, timeout)) as response:
+            if response.status != HTTPStatus.OK:
+                raise _refusal(response, QueryError)
             try:
-                if response.status != HTTPStatus.OK:
-                    raise _refusal(response, QueryError)
                 yield from response.stream(_CHUNK, decode_content=True)
             except urllib3.exceptions.ReadTimeoutError as error:
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                if isinstance(error, DatabaseError):
-                    raise
                 message = f"the answer was cut off: {_reason(error)}"
                 raise IncompleteResultError(message) from error
 
@@ -128,13 +126,9 @@ class Transport:
             headers["Content-Encoding"] = "gzip"
         parameters = {"bucket": bucket, "precision": "ns"}
         with closing(self._send("write", parameters, body, headers, timeout)) as response:
-            try:
-                if response.status != HTTPStatus.NO_CONTENT:
-                    raise _refusal(response, WriteError)
-                response.drain_conn()
-            except urllib3.exceptions.HTTPError as error:
-                message = f"the answer to a write was cut off: {_reason(error)}"
-                raise ConnectionFailedError(message) from error
+            if response.status != HTTPStatus.NO_CONTENT:
+                raise _refusal(response, WriteError)
+            response.drain_conn()
 
     def _send(
         self,
@@ -187,8 +181,11 @@ def _reason(error: BaseException | None) -> str:
 
 def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> DatabaseError:
     """The error for an answer that is not the expected one; reads its body."""
-    text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
-    response.drain_conn()
+    try:
+        text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
+        response.drain_conn()
+    except urllib3.exceptions.HTTPError as error:
+        text = f"and no more, as the answer was cut off: {_reason(error)}"
     code = None
     try:
         said = json.loads(text)
