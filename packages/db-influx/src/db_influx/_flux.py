@@ -43,6 +43,8 @@ _ESCAPES = str.maketrans(
 )
 _SHORTEST_SLICE = 86_400 * 1_000_000_000  # nanoseconds
 _UNUSED = ("_start", "_stop", "_measurement")
+# Columns that no tag can have in a filter; the storage engine takes "$" for the value.
+_OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise InvalidArgumentError(message, argument="tags")
     checked = []
     for key, values in tags.items():
-        if text(key, "tags").startswith("_"):
+        if text(key, "tags") in _OWN:
             message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
             raise InvalidArgumentError(message, argument="tags")
         checked.append((key, names(values, "tags")))
@@ -216,7 +218,9 @@ def average(selection: Selection) -> Query:
 
 def newest(selection: Selection) -> Query:
     """Ask for the last point of each series and field."""
-    return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings(_UNUSED)})")
+    # Only these tags could be mistaken for the answer's own columns; rows of several series may meet here.
+    unused = strings((*_UNUSED, "result", "table"))
+    return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {unused})")
 
 
 def measurements(bucket: str) -> Query:

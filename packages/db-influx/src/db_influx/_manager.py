@@ -44,6 +44,7 @@ class _Options:
     into: Into = "pandas"
     tz: str = "UTC"
     max_parallel: int = 4
+    by: Sequence[str] | None = None
 
 
 class InfluxManager:
@@ -204,7 +205,7 @@ class InfluxManager:
         Returns:
             One frame; see the class.
         """
-        call = self._call(into=into, tz=tz, max_parallel=max_parallel)
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         if interval is None:
             queries = _flux.raw(selection, call.max_parallel)
@@ -215,7 +216,7 @@ class InfluxManager:
             ]
         answers = self._ask(queries, call, timeout)
         empty_text = interval is None or not create_empty
-        return _wide(answers, selection.fields, by, call, empty_text=empty_text).release(call.into)
+        return _wide(answers, selection.fields, call, empty_text=empty_text).release(call.into)
 
     def read_all_fields(
         self,
@@ -239,7 +240,7 @@ class InfluxManager:
         call = self._call(into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, None, bucket, tags)
         answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
-        return _wide(answers, None, None, call, tag_columns=True).release(call.into)
+        return _wide(answers, None, call, tag_columns=True).release(call.into)
 
     def read_accumulated_value(
         self,
@@ -272,11 +273,11 @@ class InfluxManager:
         """
         from db_core.meter import meter_differences
 
-        call = self._call(into=into, tz=tz)
+        call = self._call(by=by, into=into, tz=tz)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         every = _times.duration(timestep, "timestep", unit=_MINUTE)
         query = _flux.windows(selection, every, "last", tz=call.tz, label=label)
-        totals = _wide(self._ask([query], call, timeout), selection.fields, by, call)
+        totals = _wide(self._ask([query], call, timeout), selection.fields, call)
         return meter_differences(totals).release(call.into)
 
     def read_accumulated_value_in_seconds(
@@ -342,12 +343,12 @@ class InfluxManager:
         Returns:
             One frame with one row per series, whose time is the newest in the range; see the class.
         """
-        call = self._call(into=into, tz=tz)
+        call = self._call(by=by, into=into, tz=tz)
         now = time.time_ns()
         start = now - _times.seconds(duration, "duration")
         selection = _selection(start, now, measurement, fields, bucket, tags)
         answers = self._ask([_flux.average(selection)], call, timeout)
-        return _wide(answers, selection.fields, by, call).release(call.into)
+        return _wide(answers, selection.fields, call).release(call.into)
 
     def read_last_data_point(
         self,
@@ -553,6 +554,7 @@ class InfluxManager:
         self,
         *,
         into: Into | None,
+        by: Sequence[str] | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
     ) -> _Options:
@@ -564,6 +566,7 @@ class InfluxManager:
             max_parallel=own.max_parallel
             if max_parallel is None
             else _count(max_parallel, "max_parallel", least=1),
+            by=_flux.names(by, "by") if by else by,
         )
 
     def _selection(
@@ -608,7 +611,6 @@ def _selection(
 def _wide(
     answers: Sequence[Answer],
     fields: Sequence[str] | None,
-    by: Sequence[str] | None,
     call: _Options,
     *,
     tag_columns: bool = False,
@@ -620,7 +622,7 @@ def _wide(
     return pivot(
         answers,
         fields=fields,
-        by=None if by is None else [_flux.text(tag, "by") for tag in by],
+        by=call.by,
         tag_columns=tag_columns,
         empty_text=empty_text,
         tz=call.tz,

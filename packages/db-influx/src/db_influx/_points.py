@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
@@ -24,11 +25,14 @@ def encode(
     constant = dict(_constant(tags))
     columns = list(_flux.names(tag_columns, "tag_columns")) if tag_columns else []
     levels: list[str] = []
-    if type(data).__module__.partition(".")[0] == "pandas" and time_column is None:
+    is_pandas = type(data).__module__.partition(".")[0] == "pandas"
+    if time_column is None:
+        if not is_pandas:
+            message = "`time_column` must name the column of timestamps, as only pandas frames have an index"
+            raise InvalidArgumentError(message, argument="time_column")
         time_column, levels = _pandas_index(data)
-    elif time_column is None:
-        message = "`time_column` must name the column of timestamps, as only pandas frames have an index"
-        raise InvalidArgumentError(message, argument="time_column")
+    elif is_pandas:
+        data = _without_row_numbers(data)
     try:
         frame = Frame.of(data)
         return encoder(
@@ -49,6 +53,16 @@ def _constant(tags: object) -> Sequence[tuple[str, str]]:
         message = f"`tags` must map tag keys to values, not {tags!r}"
         raise InvalidArgumentError(message, argument="tags")
     return [(_flux.text(key, "tags"), _flux.text(value, "tags")) for key, value in tags.items()]
+
+
+def _without_row_numbers(data: Any) -> Any:
+    """The frame without an index that has no name and no times: picked rows keep their numbers in one."""
+    import pandas as pd
+
+    is_numbered = isinstance(data, pd.DataFrame) and data.index.nlevels == 1 and data.index.name is None
+    if is_numbered and not isinstance(data.index, pd.DatetimeIndex):
+        return data.set_axis(pd.RangeIndex(len(data)))
+    return data
 
 
 def _pandas_index(data: object) -> tuple[str, list[str]]:

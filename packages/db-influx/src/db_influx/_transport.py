@@ -41,6 +41,8 @@ _RETRIED = (429, 502, 503, 504)
 _CONNECT_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.25
 _POOL = 16
+# A query for an unknown organization is refused with 400, where a write is with 404.
+_NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
 _DROPPED = re.compile(r"dropped=(\d+)")
 
 
@@ -194,7 +196,7 @@ def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteEr
         text = f"HTTP {response.status}: {text.strip()[:200] or response.reason}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
-    if response.status == HTTPStatus.NOT_FOUND:
+    if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
         return NotFoundError(text)
     if kind is WriteError:
         return WriteError(text, rejected=[text], status=response.status)
@@ -203,5 +205,6 @@ def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteEr
 
 def dropped(error: WriteError) -> int | None:
     """How many points of a body the server says it dropped."""
-    found = _DROPPED.search(str(error))
-    return int(found[1]) if found else None
+    # The last one: a measurement's name before it may hold anything.
+    found = _DROPPED.findall(str(error))
+    return int(found[-1]) if found else None
