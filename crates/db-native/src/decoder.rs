@@ -235,22 +235,26 @@ impl Decoder {
             return Err(Error::syntax("the decoder has failed before; nothing more can be read"));
         }
         let result = step(self);
-        self.failed = result.is_err();
+        if result.is_err() {
+            // What is there may end in half a row.
+            *self = Self { failed: true, ..Self::default() };
+        }
         result
     }
 
-    /// Decodes the pending record with the lines that complete it, then the rest of `chunk`.
+    /// Decodes the pending record with the line that completes it, then the rest of `chunk`.
+    ///
+    /// Where the first line does not complete it, a line end stood in a cell,
+    /// and more may: all of `chunk` is joined, to scan the record once, not by line.
     fn join(&mut self, mut chunk: &[u8]) -> Result<()> {
-        while !self.pending.is_empty() {
-            let Some(feed) = memchr::memchr(b'\n', chunk) else {
-                self.pending.extend_from_slice(chunk);
-                return Ok(());
-            };
-            let (line, rest) = chunk.split_at(feed + 1);
+        let mut width = memchr::memchr(b'\n', chunk).map_or(chunk.len(), |feed| feed + 1);
+        while !self.pending.is_empty() && !chunk.is_empty() {
+            let (line, rest) = chunk.split_at(width);
             chunk = rest;
+            width = rest.len();
             let mut pending = std::mem::take(&mut self.pending);
             pending.extend_from_slice(line);
-            let used = self.records(&pending)?;
+            let used = if memchr::memchr(b'\n', line).is_some() { self.records(&pending)? } else { 0 };
             pending.drain(..used);
             self.pending = pending;
         }
@@ -263,6 +267,10 @@ impl Decoder {
         if end == EndMark::Optional && !self.pending.is_empty() {
             self.join(b"\n")?;
         }
+        // A record without its line end may not have been looked at yet.
+        let pending = std::mem::take(&mut self.pending);
+        self.records(&pending)?;
+        self.pending = pending;
         let whole = self.pending.is_empty() && (end == EndMark::Optional || self.at_end_mark);
         if !whole || matches!(self.expect, Expect::ErrorRow) || !self.annotations.is_empty() {
             return Err(Error::from(ErrorKind::Incomplete).at(self.position(0)));
@@ -362,6 +370,9 @@ impl Decoder {
             if !self.annotations.is_empty() {
                 return Err(Error::syntax("an empty line between annotations and their header"));
             }
+            if matches!(self.expect, Expect::ErrorRow) {
+                return Err(Error::syntax("an error table without its row"));
+            }
             self.close_block();
             self.expect = Expect::Header;
             return Ok(());
@@ -460,19 +471,20 @@ impl Decoder {
         let mut new_table = false;
         for step in &block.steps {
             if let Step::Run { from, to, run } = *step {
-                new_table = new_table || bytes_of(from, to) != block.runs[run].as_slice();
+                let same = without_line_end(bytes_of(from, to)) == without_line_end(&block.runs[run]);
+                new_table = new_table || !same;
             }
         }
         if new_table {
             self.settle_block(block);
-            for step in &block.steps {
-                if let Step::Run { from, to, run } = *step {
-                    block.runs[run].clear();
-                    block.runs[run].extend_from_slice(bytes_of(from, to));
-                }
-            }
             self.begun += 1;
             self.row = 0;
+        }
+        for step in &block.steps {
+            if let Step::Run { from, to, run } = *step {
+                block.runs[run].clear();
+                block.runs[run].extend_from_slice(bytes_of(from, to));
+            }
         }
         // After `take`, the rest of a table opens a span of its own.
         let new_span = new_table || !block.primed;
@@ -532,6 +544,12 @@ impl Decoder {
             }
         }
     }
+}
+
+/// A run without the line end; the last line of a text may have another than the lines before.
+fn without_line_end(run: &[u8]) -> &[u8] {
+    let run = run.strip_suffix(b"\n").unwrap_or(run);
+    run.strip_suffix(b"\r").unwrap_or(run)
 }
 
 /// Text of a field, unescaped into `scratch` where that is needed.

@@ -70,7 +70,7 @@ pub(crate) fn duration(cell: &[u8]) -> Option<i64> {
             "w" => 604_800_000_000_000,
             _ => return None,
         };
-        total += count.parse::<i128>().ok()?.checked_mul(nanos)?;
+        total = total.checked_add(count.parse::<i128>().ok()?.checked_mul(nanos)?)?;
         if !fraction.is_empty() {
             if fraction.len() > 9 {
                 return None;
@@ -80,7 +80,7 @@ pub(crate) fn duration(cell: &[u8]) -> Option<i64> {
             if part % scale != 0 {
                 return None;
             }
-            total += part / scale;
+            total = total.checked_add(part / scale)?;
         }
         rest = tail;
     }
@@ -122,9 +122,11 @@ mod tests {
         assert_eq!(Some(5_400_500_000_000), duration(b"1h30m0.5s"));
         assert_eq!(Some(-1_500), duration(b"-1us500ns"));
         assert_eq!(Some(1_000_000), duration("1000µs".as_bytes()));
-        for bad in ["", "-", "1", "h", "1mo", "1y", "1.5", "0.5ns", "1h30"] {
+        for bad in ["", "-", "1", "h", "1mo", "1y", "1.5", "0.5ns", "1h30", "106752d", "9223372036854775808ns"] {
             assert_eq!(bad.parse().ok(), duration(bad.as_bytes()), "{bad}");
         }
+        let huge = format!("{0}ns{0}ns", i128::MAX);
+        assert_eq!(None, duration(huge.as_bytes()));
     }
 
     #[test]

@@ -127,15 +127,19 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     let names = level_names(&levels, &found, &spec.levels);
 
     let columns = columns(&found, &fields, spec.empty_text)?;
+    let mut newest: Vec<Option<i64>> = vec![None; keys.len()];
+    for (series, time) in &found.newest {
+        newest[key_of[*series]] = newest[key_of[*series]].max(Some(*time));
+    }
     let mut pieces: Vec<Vec<Vec<usize>>> = vec![vec![Vec::new(); fields.len()]; keys.len()];
     for (index, piece) in found.list.iter().enumerate() {
-        if let Some(field) = fields.iter().position(|field| *field == piece.field) {
-            pieces[key_of[piece.series]][field].push(index);
+        let key = key_of[piece.series];
+        for (field, _) in fields.iter().enumerate().filter(|(_, field)| **field == piece.field) {
+            if matches!(piece.times, Times::Newest) && newest[key].is_none() {
+                return Err(Error::syntax("a table lacks the column \"_time\", and its series a table of times"));
+            }
+            pieces[key][field].push(index);
         }
-    }
-    let mut newest = vec![i64::MIN; keys.len()];
-    for (series, time) in &found.newest {
-        newest[key_of[*series]] = newest[key_of[*series]].max(*time);
     }
 
     let mut axis: Vec<i64> = Vec::new();
@@ -145,7 +149,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
         let before = axis.len();
         let mut tracks = Vec::with_capacity(fields.len());
         for (field, indices) in by_field.iter().enumerate() {
-            let label = [newest[key]];
+            let label = [newest[key].unwrap_or_default()];
             let track = Track::join(&found, &columns[field], indices, &label)
                 .map_err(|time| ambiguous(&found, keys.values().nth(key), fields[field], time))?;
             tracks.push(track);
@@ -168,15 +172,18 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     out_columns.push(time);
     for ((name, column), stretches) in fields.iter().zip(&columns).zip(&stretches) {
         out_fields.push(Field::new(*name, column.kind.clone(), true));
-        out_columns.push(gather(&column.kind, &column.arrays, stretches));
+        out_columns.push(gather(name, &column.kind, &column.arrays, stretches)?);
     }
     if spec.tag_columns {
-        for (tag, name) in found.tags.iter().enumerate() {
-            if !levels.contains(&Some(tag)) {
-                let column = tag_column(&found.series.first().map(|s| s[tag]).into_iter().collect::<Vec<_>>(), &[rows]);
-                out_fields.push(Field::new(*name, column.data_type().clone(), true));
-                out_columns.push(column);
+        for (tag, name) in found.tags.iter().enumerate().filter(|(tag, _)| !levels.contains(&Some(*tag))) {
+            if let Some(series) = keys.values().find(|series| differs(&found, tag, series.iter().copied())) {
+                let why = format!("{} series meet in one row, which differ in tag {name}", series.len());
+                return Err(ErrorKind::Ambiguous(why).into());
             }
+            let values: Vec<Option<&str>> = keys.values().map(|series| found.series[series[0]][tag]).collect();
+            let column = tag_column(&values, &key_rows);
+            out_fields.push(Field::new(*name, column.data_type().clone(), true));
+            out_columns.push(column);
         }
     }
     Ok(Wide { batch: batch(out_fields, out_columns, rows), levels: names.len() })

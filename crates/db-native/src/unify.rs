@@ -12,6 +12,8 @@ use arrow_array::{Array, ArrayRef, Float64Array, LargeStringArray, PrimitiveArra
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::DataType;
 
+use crate::error::{Error, Result};
+
 /// The type both unify to, if they do.
 pub(crate) fn unify(one: &DataType, other: &DataType) -> Option<DataType> {
     let is_number = |kind: &DataType| matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Float64);
@@ -39,7 +41,7 @@ pub(crate) fn type_name(kind: &DataType) -> &'static str {
 }
 
 /// `array` as `target`, which [`unify`] gave; the first value that is not exact is the error.
-pub(crate) fn cast(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, String> {
+pub(crate) fn cast(array: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, String> {
     match (array.data_type(), target) {
         (have, want) if have == want => Ok(Arc::clone(array)),
         (DataType::Int64, _) =>
@@ -71,7 +73,7 @@ fn exact<T: arrow_array::ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     cast: impl Fn(T::Native) -> f64,
     same: impl Fn(T::Native, f64) -> bool,
-) -> Result<ArrayRef, String> {
+) -> std::result::Result<ArrayRef, String> {
     if let Some(value) = array.iter().flatten().find(|&v| !same(v, cast(v))) {
         return Err(format!("{value:?} has no exact double"));
     }
@@ -88,28 +90,32 @@ pub(crate) enum Stretch {
     Nulls(usize),
 }
 
-/// Joins stretches of `sources`, all of type `kind`, into one array.
-pub(crate) fn gather(kind: &DataType, sources: &[ArrayRef], stretches: &[Stretch]) -> ArrayRef {
+/// Joins stretches of `sources`, all of type `kind`, into the column `name`.
+///
+/// Fails where the words of several dictionaries are more than their keys can number, or the texts
+/// of several arrays longer than 32-bit offsets reach; neither can happen to what this crate makes.
+pub(crate) fn gather(name: &str, kind: &DataType, sources: &[ArrayRef], stretches: &[Stretch]) -> Result<ArrayRef> {
     if let [Stretch::Rows { source, start, rows }] = *stretches {
-        return sources[source].slice(start, rows);
+        return Ok(sources[source].slice(start, rows));
     }
     let total = stretches.iter().map(|stretch| match *stretch {
         Stretch::Rows { rows, .. } | Stretch::Nulls(rows) => rows,
     });
     if sources.is_empty() {
-        return arrow_array::new_null_array(kind, total.sum());
+        return Ok(arrow_array::new_null_array(kind, total.sum()));
     }
     let data: Vec<_> = sources.iter().map(Array::to_data).collect();
     let nulls = stretches.iter().any(|stretch| matches!(stretch, Stretch::Nulls(_)));
-    let mut joined = MutableArrayData::new(data.iter().collect(), nulls, total.sum());
+    let too_large = |why| Error::input(None, Some(name), format!("its {kind} chunks can't be joined: {why}"));
+    let mut joined = MutableArrayData::try_new(data.iter().collect(), nulls, total.sum()).map_err(too_large)?;
     for stretch in stretches {
         match *stretch {
             Stretch::Rows { source, start, rows } => joined.try_extend(source, start, start + rows),
             Stretch::Nulls(rows) => joined.try_extend_nulls(rows),
         }
-        .expect("64-bit offsets and shared dictionaries do not overflow");
+        .map_err(too_large)?;
     }
-    arrow_array::make_array(joined.freeze())
+    Ok(arrow_array::make_array(joined.freeze()))
 }
 
 /// Appends a stretch, joined with the last one where they touch.

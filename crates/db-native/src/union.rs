@@ -39,7 +39,7 @@ pub fn union(answer: &Answer) -> Result<RecordBatch> {
             nulls @ Stretch::Nulls(_) => nulls,
         });
         let arrays: Vec<ArrayRef> = sources.iter().map(|(_, array)| Arc::clone(array)).collect();
-        columns.push(gather(&kind, &arrays, &parts.collect::<Vec<_>>()));
+        columns.push(gather(name, &kind, &arrays, &parts.collect::<Vec<_>>())?);
         fields.push(Field::new(name, kind, true));
     }
     let rows = answer.tables.iter().map(|table| table.rows).sum();
@@ -114,7 +114,7 @@ fn check_names(group: &Group) -> Result<()> {
 
 /// Record batches of one schema as one; columns keep their memory if there is only one batch.
 ///
-/// Fails with [`ErrorKind::Input`] where dictionaries can't be joined.
+/// Fails with [`ErrorKind::Input`] where the dictionaries of a column hold more words than its keys can number.
 pub fn concat(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
     if let [only] = batches {
         return Ok(only.clone());
@@ -125,7 +125,7 @@ pub fn concat(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch
         let sources: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(batch.column(index))).collect();
         let all = |(source, array): (usize, &ArrayRef)| Stretch::Rows { source, start: 0, rows: array.len() };
         let stretches: Vec<Stretch> = sources.iter().enumerate().map(all).collect();
-        columns.push(gather(field.data_type(), &sources, &stretches));
+        columns.push(gather(field.name(), field.data_type(), &sources, &stretches)?);
     }
     let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     Ok(batch(fields.collect(), columns, rows))

@@ -1,0 +1,306 @@
+//! The naive decoder: one record, one cell, one value after the other, on csv-core, jiff and std.
+//!
+//! It holds the whole text, copies every cell and knows no shortcut. What it
+//! can't do: tell a stray quote from a quoted cell, as csv-core is lenient
+//! there. `malformed.rs` has those cases by hand.
+
+use std::collections::HashMap;
+
+use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
+use db_native::{ColumnSchema, Datatype, EndMark, Error, ErrorKind, Position, Schema};
+
+use super::plain::{Plain, Table, Value};
+
+/// What went wrong, without the prose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Syntax,
+    Value { column: String, datatype: &'static str, text: String },
+    Incomplete,
+    Server { message: String, reference: String },
+    Other,
+}
+
+/// What went wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) what: What,
+    pub(crate) at: Position,
+}
+
+impl From<&Error> for Fault {
+    fn from(error: &Error) -> Self {
+        let what = match error.kind.clone() {
+            ErrorKind::Syntax(_) => What::Syntax,
+            ErrorKind::Value { column, datatype, text } => What::Value { column, datatype, text },
+            ErrorKind::Incomplete => What::Incomplete,
+            ErrorKind::Server { message, reference } => What::Server { message, reference },
+            _ => What::Other,
+        };
+        Self { what, at: error.position.expect("an error in reading has a position") }
+    }
+}
+
+type Texts = Vec<Vec<u8>>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cell {
+    /// As it stands in the text, quotes included.
+    raw: Vec<u8>,
+    text: Vec<u8>,
+}
+
+/// Decodes a whole text.
+pub(crate) fn decode(text: &[u8], end: EndMark) -> Result<Plain, Fault> {
+    let mut text = text.to_vec();
+    if end == EndMark::Optional && records(&text).1 < text.len() {
+        text.push(b'\n');
+    }
+    let (records, rest) = records(&text);
+    let mut twin = Twin::default();
+    for (offset, record) in records {
+        twin.record(record).map_err(|what| Fault { what, at: twin.position(offset) })?;
+    }
+    let whole = rest == text.len() && (end == EndMark::Optional || twin.after_blank);
+    if !whole || twin.expect == Expect::ErrorRow || !twin.annotations.is_empty() {
+        return Err(Fault { what: What::Incomplete, at: twin.position(rest) });
+    }
+    Ok(twin.plain)
+}
+
+/// The records with their offsets, and the offset of the rest, which lacks its line end.
+fn records(text: &[u8]) -> (Vec<(usize, &[u8])>, usize) {
+    let (mut records, mut start, mut quoted) = (Vec::new(), 0, false);
+    for (at, byte) in text.iter().enumerate() {
+        quoted ^= *byte == b'"';
+        if *byte == b'\n' && !quoted {
+            records.push((start, &text[start..at]));
+            start = at + 1;
+        }
+    }
+    (records, start)
+}
+
+/// The cells of a record without its line end.
+fn cells(record: &[u8]) -> Vec<Cell> {
+    let mut reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+    let (mut text, mut ends) = (vec![0; record.len() + 1], vec![0; record.len() + 1]);
+    let line = [record, b"\n"].concat();
+    let (result, _, _, count) = reader.read_record(&line, &mut text, &mut ends);
+    assert_eq!(ReadRecordResult::Record, result);
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let texts = starts.zip(ends.iter().copied()).take(count).map(|(start, end)| feeds(&text[start..end]));
+    let mut quoted = false;
+    let raws = record.split(|byte| {
+        quoted ^= *byte == b'"';
+        *byte == b',' && !quoted
+    });
+    raws.zip(texts).map(|(raw, text)| Cell { raw: raw.to_vec(), text }).collect()
+}
+
+/// The cell with each CRLF as LF: the server's CSV writer turns every LF of a value into CRLF.
+fn feeds(cell: &[u8]) -> Vec<u8> {
+    let is_carriage = |at: usize| cell[at] == b'\r' && cell.get(at + 1) == Some(&b'\n');
+    (0..cell.len()).filter(|at| !is_carriage(*at)).map(|at| cell[at]).collect()
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Expect {
+    #[default]
+    Header,
+    Rows,
+    ErrorRow,
+}
+
+#[derive(Default)]
+struct Twin {
+    annotations: HashMap<&'static str, Texts>,
+    schema: Schema,
+    defaults: Texts,
+    expect: Expect,
+    after_blank: bool,
+    /// The constant cells of the last row as they stand, if it belongs to the current block.
+    constants: Option<Texts>,
+    plain: Plain,
+}
+
+impl Twin {
+    fn position(&self, offset: usize) -> Position {
+        let row = self.plain.tables.last().map_or(0, |table| table.rows.len());
+        Position { offset, table: self.plain.tables.len().saturating_sub(1), row }
+    }
+
+    fn record(&mut self, record: &[u8]) -> Result<(), What> {
+        let record = record.strip_suffix(b"\r").unwrap_or(record);
+        self.after_blank = record.is_empty();
+        if self.after_blank {
+            if !self.annotations.is_empty() || self.expect == Expect::ErrorRow {
+                return Err(What::Syntax);
+            }
+            self.expect = Expect::Header;
+            return Ok(());
+        }
+        let cells = cells(record);
+        let texts: Texts = cells.iter().map(|cell| cell.text.clone()).collect();
+        if record[0] == b'#' {
+            self.expect = Expect::Header;
+            return self.annotation(texts);
+        }
+        match self.expect {
+            Expect::Header => self.header(&texts),
+            Expect::Rows => self.row(&cells),
+            Expect::ErrorRow => {
+                let text = |index: usize| texts.get(index).map_or(String::new(), |text| lossy(text));
+                Err(What::Server { message: text(1), reference: text(2) })
+            }
+        }
+    }
+
+    fn annotation(&mut self, cells: Texts) -> Result<(), What> {
+        let name = match cells[0].as_slice() {
+            b"#datatype" => "#datatype",
+            b"#group" => "#group",
+            b"#default" => "#default",
+            _ => return Ok(()),
+        };
+        if self.annotations.insert(name, cells).is_some() { Err(What::Syntax) } else { Ok(()) }
+    }
+
+    fn header(&mut self, header: &[Vec<u8>]) -> Result<(), What> {
+        let annotations = std::mem::take(&mut self.annotations);
+        if matches!(header, [first, error] if first.is_empty() && error == b"error")
+            || matches!(header, [first, error, reference, ..]
+                if first.is_empty() && error == b"error" && reference == b"reference")
+        {
+            self.expect = Expect::ErrorRow;
+            return Ok(());
+        }
+        let datatypes = annotations.get("#datatype").ok_or(What::Syntax)?;
+        let falses = vec![b"false".to_vec(); header.len()];
+        let groups = annotations.get("#group").unwrap_or(&falses);
+        let empties = vec![Vec::new(); header.len()];
+        let defaults = annotations.get("#default").unwrap_or(&empties);
+        let same_width = [datatypes, groups, defaults].iter().all(|row| row.len() == header.len());
+        if !same_width || !header[0].is_empty() || header.len() < 2 {
+            return Err(What::Syntax);
+        }
+        let mut columns = Vec::new();
+        for index in 1..header.len() {
+            let name = String::from_utf8(header[index].clone()).map_err(|_| What::Syntax)?;
+            let datatype = datatype(&datatypes[index]).ok_or(What::Syntax)?;
+            let group = match groups[index].as_slice() {
+                b"true" => true,
+                b"false" => false,
+                _ => return Err(What::Syntax),
+            };
+            let constant = group || index == 1 && name == "result" || index == 2 && name == "table";
+            columns.push(ColumnSchema { name, datatype, group, constant });
+        }
+        self.schema = Schema { columns };
+        self.defaults = defaults[1..].to_vec();
+        if !self.plain.schemas.contains(&self.schema) {
+            self.plain.schemas.push(self.schema.clone());
+        }
+        self.expect = Expect::Rows;
+        self.constants = None;
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> Result<(), What> {
+        let columns = &self.schema.columns;
+        if cells.len() != columns.len() + 1 || !cells[0].text.is_empty() {
+            return Err(What::Syntax);
+        }
+        let cells = &cells[1..];
+        let constants = cells.iter().zip(columns).filter(|(_, column)| column.constant);
+        let constants: Texts = constants.map(|(cell, _)| cell.raw.clone()).collect();
+        if self.constants.as_ref() != Some(&constants) {
+            self.plain.tables.push(Table { schema: self.schema.clone(), rows: Vec::new() });
+        }
+        self.constants = Some(constants);
+        let mut values = Vec::new();
+        for ((cell, column), default) in cells.iter().zip(columns).zip(&self.defaults) {
+            if column.datatype == Datatype::String && cell.raw == b"\"\"" {
+                values.push(Value::text(""));
+                continue;
+            }
+            let text = if cell.text.is_empty() { default } else { &cell.text };
+            values.push(value(column.datatype, text).ok_or_else(|| What::Value {
+                column: column.name.clone(),
+                datatype: column.datatype.name(),
+                text: excerpt(&lossy(text)),
+            })?);
+        }
+        self.plain.tables.last_mut().expect("pushed above").rows.push(values);
+        Ok(())
+    }
+}
+
+fn lossy(cell: &[u8]) -> String {
+    String::from_utf8_lossy(cell).into_owned()
+}
+
+fn excerpt(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    if short == text { short } else { format!("{short}…") }
+}
+
+fn datatype(name: &[u8]) -> Option<Datatype> {
+    let names: [(&[u8], Datatype); 9] = [
+        (b"string", Datatype::String),
+        (b"long", Datatype::Long),
+        (b"unsignedLong", Datatype::UnsignedLong),
+        (b"double", Datatype::Double),
+        (b"boolean", Datatype::Boolean),
+        (b"dateTime:RFC3339", Datatype::Time),
+        (b"dateTime:RFC3339Nano", Datatype::Time),
+        (b"duration", Datatype::Duration),
+        (b"base64Binary", Datatype::Binary),
+    ];
+    names.iter().find(|(spelled, _)| *spelled == name).map(|(_, datatype)| *datatype)
+}
+
+fn value(datatype: Datatype, cell: &[u8]) -> Option<Value> {
+    if cell.is_empty() {
+        return Some(Value::Null);
+    }
+    let text = std::str::from_utf8(cell).ok()?;
+    Some(match datatype {
+        Datatype::String => Value::text(text),
+        Datatype::Long => Value::Long(text.parse().ok()?),
+        Datatype::UnsignedLong => Value::UnsignedLong(text.parse().ok()?),
+        Datatype::Double => Value::double(text.parse().ok()?),
+        // As Go's `strconv.ParseBool`.
+        Datatype::Boolean if ["1", "t", "T", "true", "True", "TRUE"].contains(&text) => Value::Boolean(true),
+        Datatype::Boolean if ["0", "f", "F", "false", "False", "FALSE"].contains(&text) => Value::Boolean(false),
+        Datatype::Boolean => return None,
+        Datatype::Time => {
+            // jiff also takes `+05` for `+05:00`, which RFC 3339 does not.
+            let has_zone = text.ends_with('Z') || text.len() > 3 && text.as_bytes()[text.len() - 3] == b':';
+            let time: jiff::Timestamp = text.parse().ok().filter(|_| has_zone)?;
+            Value::Time(i64::try_from(time.as_nanosecond()).ok()?)
+        }
+        Datatype::Duration => Value::Duration(match text.parse() {
+            Ok(nanos) => nanos,
+            Err(_) => i64::try_from(text.parse::<jiff::SignedDuration>().ok()?.as_nanos()).ok()?,
+        }),
+        Datatype::Binary => Value::Binary(base64(text)?),
+    })
+}
+
+/// Base64 bit by bit.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.trim_end_matches('=');
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let mut bits = Vec::new();
+    for digit in digits.chars() {
+        let value = ALPHABET.find(digit)?;
+        bits.extend((0..6).rev().map(|bit| value >> bit & 1));
+    }
+    let (bytes, rest) = bits.as_chunks::<8>();
+    let byte = |bits: &[usize; 8]| bits.iter().fold(0, |byte, bit| byte << 1 | u8::try_from(*bit).unwrap());
+    rest.iter().all(|bit| *bit == 0).then(|| bytes.iter().map(byte).collect())
+}

@@ -1,0 +1,459 @@
+//! Line protocol: read back by an independent parser, texts by hand, and every refusal.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array,
+    UInt16Array, UInt32Array, UInt64Array,
+};
+use common::cases;
+use common::lines::{FieldValue, Point, parse};
+use db_native::{ErrorKind, Layout, Points, Precision, Result};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const PRECISIONS: [(Precision, i64); 4] = [
+    (Precision::Nanosecond, 1),
+    (Precision::Microsecond, 1_000),
+    (Precision::Millisecond, 1_000_000),
+    (Precision::Second, 1_000_000_000),
+];
+
+fn layout<'a>(tag_columns: &'a [String], tags: &'a [(String, String)]) -> Layout<'a> {
+    Layout { measurement: "m", tag_columns, time_column: "time", tags, precision: Precision::Nanosecond }
+}
+
+fn encode(frame: &RecordBatch, layout: &Layout<'_>, limit: usize) -> Result<Vec<String>> {
+    let points = Points::new(frame, layout)?;
+    points.check()?;
+    let (mut row, mut bodies) = (0, Vec::new());
+    while row < points.rows() {
+        let mut body = Vec::new();
+        row = points.write(row, limit, &mut body);
+        bodies.push(String::from_utf8(body).unwrap());
+    }
+    Ok(bodies)
+}
+
+fn frame(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let fields: Vec<_> =
+        columns.iter().map(|(name, array)| arrow_schema::Field::new(*name, array.data_type().clone(), true)).collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), arrays).unwrap()
+}
+
+fn times(times: Vec<i64>) -> ArrayRef {
+    Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"))
+}
+
+/// A text of what has a meaning in line protocol, and what has not.
+fn text() -> impl Strategy<Value = String> {
+    let parts = vec!["\\", ",", "=", " ", "\"", "a", "é", "🔌", "#", "\t", "\0", "\r", "\n", "i", "'", "1"];
+    vec(select(parts), 0..5).prop_map(|parts| parts.concat())
+}
+
+/// Whether line protocol, as the server reads it, can carry a text as a name or tag value.
+fn fits(text: &str, place: &str) -> bool {
+    let lost = match place {
+        "tag value" => vec![],
+        "tag key" => vec!["\\ "],
+        _ => vec!["\\ ", "\\,", "\\=", "\\\""],
+    };
+    let starts = match place {
+        "measurement" => vec!["#", "\t", "\0"],
+        "field key" => vec!["\t", "\0"],
+        _ => vec![],
+    };
+    (place == "tag value" || !text.is_empty())
+        && !text.ends_with('\\')
+        && !text.contains('\n')
+        && !lost.iter().any(|lost| text.contains(lost))
+        && !starts.iter().any(|start| text.starts_with(start))
+}
+
+/// A column of fields: each row's value, if it has one.
+#[derive(Clone, Debug)]
+struct Fields(Vec<Option<FieldValue>>, ArrayRef);
+
+fn fields(rows: usize) -> BoxedStrategy<Fields> {
+    fn of<T, A>(
+        values: impl Strategy<Value = T> + 'static,
+        rows: usize,
+        field: fn(T) -> FieldValue,
+    ) -> BoxedStrategy<Fields>
+    where
+        T: Clone + std::fmt::Debug + 'static,
+        A: arrow_array::Array + From<Vec<Option<T>>> + 'static,
+    {
+        let values = vec(option::weighted(0.9, values), rows);
+        let fields = move |values: Vec<Option<T>>| {
+            let array = Arc::new(A::from(values.clone()));
+            Fields(values.into_iter().map(|value| value.map(field)).collect(), array)
+        };
+        values.prop_map(fields).boxed()
+    }
+    prop_oneof![
+        of::<_, Int8Array>(any::<i8>(), rows, |v| FieldValue::Integer(v.into())),
+        of::<_, Int16Array>(any::<i16>(), rows, |v| FieldValue::Integer(v.into())),
+        of::<_, Int32Array>(any::<i32>(), rows, |v| FieldValue::Integer(v.into())),
+        of::<_, Int64Array>(any::<i64>(), rows, FieldValue::Integer),
+        of::<_, UInt8Array>(any::<u8>(), rows, |v| FieldValue::Unsigned(v.into())),
+        of::<_, UInt16Array>(any::<u16>(), rows, |v| FieldValue::Unsigned(v.into())),
+        of::<_, UInt32Array>(any::<u32>(), rows, |v| FieldValue::Unsigned(v.into())),
+        of::<_, UInt64Array>(any::<u64>(), rows, FieldValue::Unsigned),
+        of::<_, Float32Array>(-1e9_f32..1e9, rows, |v| FieldValue::Float(v.into())),
+        of::<_, Float64Array>(any::<f64>().prop_filter("finite", |v| v.is_finite()), rows, FieldValue::Float),
+        of::<_, BooleanArray>(any::<bool>(), rows, FieldValue::Boolean),
+        of::<_, StringArray>(text(), rows, FieldValue::Text),
+        of::<_, LargeStringArray>(text(), rows, FieldValue::Text),
+        Just(Fields(vec![None; rows], Arc::new(NullArray::new(rows)))),
+        vec(option::weighted(0.9, text()), rows).prop_map(|values| {
+            let array = Arc::new(values.iter().cloned().collect::<StringViewArray>());
+            Fields(values.into_iter().map(|value| value.map(FieldValue::Text)).collect(), array)
+        }),
+    ]
+    .boxed()
+}
+
+/// A frame to write: names, tag columns and field columns by name, constant tags, times.
+#[derive(Clone, Debug)]
+struct Draft {
+    measurement: String,
+    constant: BTreeMap<String, String>,
+    tags: BTreeMap<String, Vec<Option<String>>>,
+    fields: BTreeMap<String, Fields>,
+    times: Vec<i64>,
+    precision: usize,
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    (0..6_usize, 0..4_usize).prop_flat_map(|(rows, precision)| {
+        let name = || prop_oneof![5 => "[a-z]{1,6}", 1 => text()];
+        let value = prop_oneof![9 => "[a-z]{0,4}", 1 => text()];
+        let limit = i64::MAX / PRECISIONS[precision].1;
+        (
+            name(),
+            btree_map(name(), value.clone(), 0..3),
+            btree_map(name(), vec(option::weighted(0.8, value), rows), 0..3),
+            btree_map(name(), fields(rows), 1..4),
+            vec(-limit..limit, rows),
+        )
+            .prop_map(move |(measurement, constant, tags, fields, times)| {
+                let times = times.into_iter().map(|time| time * PRECISIONS[precision].1).collect();
+                Draft { measurement, constant, tags, fields, times, precision }
+            })
+    })
+}
+
+impl Draft {
+    fn names_are_distinct(&self) -> bool {
+        let tags = self.constant.keys().chain(self.tags.keys());
+        tags.clone().all(|name| !self.fields.contains_key(name))
+            && self.constant.keys().all(|name| !self.tags.contains_key(name))
+            && tags.chain(self.fields.keys()).all(|name| name != "time")
+    }
+
+    /// What the server is to store; `None` if it can't.
+    fn points(&self) -> Option<Vec<Point>> {
+        let has_field = |row: usize| self.fields.values().any(|column| column.0[row].is_some());
+        let fit = fits(&self.measurement, "measurement")
+            && self.constant.keys().chain(self.tags.keys()).all(|name| fits(name, "tag key"))
+            && self.fields.keys().all(|name| fits(name, "field key"))
+            && self.constant.values().all(|value| fits(value, "tag value"))
+            && self.tags.values().flatten().flatten().all(|value| fits(value, "tag value"))
+            && (0..self.times.len()).all(has_field);
+        fit.then(|| (0..self.times.len()).map(|row| self.point(row)).collect())
+    }
+
+    fn point(&self, row: usize) -> Point {
+        let columns = self.tags.iter().filter_map(|(name, values)| Some((name.clone(), values[row].clone()?)));
+        let constant = self.constant.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let fields = self.fields.iter().filter_map(|(name, column)| Some((name.clone(), column.0[row].clone()?)));
+        Point {
+            measurement: self.measurement.clone(),
+            tags: constant.chain(columns).filter(|(_, value)| !value.is_empty()).collect(),
+            fields: fields.collect(),
+            time: self.times[row] / PRECISIONS[self.precision].1,
+        }
+    }
+
+    fn encode(&self, limit: usize) -> Result<Vec<String>> {
+        let mut columns: Vec<(&str, ArrayRef)> = vec![("time", times(self.times.clone()))];
+        for (name, values) in &self.tags {
+            columns.push((name, Arc::new(values.iter().cloned().collect::<StringArray>())));
+        }
+        columns.extend(self.fields.iter().map(|(name, column)| (name.as_str(), Arc::clone(&column.1))));
+        let tag_columns: Vec<String> = self.tags.keys().cloned().collect();
+        let tags: Vec<_> = self.constant.clone().into_iter().collect();
+        let layout = Layout {
+            measurement: &self.measurement,
+            tag_columns: &tag_columns,
+            time_column: "time",
+            tags: &tags,
+            precision: PRECISIONS[self.precision].0,
+        };
+        encode(&frame(columns), &layout, limit)
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    /// What can be carried arrives as it was, in bodies of any size; what can't is refused.
+    #[test]
+    fn points_arrive_as_they_were_or_are_refused(draft in draft(), limit in select(vec![0, 1, 100, 1 << 20])) {
+        prop_assume!(draft.names_are_distinct());
+        match draft.encode(limit) {
+            Ok(bodies) => {
+                let mut points = parse(&bodies.concat()).map_err(TestCaseError::fail)?;
+                for point in &mut points {
+                    // Constant tags stand before those of columns.
+                    let constant = draft.constant.values().filter(|value| !value.is_empty()).count();
+                    prop_assert!(point.tags[..constant].is_sorted() && point.tags[constant..].is_sorted());
+                }
+                prop_assert_eq!(draft.points(), Some(points));
+                prop_assert!(bodies.iter().all(|body| body.ends_with('\n')));
+                let enough = |body: &String| body.len() >= limit;
+                prop_assert!(bodies.iter().rev().skip(1).all(enough), "{:?}", bodies);
+            }
+            Err(error) => {
+                prop_assert!(matches!(error.kind, ErrorKind::Input { .. }), "{}", error);
+                prop_assert_eq!(draft.points(), None, "{}", error);
+            }
+        }
+    }
+}
+
+/// The body of a frame whose column `time` holds 1 ns, 2 ns, … and whose columns `t…` are tags.
+fn body(measurement: &str, tags: &[(&str, &str)], columns: Vec<(&str, ArrayRef)>) -> Result<String> {
+    let rows = columns[0].1.len();
+    let tag_columns: Vec<String> =
+        columns.iter().map(|(name, _)| (*name).to_owned()).filter(|name| name.starts_with('t')).collect();
+    let tags: Vec<_> = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let mut all = vec![("time", times((1..).take(rows).collect()))];
+    all.extend(columns);
+    let layout = Layout { measurement, ..layout(&tag_columns, &tags) };
+    encode(&frame(all), &layout, usize::MAX).map(|bodies| bodies.concat())
+}
+
+fn texts(texts: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(texts))
+}
+
+fn one() -> ArrayRef {
+    Arc::new(Int64Array::from(vec![1]))
+}
+
+#[test]
+fn lines_by_hand() {
+    let cases: Vec<(&str, Result<String>)> = vec![
+        ("m v=1i 1\n", body("m", &[], vec![("v", one())])),
+        ("m,k=w v=1i 1\n", body("m", &[("k", "w")], vec![("v", one())])),
+        ("m,a=1,k=w,ta=x v=1i 1\n", body("m", &[("k", "w"), ("a", "1")], vec![("ta", texts(&["x"])), ("v", one())])),
+        ("a\\,\\ b=c\"d v=1i 1\n", body("a, b=c\"d", &[], vec![("v", one())])),
+        ("m,a\\,\\ \\=\"=\\,\\ \\=\" v=1i 1\n", body("m", &[("a, =\"", ", =\"")], vec![("v", one())])),
+        ("m a\\,\\ \\=\"=1i 1\n", body("m", &[], vec![("a, =\"", one())])),
+        ("m,k=a\\\\,b v=1i 1\n", body("m", &[("k", "a\\,b")], vec![("v", one())])),
+        ("m,k\\\\,=a\\b v=1i 1\n", body("m", &[("k\\,", "a\\b")], vec![("v", one())])),
+        ("m s=\"a,b =\\\"c\\\\\" 1\n", body("m", &[], vec![("s", texts(&["a,b =\"c\\"]))])),
+        ("m s=\"a\nb\" 1\nm s=\"\" 2\n", body("m", &[], vec![("s", texts(&["a\nb", ""]))])),
+        ("größe,ort=Zürich v=1i 1\n", body("größe", &[("ort", "Zürich")], vec![("v", one())])),
+        (
+            "m v=-9223372036854775808i 1\nm v=9007199254740993i 2\n",
+            body("m", &[], vec![("v", Arc::new(Int64Array::from(vec![i64::MIN, (1 << 53) + 1])))]),
+        ),
+        ("m v=18446744073709551615u 1\n", body("m", &[], vec![("v", Arc::new(UInt64Array::from(vec![u64::MAX])))])),
+        ("m v=true 1\nm v=false 2\n", body("m", &[], vec![("v", Arc::new(BooleanArray::from(vec![true, false])))])),
+        (
+            "m v=1.0 1\nm v=-0.0 2\nm v=0.1 3\nm v=1e+300 4\nm v=5e-324 5\n",
+            body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, -0.0, 0.1, 1e300, 5e-324])))]),
+        ),
+        (
+            "m w=1i 1\nm v=2.0 2\nm w=3i 3\n",
+            body(
+                "m",
+                &[],
+                vec![
+                    ("v", Arc::new(Float64Array::from(vec![None, Some(2.0), Some(f64::NAN)]))),
+                    ("w", Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]))),
+                ],
+            ),
+        ),
+        (
+            "m,ta=x v=1i 1\nm v=1i 2\nm v=1i 3\n",
+            body(
+                "m",
+                &[],
+                vec![
+                    ("ta", Arc::new(StringArray::from(vec![Some("x"), None, Some("")]))),
+                    ("v", Arc::new(Int64Array::from(vec![1, 1, 1]))),
+                ],
+            ),
+        ),
+        (
+            "m,ta=-1,tb=true,tc=x v=1i 1\n",
+            body(
+                "m",
+                &[],
+                vec![
+                    ("tc", Arc::new(DictionaryArray::<Int8Type>::from_iter(["x"]))),
+                    ("tb", Arc::new(BooleanArray::from(vec![true]))),
+                    ("ta", Arc::new(Int8Array::from(vec![-1]))),
+                    ("v", one()),
+                ],
+            ),
+        ),
+        ("m,k=v v=1i 1\n", body("m", &[("empty", ""), ("k", "v")], vec![("v", one())])),
+    ];
+    for (expected, found) in cases {
+        assert_eq!(Ok(expected), found.as_deref());
+    }
+}
+
+#[test]
+fn times_are_written_in_the_unit_asked_for() {
+    let seconds = 1_700_000_000_i64;
+    let units: [(ArrayRef, i64); 4] = [
+        (Arc::new(TimestampSecondArray::from(vec![seconds, -1])), 1_000_000_000),
+        (Arc::new(TimestampMillisecondArray::from(vec![seconds * 1_000, -1_000])), 1_000_000_000),
+        (Arc::new(TimestampMicrosecondArray::from(vec![seconds * 1_000_000, -1_000_000])), 1_000_000_000),
+        (times(vec![seconds * 1_000_000_000, -1_000_000_000]), 1_000_000_000),
+    ];
+    for (column, nanos) in units {
+        for (precision, tick) in PRECISIONS {
+            let frame = frame(vec![("time", Arc::clone(&column)), ("v", Arc::new(Int64Array::from(vec![1, 2])))]);
+            let bodies = encode(&frame, &Layout { precision, ..layout(&[], &[]) }, usize::MAX).unwrap();
+            let expected = format!("m v=1i {}\nm v=2i {}\n", seconds * nanos / tick, -nanos / tick);
+            assert_eq!(vec![expected], bodies);
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_carried_is_refused_with_its_reason() {
+    let v = || vec![("v", one())];
+    let carry = "which line protocol can't carry";
+    let lost = format!("holds a backslash before a space, a comma, an equals sign or a quote, {carry}");
+    let cases = [
+        (format!("the measurement \"\" is empty, {carry}"), body("", &[], v())),
+        (format!("the measurement \"m\\\\\" ends in a backslash, {carry}"), body("m\\", &[], v())),
+        (format!("the measurement \"a\\nb\" holds a line feed, {carry}"), body("a\nb", &[], v())),
+        (format!("the measurement \"\\tm\" starts with a tab or NUL, {carry}"), body("\tm", &[], v())),
+        (format!("the measurement \"\\0\" starts with a tab or NUL, {carry}"), body("\0", &[], v())),
+        (format!("the measurement \"a\\\\,b\" {lost}"), body("a\\,b", &[], v())),
+        ("a measurement can't start with '#': the server takes it for a comment".to_owned(), body("#m", &[], v())),
+        (format!("the tag key \"\" is empty, {carry}"), body("m", &[("", "x")], v())),
+        (format!("the tag key \"k\\\\\" ends in a backslash, {carry}"), body("m", &[("k\\", "x")], v())),
+        (format!("the tag key \"a\\nb\" holds a line feed, {carry}"), body("m", &[("a\nb", "x")], v())),
+        (format!("the tag key \"a\\\\ b\" {lost}"), body("m", &[("a\\ b", "x")], v())),
+        (format!("the tag value \"x\\\\\" ends in a backslash, {carry}"), body("m", &[("k", "x\\")], v())),
+        (format!("the tag value \"a\\nb\" holds a line feed, {carry}"), body("m", &[("k", "a\nb")], v())),
+        (format!("the field key \"\" is empty, {carry}"), body("m", &[], vec![("", one())])),
+        (format!("the field key \"f\\\\\" ends in a backslash, {carry}"), body("m", &[], vec![("f\\", one())])),
+        (format!("the field key \"a\\nb\" holds a line feed, {carry}"), body("m", &[], vec![("a\nb", one())])),
+        (format!("the field key \"\\tf\" starts with a tab or NUL, {carry}"), body("m", &[], vec![("\tf", one())])),
+        (format!("the field key \"a\\\\\\\"b\" {lost}"), body("m", &[], vec![("a\\\"b", one())])),
+        (
+            format!("column \"ta\", row 1: the tag value \"x\\\\\" ends in a backslash, {carry}"),
+            body("m", &[], vec![("ta", texts(&["x", "x\\"])), ("v", Arc::new(Int64Array::from(vec![1, 2])))]),
+        ),
+        ("column \"k\": this tag is given twice".to_owned(), body("m", &[("k", "a"), ("k", "b")], v())),
+        (
+            "column \"ta\": this tag is given twice".to_owned(),
+            body("m", &[("ta", "a")], vec![("ta", texts(&["x"])), ("v", one())]),
+        ),
+        ("column \"v\": this column stands twice".to_owned(), body("m", &[], vec![("v", one()), ("v", one())])),
+        (
+            "row 1: no field has a value; a point needs at least one".to_owned(),
+            body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, f64::NAN])))]),
+        ),
+        (
+            "column \"v\", row 1: inf can't be stored; InfluxDB keeps finite floats".to_owned(),
+            body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, f64::INFINITY])))]),
+        ),
+        (
+            "column \"v\", row 0: -inf can't be stored; InfluxDB keeps finite floats".to_owned(),
+            body("m", &[], vec![("v", Arc::new(Float32Array::from(vec![f32::NEG_INFINITY])))]),
+        ),
+        (
+            "column \"ta\": a tag is a string, an integer or a boolean, not a float".to_owned(),
+            body("m", &[], vec![("ta", Arc::new(Float64Array::from(vec![1.0]))), ("v", one())]),
+        ),
+    ];
+    for (expected, found) in cases {
+        assert_eq!(Err(expected), found.map_err(|error| error.to_string()));
+    }
+}
+
+#[test]
+fn names_that_are_influxdbs_own_are_refused() {
+    for name in ["time", "_field", "_measurement", "_time", "_value", "_start", "_stop"] {
+        let expected = format!("column {name:?}: this name is InfluxDB's own and can't be a tag's; rename it");
+        let found = body("m", &[(name, "x")], vec![("v", one())]).map_err(|error| error.to_string());
+        assert_eq!(Err(expected), found);
+    }
+    let columns = vec![("at", times(vec![1])), ("time", one())];
+    let found = encode(&frame(columns), &Layout { time_column: "at", ..layout(&[], &[]) }, 0);
+    let expected = "column \"time\": the server refuses a field of this name; rename it";
+    assert_eq!(expected, found.unwrap_err().to_string());
+}
+
+#[test]
+fn a_layout_names_columns_that_are_there() {
+    let frame = frame(vec![("time", times(vec![1])), ("v", one())]);
+    let nowhere = ["nowhere".to_owned()];
+    for layout in [layout(&nowhere, &[]), Layout { time_column: "nowhere", ..layout(&[], &[]) }] {
+        let expected = "column \"nowhere\": there is no such column; there are time, v";
+        assert_eq!(expected, encode(&frame, &layout, 0).unwrap_err().to_string());
+    }
+}
+
+#[test]
+fn times_that_can_not_be_written_are_refused() {
+    let case = |time: ArrayRef, precision| {
+        let v: ArrayRef = Arc::new(Int64Array::from(vec![1; time.len()]));
+        let layout = Layout { precision, ..layout(&[], &[]) };
+        encode(&frame(vec![("time", time), ("v", v)]), &layout, 0).unwrap_err().to_string()
+    };
+    let missing = Arc::new(TimestampNanosecondArray::from(vec![Some(1), None]));
+    assert_eq!("column \"time\", row 1: a point needs a time", case(missing, Precision::Nanosecond));
+    assert_eq!(
+        "column \"time\", row 1: 1500 ns is not a whole number of the precision's 1000 ns",
+        case(times(vec![1000, 1500]), Precision::Microsecond)
+    );
+    assert_eq!(
+        "column \"time\", row 0: the time lies outside 1677-09-21 to 2262-04-11",
+        case(Arc::new(TimestampSecondArray::from(vec![10_000_000_000])), Precision::Second)
+    );
+    assert_eq!("column \"time\": the time column holds timestamps, not Int64", case(one(), Precision::Nanosecond));
+}
+
+#[test]
+fn a_type_that_can_not_be_stored_is_refused() {
+    let columns: [ArrayRef; 4] = [
+        times(vec![1]),
+        Arc::new(Date32Array::from(vec![1])),
+        Arc::new(BinaryArray::from(vec![&b"x"[..]])),
+        Arc::new(DictionaryArray::<Int32Type>::new(Int32Array::from(vec![0]), one())),
+    ];
+    for column in columns {
+        let kind = column.data_type().clone();
+        let reason = "can't be written; a column holds integers, floats, booleans or strings";
+        let expected = format!("column \"v\": {kind} {reason}");
+        assert_eq!(Err(expected), body("m", &[], vec![("v", column)]).map_err(|error| error.to_string()));
+    }
+}
+
+#[test]
+fn no_rows_are_no_bodies() {
+    let frame = frame(vec![("time", times(vec![])), ("v", Arc::new(Int64Array::from(Vec::<i64>::new())))]);
+    assert_eq!(Ok(Vec::new()), encode(&frame, &layout(&[], &[]), 100));
+}

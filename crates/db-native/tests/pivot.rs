@@ -1,0 +1,383 @@
+//! The pivot against its naive twin: a map from series and time to each field's value.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_schema::{DataType, TimeUnit};
+use common::cases;
+use common::plain::{Value, columns};
+use common::reads::{Table, Tags, answer};
+use db_native::{Answer, EmptyText, ErrorKind, Levels, Pivot, Wide};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+/// What a pivot fails with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Ambiguous,
+    Conflict,
+    Syntax,
+}
+
+/// Columns with their types, and how many are levels.
+type Frame = (Vec<(String, DataType, Vec<Value>)>, usize);
+
+fn frame(wide: &Wide) -> Frame {
+    let types = wide.batch.columns().iter().map(|column| column.data_type().clone());
+    let columns = columns(&wide.batch).into_iter().zip(types);
+    (columns.map(|((name, values), kind)| (name, kind, values)).collect(), wide.levels)
+}
+
+fn pivot(slices: &[Vec<Table>], spec: &Pivot) -> Result<Frame, Failure> {
+    let answers: Vec<Answer> = slices.iter().map(|tables| answer(tables)).collect();
+    db_native::pivot(&answers, spec).map(|wide| frame(&wide)).map_err(|error| match error.kind {
+        ErrorKind::Ambiguous(_) => Failure::Ambiguous,
+        ErrorKind::Conflict { .. } => Failure::Conflict,
+        ErrorKind::Syntax(_) => Failure::Syntax,
+        other => panic!("{other:?}"),
+    })
+}
+
+fn words() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::LargeUtf8))
+}
+
+/// The levels' values and the time of a row.
+type Row<'a> = (Vec<Option<&'a str>>, i64);
+
+/// The naive pivot.
+fn twin(slices: &[Vec<Table>], spec: &Pivot) -> Result<Frame, Failure> {
+    let tables: Vec<&Table> = slices.iter().flatten().filter(|table| !table.rows.is_empty()).collect();
+    let names: BTreeSet<&str> = tables.iter().flat_map(|table| table.tags.keys().copied()).collect();
+    let tag = |table: &Table, name: &str| table.tags.get(name).copied().filter(|value| !value.is_empty());
+    let differs =
+        |tables: &[&Table], name: &str| tables.iter().map(|table| tag(table, name)).collect::<BTreeSet<_>>().len() > 1;
+    let differing: Vec<&str> = names.iter().copied().filter(|name| differs(&tables, name)).collect();
+    let levels: Vec<&str> = match &spec.levels {
+        Levels::Differing => differing,
+        Levels::Named(asked) if asked.is_empty() && !differing.is_empty() => return Err(Failure::Ambiguous),
+        Levels::Named(asked) => asked.iter().map(String::as_str).collect(),
+    };
+    let found: BTreeSet<&str> =
+        tables.iter().filter(|table| table.datatype.is_some()).filter_map(|t| t.field).collect();
+    let fields: Vec<&str> = match &spec.fields {
+        Some(fields) => fields.iter().map(String::as_str).collect(),
+        None => found.into_iter().collect(),
+    };
+    let mut kinds = Vec::new();
+    for field in &fields {
+        let of_field = tables.iter().filter(|table| table.field == Some(field));
+        kinds.push(unified(of_field.filter_map(|table| Some((table.datatype?, table.rows.as_slice()))))?);
+    }
+
+    let key_of = |table: &Table| -> Vec<Option<&str>> { levels.iter().map(|name| tag(table, name)).collect() };
+    let mut newest: BTreeMap<Vec<Option<&str>>, i64> = BTreeMap::new();
+    for table in tables.iter().filter(|table| table.datatype.is_none()) {
+        let time = table.rows.iter().filter_map(|row| row.0).max().unwrap();
+        let newest = newest.entry(key_of(table)).or_insert(time);
+        *newest = time.max(*newest);
+    }
+    let mut cells = Vec::new();
+    for table in tables.iter().filter(|table| table.datatype.is_some()) {
+        let Some(index) = fields.iter().position(|field| table.field == Some(field)) else { continue };
+        for (time, value) in &table.rows {
+            let key = key_of(table);
+            let time = time.or(newest.get(&key).copied()).ok_or(Failure::Syntax)?;
+            cells.push(((key, time), fields[index], shown(value, kinds[index], spec.empty_text)));
+        }
+    }
+    let mut rows: BTreeMap<Row<'_>, BTreeMap<&str, Value>> = BTreeMap::new();
+    for (row, field, value) in cells {
+        if rows.entry(row).or_default().insert(field, value).is_some() {
+            return Err(Failure::Ambiguous);
+        }
+    }
+
+    let texts = |value: Option<&str>| value.map_or(Value::Null, Value::text);
+    let mut out = Vec::new();
+    for (level, name) in levels.iter().enumerate() {
+        out.push(((*name).to_owned(), words(), rows.keys().map(|(key, _)| texts(key[level])).collect()));
+    }
+    let time = DataType::Timestamp(TimeUnit::Nanosecond, Some(spec.tz.as_str().into()));
+    out.push(("time".to_owned(), time, rows.keys().map(|(_, time)| Value::Time(*time)).collect()));
+    for (field, kind) in fields.iter().zip(&kinds) {
+        let cells = rows.values().map(|row| row.get(field).cloned().unwrap_or(Value::Null));
+        out.push(((*field).to_owned(), arrow_type(kind), cells.collect()));
+    }
+    for name in names.iter().filter(|name| spec.tag_columns && !levels.contains(name)) {
+        let of_key = |key: &[Option<&str>]| -> Vec<&Table> {
+            tables.iter().copied().filter(|table| key_of(table) == key).collect()
+        };
+        if tables.iter().any(|table| differs(&of_key(&key_of(table)), name)) {
+            return Err(Failure::Ambiguous);
+        }
+        let cells = rows.keys().map(|(key, _)| texts(tag(of_key(key)[0], name)));
+        out.push(((*name).to_owned(), words(), cells.collect()));
+    }
+    Ok((out, levels.len()))
+}
+
+/// The datatype all parts become; integers become doubles beside other numbers, where all are exact.
+fn unified<'a>(
+    parts: impl Iterator<Item = (&'static str, &'a [(Option<i64>, Value)])>,
+) -> Result<&'static str, Failure> {
+    let parts: Vec<_> = parts.collect();
+    let datatypes: BTreeSet<&str> = parts.iter().map(|part| part.0).collect();
+    match datatypes.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => Ok("double"),
+        [only] => Ok(parts.iter().find(|part| part.0 == *only).unwrap().0),
+        several if several.iter().any(|one| !["double", "long", "unsignedLong"].contains(one)) => {
+            Err(Failure::Conflict)
+        }
+        _ => {
+            let mut values = parts.iter().flat_map(|part| part.1).map(|row| &row.1);
+            let exact = values.all(|value| value.widened().is_some());
+            if exact { Ok("double") } else { Err(Failure::Conflict) }
+        }
+    }
+}
+
+fn shown(value: &Value, datatype: &str, empty_text: EmptyText) -> Value {
+    match value {
+        Value::Null if datatype == "string" && empty_text == EmptyText::Empty => Value::text(""),
+        value if datatype == "double" => value.widened().unwrap(),
+        value => value.clone(),
+    }
+}
+
+fn arrow_type(datatype: &str) -> DataType {
+    match datatype {
+        "string" => DataType::LargeUtf8,
+        "long" => DataType::Int64,
+        "unsignedLong" => DataType::UInt64,
+        "boolean" => DataType::Boolean,
+        _ => DataType::Float64,
+    }
+}
+
+const FIELDS: [&str; 3] = ["power", "state", "total"];
+
+fn tags() -> impl Strategy<Value = Tags> {
+    let pairs = vec![("meter", "m1"), ("site", "a"), ("site", "b"), ("unit", "kWh"), ("unit", ""), ("zone", "")];
+    prop_oneof![
+        3 => select(vec!["m1", "m2", "m3"]).prop_map(|meter| Tags::from([("meter", meter), ("site", "a")])),
+        2 => subsequence(pairs, 0..4).prop_map(|pairs| pairs.into_iter().collect()),
+    ]
+}
+
+fn value(datatype: &'static str) -> BoxedStrategy<Value> {
+    let value = match datatype {
+        "string" => select(vec!["on", "off", "größe"]).prop_map(Value::text).boxed(),
+        "boolean" => any::<bool>().prop_map(Value::Boolean).boxed(),
+        "long" => prop_oneof![9 => -5..5_i64, 1 => Just((1 << 53) + 1)].prop_map(Value::Long).boxed(),
+        "unsignedLong" => prop_oneof![9 => 0..5_u64, 1 => Just(u64::MAX)].prop_map(Value::UnsignedLong).boxed(),
+        _ => (-5.0..5.0).prop_map(Value::double).boxed(),
+    };
+    prop_oneof![8 => value, 1 => Just(Value::Null)].boxed()
+}
+
+/// A table whose times, a few of few, may meet those of other tables and in no order.
+fn table(datatypes: [&'static str; 3]) -> impl Strategy<Value = Table> {
+    let usual = (0..3_usize).prop_map(move |field| (FIELDS[field], datatypes[field]));
+    let other = (select(FIELDS.to_vec()), select(vec!["double", "long", "unsignedLong", "boolean", "string"]));
+    let kind = prop_oneof![12 => usual, 1 => other];
+    (tags(), kind).prop_flat_map(|(tags, (field, datatype))| {
+        let sorted = subsequence((0..6_i64).collect::<Vec<_>>(), 1..5);
+        let times = prop_oneof![4 => sorted.clone(), 1 => sorted.prop_shuffle(), 1 => vec(0..6_i64, 1..3)];
+        (times, vec(value(datatype), 5)).prop_map(move |(times, values)| {
+            let rows = times.into_iter().map(|time| Some(time * 1_000_000_007)).zip(values).collect();
+            Table { tags: tags.clone(), field: Some(field), datatype: Some(datatype), rows }
+        })
+    })
+}
+
+/// The slices of a read; mostly, a field of a series stands once in all of them.
+fn slices() -> impl Strategy<Value = Vec<Vec<Table>>> {
+    let datatypes = select(vec![["double", "string", "long"], ["long", "boolean", "unsignedLong"]]);
+    let slices = datatypes.prop_flat_map(|datatypes| vec(vec(table(datatypes), 1..6), 1..4));
+    (slices, prop::bool::weighted(0.8)).prop_map(|(mut slices, once)| {
+        let mut seen = BTreeSet::new();
+        for (number, slice) in slices.iter_mut().enumerate() {
+            slice.retain(|table| !once || seen.insert((table.tags.clone(), table.field)));
+            for (time, _) in slice.iter_mut().flat_map(|table| &mut table.rows) {
+                *time = time.map(|time| time + if once { 0 } else { i64::try_from(number).unwrap() * 10_000_000_000 });
+            }
+        }
+        slices
+    })
+}
+
+fn levels() -> impl Strategy<Value = Levels> {
+    let named = subsequence(vec!["meter", "nowhere", "site", "unit", "zone"], 0..4).prop_shuffle();
+    let named = named.prop_map(|names| Levels::Named(names.into_iter().map(str::to_owned).collect()));
+    prop_oneof![2 => Just(Levels::Differing), 1 => named]
+}
+
+fn spec() -> impl Strategy<Value = Pivot> {
+    let fields = subsequence(vec!["absent", "power", "state", "total", "total"], 1..=5).prop_shuffle();
+    let fields = prop::option::of(fields.prop_map(|names| names.into_iter().map(str::to_owned).collect()));
+    let empty_text = select(vec![EmptyText::Null, EmptyText::Empty]);
+    let tz = select(vec!["UTC", "Europe/Lisbon"]);
+    (fields, levels(), any::<bool>(), empty_text, tz).prop_map(|(fields, levels, tag_columns, empty_text, tz)| Pivot {
+        fields,
+        levels,
+        tag_columns,
+        empty_text,
+        tz: tz.to_owned(),
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(4000))]
+
+    #[test]
+    fn a_pivot_is_what_the_twin_makes(slices in slices(), spec in spec()) {
+        prop_assert_eq!(twin(&slices, &spec), pivot(&slices, &spec));
+    }
+
+    #[test]
+    fn aggregates_stand_at_the_newest_time_of_their_series(
+        slices in vec(vec(table(["double", "string", "long"]), 0..5), 1..3),
+        with_times in vec(any::<prop::sample::Index>(), 0..8),
+        spec in spec(),
+    ) {
+        let mut slices = slices;
+        let all: Vec<Table> = slices.iter().flatten().cloned().collect();
+        for table in slices.iter_mut().flatten() {
+            table.rows.truncate(1);
+            table.rows[0].0 = None;
+        }
+        // What was a table of values lends its times and its series, with a field or without.
+        for (number, index) in with_times.iter().enumerate().filter(|_| !all.is_empty()) {
+            let mut table = Table { datatype: None, ..index.get(&all).clone() };
+            table.field = table.field.filter(|_| number % 2 == 0);
+            slices[0].push(table);
+        }
+        prop_assert_eq!(twin(&slices, &spec), pivot(&slices, &spec));
+    }
+
+    #[test]
+    fn words_of_levels_and_tags_are_sorted_and_used(slices in slices()) {
+        let answers: Vec<Answer> = slices.iter().map(|tables| answer(tables)).collect();
+        if let Ok(wide) = db_native::pivot(&answers, &all_of_it()) {
+            for column in wide.batch.columns() {
+                let Some(column) = column.as_dictionary_opt::<Int32Type>() else { continue };
+                let words: Vec<_> = column.values().as_string::<i64>().iter().flatten().collect();
+                prop_assert!(words.is_sorted_by(|one, other| one < other), "{:?}", words);
+            }
+        }
+    }
+}
+
+fn all_of_it() -> Pivot {
+    Pivot {
+        fields: None,
+        levels: Levels::Differing,
+        tag_columns: true,
+        empty_text: EmptyText::Null,
+        tz: "UTC".to_owned(),
+    }
+}
+
+fn doubles(meter: &'static str, field: &'static str, rows: &[(i64, f64)]) -> Table {
+    let rows = rows.iter().map(|(time, value)| (Some(*time), Value::double(*value))).collect();
+    Table { tags: Tags::from([("meter", meter)]), field: Some(field), datatype: Some("double"), rows }
+}
+
+fn message(tables: &[Table], spec: &Pivot) -> String {
+    db_native::pivot(&[answer(tables)], spec).unwrap_err().to_string()
+}
+
+#[test]
+fn a_wide_frame_by_hand() {
+    let tables = [
+        doubles("m2", "power", &[(10, 1.0), (20, 2.0)]),
+        doubles("m1", "power", &[(10, 3.0)]),
+        doubles("m1", "volt", &[(10, 4.0), (15, 5.0)]),
+    ];
+    let wide = db_native::pivot(&[answer(&tables[..1]), answer(&tables[1..])], &all_of_it()).unwrap();
+    let double = |value: Option<f64>| value.map_or(Value::Null, Value::double);
+    let expected = [
+        ("meter", ["m1", "m1", "m2", "m2"].map(Value::text)),
+        ("time", [10, 15, 10, 20].map(Value::Time)),
+        ("power", [Some(3.0), None, Some(1.0), Some(2.0)].map(double)),
+        ("volt", [Some(4.0), Some(5.0), None, None].map(double)),
+    ];
+    assert_eq!(expected.map(|(name, values)| (name.to_owned(), values.to_vec())).to_vec(), columns(&wide.batch));
+    assert_eq!(1, wide.levels);
+}
+
+#[test]
+fn nothing_found_keeps_the_shape() {
+    let spec =
+        Pivot { fields: Some(vec!["a".to_owned()]), levels: Levels::Named(vec!["meter".to_owned()]), ..all_of_it() };
+    for answers in [vec![], vec![answer(&[])], vec![answer(&[]), answer(&[])]] {
+        let wide = db_native::pivot(&answers, &spec).unwrap();
+        let names: Vec<String> = columns(&wide.batch).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(vec!["meter", "time", "a"], names);
+        assert_eq!((0, 1), (wide.batch.num_rows(), wide.levels));
+    }
+}
+
+#[test]
+fn two_values_in_one_cell_are_told_with_what_tells_them_apart() {
+    let two = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "power", &[(10, 2.0)])];
+    let site = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
+    assert_eq!("field \"power\" at 10 ns since the epoch: 2 series meet, which differ in meter", message(&two, &site));
+    let one = Pivot { levels: Levels::Named(Vec::new()), ..all_of_it() };
+    assert_eq!("one series was asked for and 2 were found; they differ in meter", message(&two, &one));
+    let twice = [doubles("m1", "power", &[(10, 1.0), (10, 1.0)])];
+    assert_eq!(
+        "field \"power\" at 10 ns since the epoch: series {meter=m1} carries two values",
+        message(&twice, &all_of_it())
+    );
+}
+
+#[test]
+fn a_tag_that_differs_within_a_row_is_no_column() {
+    let tables = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "volt", &[(10, 2.0)])];
+    let spec = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
+    assert_eq!("2 series meet in one row, which differ in tag meter", message(&tables, &spec));
+    assert!(db_native::pivot(&[answer(&tables)], &Pivot { tag_columns: false, ..spec }).is_ok());
+}
+
+#[test]
+fn types_that_do_not_unify_are_told_with_both_series() {
+    let mut integers = doubles("m2", "power", &[(10, 0.0)]);
+    integers.datatype = Some("long");
+    integers.rows = vec![(Some(10), Value::Long((1 << 53) + 1))];
+    let mut texts = integers.clone();
+    texts.datatype = Some("string");
+    texts.rows = vec![(Some(10), Value::text("on"))];
+    let double = doubles("m1", "power", &[(10, 1.0)]);
+    assert_eq!(
+        "column \"power\": double in series {meter=m1} and long in series {meter=m2} do not unify: \
+         9007199254740993 has no exact double",
+        message(&[double.clone(), integers], &all_of_it())
+    );
+    assert_eq!(
+        "column \"power\": double in series {meter=m1} and string in series {meter=m2} do not unify",
+        message(&[double, texts], &all_of_it())
+    );
+}
+
+#[test]
+fn an_aggregate_without_a_newest_time_is_an_error() {
+    let mut table = doubles("m1", "power", &[(10, 1.0)]);
+    table.rows[0].0 = None;
+    assert!(message(&[table], &all_of_it()).contains("_time"));
+}
+
+#[test]
+fn a_time_that_is_null_is_an_error() {
+    let text = b"#datatype,string,long,dateTime:RFC3339,double\n,result,table,_time,_value\n,,0,,1\n\n";
+    let mut decoder = db_native::Decoder::new();
+    decoder.feed(text).unwrap();
+    let answer = decoder.finish(db_native::EndMark::Required).unwrap();
+    let error = db_native::pivot(&[answer], &all_of_it()).unwrap_err();
+    assert_eq!("column \"_time\" has to hold a time in every row", error.to_string());
+}

@@ -1,0 +1,176 @@
+//! Union, split and concatenation against naive twins.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_schema::DataType;
+use common::answers::answer;
+use common::cases;
+use common::plain::{Plain, Value, arrow_type, columns};
+use db_native::{Answer, Decoder, EndMark, ErrorKind};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+fn decode(text: &[u8]) -> Answer {
+    let mut decoder = Decoder::new();
+    decoder.feed(text).unwrap();
+    decoder.finish(EndMark::Required).unwrap()
+}
+
+/// Columns with their types.
+type Frame = Vec<(String, DataType, Vec<Value>)>;
+
+fn frame(batch: &RecordBatch) -> Frame {
+    let types = batch.columns().iter().map(|column| column.data_type().clone());
+    columns(batch).into_iter().zip(types).map(|((name, values), kind)| (name, kind, values)).collect()
+}
+
+/// The naive union: the columns, or the first column that carries types that do not unify.
+fn twin(plain: &Plain) -> Result<Frame, String> {
+    let mut names: Vec<&String> = Vec::new();
+    for column in plain.schemas.iter().flat_map(|schema| &schema.columns) {
+        if !names.contains(&&column.name) {
+            names.push(&column.name);
+        }
+    }
+    names.into_iter().map(|name| twin_column(plain, name)).collect()
+}
+
+fn twin_column(plain: &Plain, name: &String) -> Result<(String, DataType, Vec<Value>), String> {
+    let column = |schema: &db_native::Schema| schema.columns.iter().position(|column| column.name == *name);
+    let values: Vec<Value> =
+        plain.rows().iter().map(|(schema, row)| column(schema).map_or(Value::Null, |at| row[at].clone())).collect();
+    let types = |schemas: &mut dyn Iterator<Item = &db_native::Schema>| -> Vec<DataType> {
+        schemas.filter_map(|schema| Some(arrow_type(&schema.columns[column(schema)?]))).collect()
+    };
+    let mut kinds = types(&mut plain.tables.iter().map(|table| &table.schema));
+    if kinds.is_empty() {
+        kinds = types(&mut plain.schemas.iter());
+        kinds.truncate(1);
+    }
+    let all = |wanted: &dyn Fn(&DataType) -> bool| kinds.iter().all(wanted);
+    if all(&|kind| *kind == kinds[0]) {
+        return Ok((name.clone(), kinds[0].clone(), values));
+    }
+    if all(&|kind| matches!(kind, DataType::LargeUtf8 | DataType::Dictionary(..))) {
+        return Ok((name.clone(), DataType::LargeUtf8, values));
+    }
+    let numbers = all(&|kind| matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Float64));
+    let doubles: Option<Vec<Value>> = values.iter().map(Value::widened).collect();
+    doubles.filter(|_| numbers).map(|doubles| (name.clone(), DataType::Float64, doubles)).ok_or_else(|| name.clone())
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn a_union_is_what_the_twin_makes(text in answer()) {
+        let answer = decode(&text);
+        let union = db_native::union(&answer).map(|batch| frame(&batch)).map_err(|error| match error.kind {
+            ErrorKind::Conflict { column, .. } => column,
+            other => panic!("{other:?}"),
+        });
+        prop_assert_eq!(twin(&Plain::from(&answer)), union);
+    }
+
+    #[test]
+    fn split_gives_each_schema_its_rows(text in answer()) {
+        let answer = decode(&text);
+        let plain = Plain::from(&answer);
+        let frames: Vec<Frame> = db_native::split(&answer).unwrap().iter().map(frame).collect();
+        let expected: Vec<Frame> = plain.schemas.iter().map(|schema| {
+            let rows: Vec<_> = plain.rows().into_iter().filter(|row| row.0 == schema).map(|row| row.1).collect();
+            schema.columns.iter().enumerate().map(|(index, column)| {
+                (column.name.clone(), arrow_type(column), rows.iter().map(|row| row[index].clone()).collect())
+            }).collect()
+        }).collect();
+        prop_assert_eq!(expected, frames);
+    }
+
+    #[test]
+    fn pieces_join_to_the_whole(text in answer(), at in vec(any::<Index>(), 0..4)) {
+        for whole in db_native::split(&decode(&text)).unwrap() {
+            let places: BTreeSet<usize> = at.iter().map(|index| index.index(whole.num_rows() + 1)).collect();
+            let starts = std::iter::once(0).chain(places.iter().copied());
+            let ends = places.iter().copied().chain([whole.num_rows()]);
+            let pieces: Vec<_> = starts.zip(ends).map(|(start, end)| whole.slice(start, end - start)).collect();
+            prop_assert_eq!(frame(&whole), frame(&db_native::concat(&whole.schema(), &pieces).unwrap()));
+        }
+    }
+}
+
+fn two_tables(first: (&str, &str), second: (&str, &str)) -> Answer {
+    let block =
+        |(datatype, value): (&str, &str)| format!("#datatype,long,{datatype}\n,t,v\n,0,{value}\n,0,{value}\n\n");
+    decode((block(first) + &block(second)).as_bytes())
+}
+
+#[test]
+fn a_conflict_names_both_tables_and_types() {
+    let message = |answer: &Answer| db_native::union(answer).unwrap_err().to_string();
+    assert_eq!(
+        "column \"v\": long in table 0 and string in table 1 do not unify",
+        message(&two_tables(("long", "1"), ("string", "a")))
+    );
+    assert_eq!(
+        "column \"v\": double in table 0 and unsignedLong in table 1 do not unify: 18446744073709551615 has no exact double",
+        message(&two_tables(("double", "1"), ("unsignedLong", "18446744073709551615")))
+    );
+    assert_eq!(
+        "column \"v\": long in table 0 and double in table 1 do not unify: 9007199254740993 has no exact double",
+        message(&two_tables(("long", "9007199254740993"), ("double", "1")))
+    );
+}
+
+#[test]
+fn a_conflict_without_rows_is_none() {
+    let text = b"#datatype,long\n,v\n,1\n\n#datatype,string\n,v\n\n";
+    let union = db_native::union(&decode(text)).unwrap();
+    assert_eq!(vec![("v".to_owned(), DataType::Int64, vec![Value::Long(1)])], frame(&union));
+}
+
+#[test]
+fn a_column_that_stands_twice_is_a_conflict() {
+    let answer = decode(b"#datatype,long,long\n,v,v\n,1,2\n\n");
+    let expected = "column \"v\": stands twice in table 0; rename one of them in the query";
+    assert_eq!(expected, db_native::union(&answer).unwrap_err().to_string());
+    assert_eq!(expected, db_native::split(&answer).unwrap_err().to_string());
+}
+
+#[test]
+fn an_answer_without_rows_is_a_frame_without_columns() {
+    let union = db_native::union(&decode(b"\r\n")).unwrap();
+    assert_eq!((0, 0), (union.num_columns(), union.num_rows()));
+    assert!(db_native::split(&decode(b"\r\n")).unwrap().is_empty());
+}
+
+#[test]
+fn one_table_is_not_copied() {
+    let answer = decode(b"#datatype,double\n,v\n,1\n,2\n\n");
+    let union = db_native::union(&answer).unwrap();
+    let address =
+        |array: &arrow_array::ArrayRef| array.as_primitive::<arrow_array::types::Float64Type>().values().as_ptr();
+    assert_eq!(address(&answer.groups[0].columns[0]), address(union.column(0)));
+}
+
+#[test]
+fn dictionaries_with_more_words_than_keys_are_an_error() {
+    use arrow_array::{DictionaryArray, Int8Array, StringArray};
+    use std::sync::Arc;
+
+    let words = |prefix: &str| -> RecordBatch {
+        let words: StringArray = (0..100).map(|word| Some(format!("{prefix}{word}"))).collect();
+        let array = DictionaryArray::new(Int8Array::from_iter_values(0..100), Arc::new(words));
+        RecordBatch::try_from_iter([("meter", Arc::new(array) as _)]).unwrap()
+    };
+    let batches = [words("a"), words("b")];
+    let error = db_native::concat(&batches[0].schema(), &batches).unwrap_err();
+    assert!(
+        error.to_string().starts_with("column \"meter\": its Dictionary(Int8, Utf8) chunks can't be joined"),
+        "{error}"
+    );
+}
