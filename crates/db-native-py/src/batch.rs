@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::builder::LargeStringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, DurationNanosecondType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type,
@@ -14,7 +15,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyList};
+use pyo3::types::{PyBytes, PyCapsule, PyList, PyString};
 
 use crate::buffer::Memory;
 use crate::capsule;
@@ -47,7 +48,8 @@ impl Batch {
         py.detach(|| db_native::concat(&schema, &batches)).map(Self::new).map_err(|error| raise(py, &error))
     }
 
-    /// Each column is (name, kind, values, nulls): a buffer of 64-bit numbers or bytes, or a list of strings.
+    /// Each column is (name, kind, values, nulls): a buffer of 64-bit numbers or bytes, a list of strings,
+    /// or for the kind "arrow" an Arrow stream of that one column.
     #[staticmethod]
     fn from_columns(py: Python<'_>, columns: Vec<ColumnParts<'_>>) -> PyResult<Self> {
         let mut fields = Vec::with_capacity(columns.len());
@@ -70,9 +72,8 @@ impl Batch {
                     let nulls = of_length(nulls, bytes.len())?;
                     Arc::new(BooleanArray::new(bytes.iter().map(|byte| *byte != 0).collect(), nulls))
                 }
-                "string" => {
-                    Arc::new(values.extract::<Vec<Option<String>>>()?.into_iter().collect::<LargeStringArray>())
-                }
+                "string" => strings(&name, &values)?,
+                "arrow" => Arc::clone(Self::from_arrow(py, &values)?.get()?.column(0)),
                 "dictionary" => {
                     let (codes, words): (PyBuffer<i32>, Vec<String>) = values.extract()?;
                     let codes = codes.to_vec(py)?;
@@ -145,6 +146,23 @@ where
     let values = PyBuffer::<T::Native>::get(values)?.to_vec(values.py())?;
     let nulls = of_length(nulls, values.len())?;
     Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), nulls)))
+}
+
+/// A list of strings; None and NaN are null.
+fn strings(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    let values = values.cast::<PyList>()?;
+    let mut texts = LargeStringBuilder::with_capacity(values.len(), 0);
+    for (row, value) in values.iter().enumerate() {
+        if let Ok(text) = value.cast::<PyString>() {
+            texts.append_value(text.to_str()?);
+        } else if value.is_none() || value.extract::<f64>().is_ok_and(f64::is_nan) {
+            texts.append_null();
+        } else {
+            let why = format!("column {name:?}, row {row}: {} in a column of strings", value.get_type().name()?);
+            return Err(InvalidArgumentError::new_err(why));
+        }
+    }
+    Ok(Arc::new(texts.finish()))
 }
 
 fn of_length(nulls: Option<NullBuffer>, rows: usize) -> PyResult<Option<NullBuffer>> {

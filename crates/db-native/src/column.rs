@@ -59,16 +59,6 @@ impl Varying {
         self.offsets.push(i64::try_from(self.bytes.len()).expect("a buffer's length fits in i64"));
     }
 
-    fn repeat(&mut self, count: usize) {
-        let end = self.offsets.len() - 1;
-        let start = if end == 0 { 0 } else { self.offsets[end - 1] };
-        let last = usize::try_from(start).expect("offsets are never negative");
-        let value = self.bytes[last..].to_vec();
-        for _ in 0..count {
-            self.push(&value);
-        }
-    }
-
     fn finish(self) -> (OffsetBuffer<i64>, Buffer) {
         (OffsetBuffer::new(ScalarBuffer::from(self.offsets)), Buffer::from_vec(self.bytes))
     }
@@ -93,7 +83,6 @@ enum Values {
 pub(crate) struct Column {
     values: Values,
     nulls: NullBufferBuilder,
-    last_is_null: bool,
 }
 
 impl Column {
@@ -110,7 +99,7 @@ impl Column {
             Datatype::Duration => Values::Duration(Vec::new()),
             Datatype::Binary => Values::Binary(Varying::new()),
         };
-        Self { values, nulls: NullBufferBuilder::new(0), last_is_null: false }
+        Self { values, nulls: NullBufferBuilder::new(0) }
     }
 
     /// Appends a cell's value; `false`, and nothing appended, if the text is not of this type.
@@ -149,7 +138,6 @@ impl Column {
             },
         }
         self.nulls.append_non_null();
-        self.last_is_null = false;
         true
     }
 
@@ -164,32 +152,6 @@ impl Column {
             Values::Word(codes, _) => codes.push(0),
         }
         self.nulls.append_null();
-        self.last_is_null = true;
-    }
-
-    /// Appends the last value (or null) `count` times more; there must be one.
-    pub(crate) fn repeat(&mut self, count: usize) {
-        fn again<T: Copy>(values: &mut Vec<T>, count: usize) {
-            if let Some(&last) = values.last() {
-                values.resize(values.len() + count, last);
-            }
-        }
-        match &mut self.values {
-            Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => again(values, count),
-            Values::UnsignedLong(values) => again(values, count),
-            Values::Double(values) => again(values, count),
-            Values::Boolean(values) => {
-                let last = values.get_bit(values.len() - 1);
-                values.append_n(count, last);
-            }
-            Values::Text(values) | Values::Binary(values) => values.repeat(count),
-            Values::Word(codes, _) => again(codes, count),
-        }
-        if self.last_is_null {
-            self.nulls.append_n_nulls(count);
-        } else {
-            self.nulls.append_n_non_nulls(count);
-        }
     }
 
     /// The column as an Arrow array; `words` are the finished dictionaries by slot.

@@ -14,8 +14,8 @@
 //!
 //! Two departures make it fast. Rows of one table repeat their constant cells
 //! (result, table, group key) byte for byte, so a row's constant *runs* are
-//! compared with the last row's bytes and, if equal, only counted (`same`);
-//! the columns catch up in `settle`. And only when a row does not fit that
+//! compared with the last row's bytes and, if equal, passed over: a constant
+//! column has one value a table, not one a row. And only when a row does not fit that
 //! pattern (a new table, a quoted cell, a line end in a cell) is it split into
 //! fields properly. Both ways append the same values: `tests/oracle.rs`.
 //!
@@ -36,6 +36,8 @@ use crate::scan::{self, Scan, Span};
 pub struct Table {
     /// Index into [`Answer::groups`].
     pub group: usize,
+    /// Number of the table within its group: its row in the constant columns.
+    pub ordinal: usize,
     /// First row.
     pub start: usize,
     /// Number of rows, at least one.
@@ -47,17 +49,13 @@ pub struct Table {
 pub struct Group {
     /// Names, datatypes and group key.
     pub schema: Arc<Schema>,
-    /// One array per column of the schema, all of one length.
+    /// One array per column of the schema: of [`rows`](Self::rows) values, or if the column is
+    /// constant, of one value per table of the group.
     pub columns: Vec<ArrayRef>,
+    /// Number of rows.
+    pub rows: usize,
     /// Number of the schema's first table, counted over the whole answer.
     pub first_table: usize,
-}
-
-impl Group {
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.columns.first().map_or(0, |column| column.len())
-    }
 }
 
 /// A decoded answer: columns by schema, and the tables in order of arrival.
@@ -107,8 +105,6 @@ struct Block {
     runs: Vec<Vec<u8>>,
     /// The runs are those of the current table.
     primed: bool,
-    /// Rows whose constant cells the columns still lack.
-    same: usize,
 }
 
 impl Block {
@@ -131,7 +127,7 @@ impl Block {
         if let Some(from) = from {
             steps.push(Step::Run { from, to: schema.columns.len(), run: runs - 1 });
         }
-        Self { schema, group, defaults, steps, runs: vec![Vec::new(); runs], primed: false, same: 0 }
+        Self { schema, group, defaults, steps, runs: vec![Vec::new(); runs], primed: false }
     }
 }
 
@@ -140,6 +136,7 @@ struct GroupBuilder {
     schema: Arc<Schema>,
     columns: Vec<Column>,
     rows: usize,
+    tables: usize,
     first_table: usize,
 }
 
@@ -208,13 +205,13 @@ impl Decoder {
 
     /// Gives the rows decoded so far and starts anew, at the same place of the answer.
     pub fn take(&mut self) -> Answer {
-        self.settle();
         let words: Vec<ArrayRef> = self.words.iter().map(Words::finish).collect();
         let groups = std::mem::take(&mut self.groups)
             .into_iter()
             .map(|group| Group {
                 schema: group.schema,
                 columns: group.columns.into_iter().map(|column| column.finish(&words)).collect(),
+                rows: group.rows,
                 first_table: group.first_table,
             })
             .collect();
@@ -353,7 +350,6 @@ impl Decoder {
             rows += 1;
             done = at;
         }
-        block.same += rows;
         group.rows += rows;
         self.row += rows;
         self.offset += done;
@@ -373,12 +369,12 @@ impl Decoder {
             if matches!(self.expect, Expect::ErrorRow) {
                 return Err(Error::syntax("an error table without its row"));
             }
-            self.close_block();
+            self.block = None;
             self.expect = Expect::Header;
             return Ok(());
         }
         if record[0] == b'#' {
-            self.close_block();
+            self.block = None;
             self.expect = Expect::Header;
             let cells = self.texts(record, fields);
             return self.annotations.add(cells);
@@ -436,7 +432,13 @@ impl Decoder {
             };
             columns.push(Column::new(column, slot));
         }
-        self.groups.push(GroupBuilder { schema: Arc::clone(schema), columns, rows: 0, first_table: self.begun });
+        self.groups.push(GroupBuilder {
+            schema: Arc::clone(schema),
+            columns,
+            rows: 0,
+            tables: 0,
+            first_table: self.begun,
+        });
         self.group_of.insert(Arc::clone(schema), self.groups.len() - 1);
         self.groups.len() - 1
     }
@@ -476,7 +478,6 @@ impl Decoder {
             }
         }
         if new_table {
-            self.settle_block(block);
             self.begun += 1;
             self.row = 0;
         }
@@ -489,13 +490,11 @@ impl Decoder {
         // After `take`, the rest of a table opens a span of its own.
         let new_span = new_table || !block.primed;
         block.primed = true;
-        if new_span {
-            let start = self.groups[block.group].rows;
-            self.tables.push(Table { group: block.group, start, rows: 0 });
-        } else {
-            block.same += 1;
-        }
         let group = &mut self.groups[block.group];
+        if new_span {
+            self.tables.push(Table { group: block.group, ordinal: group.tables, start: group.rows, rows: 0 });
+            group.tables += 1;
+        }
         for (index, span) in fields.iter().enumerate() {
             let column = &block.schema.columns[index];
             if column.constant && !new_span {
@@ -517,32 +516,6 @@ impl Decoder {
             table.rows += 1;
         }
         Ok(())
-    }
-
-    fn close_block(&mut self) {
-        self.settle();
-        self.block = None;
-    }
-
-    /// Brings the constant columns of the current block up to its rows.
-    fn settle(&mut self) {
-        if let Some(mut block) = self.block.take() {
-            self.settle_block(&mut block);
-            self.block = Some(block);
-        }
-    }
-
-    fn settle_block(&mut self, block: &mut Block) {
-        let same = std::mem::take(&mut block.same);
-        if same == 0 {
-            return;
-        }
-        let columns = &mut self.groups[block.group].columns;
-        for (column, schema) in columns.iter_mut().zip(&block.schema.columns) {
-            if schema.constant {
-                column.repeat(same);
-            }
-        }
     }
 }
 

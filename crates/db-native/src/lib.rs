@@ -4,6 +4,7 @@
 //! an [`Answer`]: columns by schema, and tables.
 
 mod annotated;
+mod cells;
 mod column;
 mod decoder;
 mod error;
@@ -12,6 +13,7 @@ mod meter;
 mod number;
 mod pivot;
 mod scan;
+mod spelling;
 mod texts;
 mod timestamp;
 mod unify;

@@ -193,7 +193,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
 fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
     let answers = || answers.iter().map(AsRef::as_ref);
     let mut found = Pieces::default();
-    let with_rows = answers().flat_map(|answer| &answer.groups).filter(|group| group.rows() > 0);
+    let with_rows = answers().flat_map(|answer| &answer.groups).filter(|group| group.rows > 0);
     let names: BTreeSet<&str> = with_rows.flat_map(tags_of).collect();
     found.tags = names.into_iter().collect();
     let mut ids: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
@@ -202,7 +202,7 @@ fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
         for table in &answer.tables {
             let layout = &layouts[table.group];
             let tags: Vec<Option<&str>> =
-                layout.tags.iter().map(|column| column.and_then(|c| text(c, table.start))).collect();
+                layout.tags.iter().map(|column| column.and_then(|c| text(c, table.ordinal))).collect();
             let next = ids.len();
             let series = *ids.entry(tags.clone()).or_insert_with(|| {
                 found.series.push(tags);
@@ -212,7 +212,7 @@ fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
             match (layout.values(table), times) {
                 (Some(values), times) => found.list.push(Piece {
                     series,
-                    field: layout.field.and_then(|column| text(column, table.start)).unwrap_or_default(),
+                    field: layout.field.and_then(|column| text(column, table.ordinal)).unwrap_or_default(),
                     times: times.map_or(Times::Newest, Times::Read),
                     values,
                 }),
@@ -441,7 +441,7 @@ fn merge(tracks: &[Track<'_>], axis: &mut Vec<i64>, stretches: &mut [Vec<Stretch
         }
         let mut rows = track.runs.iter().flat_map(|run| match *run {
             Stretch::Rows { source, start, rows } => (start..start + rows).map(move |start| (source, start)),
-            Stretch::Nulls(_) => unreachable!("a track has rows only"),
+            Stretch::Repeat { .. } | Stretch::Nulls(_) => unreachable!("a track has rows only"),
         });
         let mut times = track.times.iter().peekable();
         for time in union {

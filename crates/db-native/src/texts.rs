@@ -38,10 +38,35 @@ impl Texts {
             Self::Small(array) => array.is_valid(row).then(|| array.value(row)),
             Self::Large(array) => array.is_valid(row).then(|| array.value(row)),
             Self::View(array) => array.is_valid(row).then(|| array.value(row)),
-            Self::Words { keys, nulls, words } if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) => {
-                words.get(keys[row])
+            Self::Words { words, .. } => words.get(self.word(row)?),
+        }
+    }
+
+    /// The words of a dictionary, in order; `None` of other columns.
+    pub(crate) fn words(&self) -> Option<impl Iterator<Item = Option<&str>>> {
+        match self {
+            Self::Words { words, .. } => Some((0..words.len()).map(|word| words.get(word))),
+            _ => None,
+        }
+    }
+
+    /// The number of a dictionary's word in a row.
+    #[inline]
+    pub(crate) fn word(&self, row: usize) -> Option<usize> {
+        match self {
+            Self::Words { keys, nulls, .. } if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) => {
+                Some(keys[row])
             }
-            Self::Words { .. } => None,
+            _ => None,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Small(array) => array.len(),
+            Self::Large(array) => array.len(),
+            Self::View(array) => array.len(),
+            Self::Words { keys, .. } => keys.len(),
         }
     }
 }

@@ -7,10 +7,15 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, LargeStringArray, PrimitiveArray};
+use arrow_array::types::{
+    DurationNanosecondType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type,
+};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, Float64Array, LargeStringArray, PrimitiveArray,
+};
+use arrow_buffer::NullBufferBuilder;
 use arrow_data::transform::MutableArrayData;
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use crate::error::{Error, Result};
 
@@ -69,7 +74,7 @@ fn whole(value: f64) -> i128 {
     value as i128
 }
 
-fn exact<T: arrow_array::ArrowPrimitiveType>(
+fn exact<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     cast: impl Fn(T::Native) -> f64,
     same: impl Fn(T::Native, f64) -> bool,
@@ -86,11 +91,24 @@ fn exact<T: arrow_array::ArrowPrimitiveType>(
 pub(crate) enum Stretch {
     /// Rows `start..start + rows` of a source array.
     Rows { source: usize, start: usize, rows: usize },
+    /// One row of a source array, so many times.
+    Repeat { source: usize, row: usize, count: usize },
     /// So many nulls.
     Nulls(usize),
 }
 
+impl Stretch {
+    fn len(self) -> usize {
+        match self {
+            Self::Rows { rows, .. } | Self::Nulls(rows) => rows,
+            Self::Repeat { count, .. } => count,
+        }
+    }
+}
+
 /// Joins stretches of `sources`, all of type `kind`, into the column `name`.
+///
+/// Numbers and times are joined in a vector, whose memory can be handed over.
 ///
 /// Fails where the words of several dictionaries are more than their keys can number, or the texts
 /// of several arrays longer than 32-bit offsets reach; neither can happen to what this crate makes.
@@ -98,22 +116,78 @@ pub(crate) fn gather(name: &str, kind: &DataType, sources: &[ArrayRef], stretche
     if let [Stretch::Rows { source, start, rows }] = *stretches {
         return Ok(sources[source].slice(start, rows));
     }
-    let total = stretches.iter().map(|stretch| match *stretch {
-        Stretch::Rows { rows, .. } | Stretch::Nulls(rows) => rows,
-    });
+    Ok(match kind {
+        DataType::Int64 => numbers::<Int64Type>(kind, sources, stretches),
+        DataType::UInt64 => numbers::<UInt64Type>(kind, sources, stretches),
+        DataType::Float64 => numbers::<Float64Type>(kind, sources, stretches),
+        DataType::Duration(TimeUnit::Nanosecond) => numbers::<DurationNanosecondType>(kind, sources, stretches),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => numbers::<TimestampNanosecondType>(kind, sources, stretches),
+        DataType::Dictionary(key, _) if **key == DataType::Int32 && shared_words(sources).is_some() => {
+            let dictionaries = sources.iter().map(AsArray::as_dictionary::<Int32Type>);
+            let codes: Vec<ArrayRef> = dictionaries.map(|array| Arc::new(array.keys().clone()) as ArrayRef).collect();
+            let codes = numbers::<Int32Type>(&DataType::Int32, &codes, stretches);
+            let words = sources[0].as_dictionary::<Int32Type>().values();
+            Arc::new(DictionaryArray::new(codes.as_primitive::<Int32Type>().clone(), Arc::clone(words)))
+        }
+        _ => anything(kind, sources, stretches)
+            .map_err(|why| Error::input(None, Some(name), format!("its {kind} chunks can't be joined: {why}")))?,
+    })
+}
+
+/// The words of dictionaries that all have the same.
+fn shared_words(sources: &[ArrayRef]) -> Option<ArrayRef> {
+    let mut words = sources.iter().map(|array| array.as_dictionary::<Int32Type>().values());
+    let first = words.next()?;
+    words.all(|other| Arc::ptr_eq(first, other)).then(|| Arc::clone(first))
+}
+
+fn numbers<T: ArrowPrimitiveType>(kind: &DataType, sources: &[ArrayRef], stretches: &[Stretch]) -> ArrayRef {
+    let sources: Vec<&PrimitiveArray<T>> = sources.iter().map(AsArray::as_primitive).collect();
+    let total = stretches.iter().map(|stretch| stretch.len()).sum();
+    let mut values: Vec<T::Native> = Vec::with_capacity(total);
+    let mut nulls = NullBufferBuilder::new(total);
+    for stretch in stretches {
+        match *stretch {
+            Stretch::Rows { source, start, rows } => {
+                values.extend_from_slice(&sources[source].values()[start..start + rows]);
+                match sources[source].nulls() {
+                    Some(marks) => nulls.append_buffer(&marks.slice(start, rows)),
+                    None => nulls.append_n_non_nulls(rows),
+                }
+            }
+            Stretch::Repeat { source, row, count } => {
+                values.resize(values.len() + count, sources[source].value(row));
+                if sources[source].is_valid(row) {
+                    nulls.append_n_non_nulls(count);
+                } else {
+                    nulls.append_n_nulls(count);
+                }
+            }
+            Stretch::Nulls(count) => {
+                values.resize(values.len() + count, T::default_value());
+                nulls.append_n_nulls(count);
+            }
+        }
+    }
+    Arc::new(PrimitiveArray::<T>::new(values.into(), nulls.finish()).with_data_type(kind.clone()))
+}
+
+fn anything(kind: &DataType, sources: &[ArrayRef], stretches: &[Stretch]) -> std::result::Result<ArrayRef, ArrowError> {
+    let total = stretches.iter().map(|stretch| stretch.len()).sum();
     if sources.is_empty() {
-        return Ok(arrow_array::new_null_array(kind, total.sum()));
+        return Ok(arrow_array::new_null_array(kind, total));
     }
     let data: Vec<_> = sources.iter().map(Array::to_data).collect();
     let nulls = stretches.iter().any(|stretch| matches!(stretch, Stretch::Nulls(_)));
-    let too_large = |why| Error::input(None, Some(name), format!("its {kind} chunks can't be joined: {why}"));
-    let mut joined = MutableArrayData::try_new(data.iter().collect(), nulls, total.sum()).map_err(too_large)?;
+    let mut joined = MutableArrayData::try_new(data.iter().collect(), nulls, total)?;
     for stretch in stretches {
         match *stretch {
             Stretch::Rows { source, start, rows } => joined.try_extend(source, start, start + rows),
+            Stretch::Repeat { source, row, count } => {
+                (0..count).try_for_each(|_| joined.try_extend(source, row, row + 1))
+            }
             Stretch::Nulls(rows) => joined.try_extend_nulls(rows),
-        }
-        .map_err(too_large)?;
+        }?;
     }
     Ok(arrow_array::make_array(joined.freeze()))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::decoder::{Answer, Group};
+use crate::decoder::{Answer, Group, Table};
 use crate::error::{ErrorKind, Result};
 use crate::unify::{Stretch, cast, extend, gather, type_name, unify};
 
@@ -13,11 +13,7 @@ use crate::unify::{Stretch, cast, extend, gather, type_name, unify};
 ///
 /// Fails with [`ErrorKind::Conflict`] where a column carries types that do not unify.
 pub fn union(answer: &Answer) -> Result<RecordBatch> {
-    let with_rows: Vec<usize> = (0..answer.groups.len()).filter(|&g| answer.groups[g].rows() > 0).collect();
-    let mut stretches = Vec::new();
-    for table in &answer.tables {
-        extend(&mut stretches, Stretch::Rows { source: table.group, start: table.start, rows: table.rows });
-    }
+    let with_rows: Vec<usize> = (0..answer.groups.len()).filter(|&g| answer.groups[g].rows > 0).collect();
     let mut names: Vec<&str> = Vec::new();
     for group in &answer.groups {
         check_names(group)?;
@@ -30,16 +26,21 @@ pub fn union(answer: &Answer) -> Result<RecordBatch> {
     let mut fields = Vec::with_capacity(names.len());
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
-        let (kind, sources) = unified(answer, &with_rows, name)?;
-        let parts = stretches.iter().map(|stretch| match *stretch {
-            Stretch::Rows { source, start, rows } => match sources.iter().position(|(group, _)| *group == source) {
-                Some(source) => Stretch::Rows { source, start, rows },
-                None => Stretch::Nulls(rows),
-            },
-            nulls @ Stretch::Nulls(_) => nulls,
-        });
-        let arrays: Vec<ArrayRef> = sources.iter().map(|(_, array)| Arc::clone(array)).collect();
-        columns.push(gather(name, &kind, &arrays, &parts.collect::<Vec<_>>())?);
+        let (kind, parts) = unified(answer, &with_rows, name)?;
+        let mut part_of = vec![None; answer.groups.len()];
+        for (source, part) in parts.iter().enumerate() {
+            part_of[part.group] = Some((source, part.constant));
+        }
+        let mut stretches = Vec::new();
+        for table in &answer.tables {
+            let stretch = match part_of[table.group] {
+                Some((source, constant)) => stretch(table, source, constant),
+                None => Stretch::Nulls(table.rows),
+            };
+            extend(&mut stretches, stretch);
+        }
+        let arrays: Vec<ArrayRef> = parts.into_iter().map(|part| part.array).collect();
+        columns.push(gather(name, &kind, &arrays, &stretches)?);
         fields.push(Field::new(name, kind, true));
     }
     let rows = answer.tables.iter().map(|table| table.rows).sum();
@@ -48,54 +49,83 @@ pub fn union(answer: &Answer) -> Result<RecordBatch> {
 
 /// One frame per schema, in order of first appearance.
 pub fn split(answer: &Answer) -> Result<Vec<RecordBatch>> {
-    answer
-        .groups
-        .iter()
-        .map(|group| {
-            check_names(group)?;
-            let fields = group.schema.columns.iter().zip(&group.columns);
-            let fields = fields.map(|(column, array)| Field::new(&column.name, array.data_type().clone(), true));
-            Ok(batch(fields.collect(), group.columns.clone(), group.rows()))
-        })
-        .collect()
+    let mut tables: Vec<Vec<&Table>> = vec![Vec::new(); answer.groups.len()];
+    for table in &answer.tables {
+        tables[table.group].push(table);
+    }
+    let mut frames = Vec::with_capacity(answer.groups.len());
+    for (group, tables) in answer.groups.iter().zip(&tables) {
+        check_names(group)?;
+        let mut fields = Vec::with_capacity(group.columns.len());
+        let mut columns = Vec::with_capacity(group.columns.len());
+        for (column, array) in group.schema.columns.iter().zip(&group.columns) {
+            let kind = array.data_type();
+            fields.push(Field::new(&column.name, kind.clone(), true));
+            columns.push(if column.constant {
+                let stretches: Vec<Stretch> = tables.iter().map(|table| stretch(table, 0, true)).collect();
+                gather(&column.name, kind, std::slice::from_ref(array), &stretches)?
+            } else {
+                Arc::clone(array)
+            });
+        }
+        frames.push(batch(fields, columns, group.rows));
+    }
+    Ok(frames)
 }
 
-/// The type of a column over all groups with rows, and its arrays cast to it, by group.
-fn unified(answer: &Answer, with_rows: &[usize], name: &str) -> Result<(DataType, Vec<(usize, ArrayRef)>)> {
-    let column = |group: &Group| {
-        let index = group.schema.columns.iter().position(|column| column.name == name)?;
-        Some(Arc::clone(&group.columns[index]))
+/// A table's part of a column.
+fn stretch(table: &Table, source: usize, constant: bool) -> Stretch {
+    if constant {
+        Stretch::Repeat { source, row: table.ordinal, count: table.rows }
+    } else {
+        Stretch::Rows { source, start: table.start, rows: table.rows }
+    }
+}
+
+/// A column of one group.
+struct Part {
+    group: usize,
+    constant: bool,
+    array: ArrayRef,
+}
+
+/// The type of a column over all groups with rows, and its parts cast to it.
+fn unified(answer: &Answer, with_rows: &[usize], name: &str) -> Result<(DataType, Vec<Part>)> {
+    let part = |group: usize| {
+        let Group { schema, columns, .. } = &answer.groups[group];
+        let index = schema.columns.iter().position(|column| column.name == name)?;
+        Some(Part { group, constant: schema.columns[index].constant, array: Arc::clone(&columns[index]) })
     };
-    let sources: Vec<(usize, ArrayRef)> =
-        with_rows.iter().filter_map(|&g| Some((g, column(&answer.groups[g])?))).collect();
-    let Some((first, array)) = sources.first() else {
-        let kind = answer.groups.iter().find_map(column).map_or(DataType::Null, |array| array.data_type().clone());
-        return Ok((kind, Vec::new()));
+    let mut parts: Vec<Part> = with_rows.iter().filter_map(|&group| part(group)).collect();
+    let Some(first) = parts.first() else {
+        // Only tables without rows have this column.
+        let kind = (0..answer.groups.len()).find_map(part).map(|part| part.array.data_type().clone());
+        return Ok((kind.unwrap_or(DataType::Null), Vec::new()));
     };
-    let mut kind = array.data_type().clone();
-    let conflict = |group: usize, array: &ArrayRef, why: &str| ErrorKind::Conflict {
+    let conflict = |other: &Part, why: &str| ErrorKind::Conflict {
         column: name.to_owned(),
         detail: format!(
             "{} in table {} and {} in table {} do not unify{why}",
-            type_name(sources[0].1.data_type()),
-            answer.groups[*first].first_table,
-            type_name(array.data_type()),
-            answer.groups[group].first_table,
+            type_name(first.array.data_type()),
+            answer.groups[first.group].first_table,
+            type_name(other.array.data_type()),
+            answer.groups[other.group].first_table,
         ),
     };
-    for (group, array) in &sources {
-        kind = unify(&kind, array.data_type()).ok_or_else(|| conflict(*group, array, ""))?;
+    let mut kind = first.array.data_type().clone();
+    for other in &parts {
+        kind = unify(&kind, other.array.data_type()).ok_or_else(|| conflict(other, ""))?;
     }
-    let other = sources.iter().find(|(_, array)| array.data_type() != sources[0].1.data_type());
-    let mut casted = Vec::with_capacity(sources.len());
-    for (group, array) in &sources {
-        let array = cast(array, &kind).map_err(|why| {
-            let (group, array) = other.map_or((*group, array), |(group, array)| (*group, array));
-            conflict(group, array, &format!(": {why}"))
-        })?;
-        casted.push((*group, array));
+    let other = parts.iter().find(|part| part.array.data_type() != first.array.data_type());
+    let mut arrays = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let array = cast(&part.array, &kind);
+        arrays.push(array.map_err(|why| conflict(other.unwrap_or(part), &format!(": {why}")))?);
     }
-    Ok((kind, casted))
+    for (part, array) in parts.iter_mut().zip(arrays) {
+        part.array = array;
+    }
+    Ok((kind, parts))
 }
 
 fn check_names(group: &Group) -> Result<()> {

@@ -155,6 +155,8 @@ def _column(name: object, series: pd.Series[Any]) -> _Parts:
         series = _infer(name, series)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return _category(name, series)
+    if pd.api.types.is_string_dtype(series.dtype):
+        return _texts(name, series)
     nulls = series.isna().to_numpy(dtype=bool)
     mask = nulls.view(np.uint8) if nulls.any() else None
     kind = getattr(series.dtype, "kind", "O")
@@ -169,13 +171,17 @@ def _column(name: object, series: pd.Series[Any]) -> _Parts:
         kind, values = "bool", np.asarray(filled, dtype=bool).view(np.uint8)
     elif kind == "M":
         kind, values = "timestamp", _nanoseconds(name, series)
-    elif pd.api.types.is_string_dtype(series.dtype):
-        texts = series.astype(object)
-        return name, "string", (texts.where(~nulls, None) if mask is not None else texts).tolist(), None
     else:
         message = f"column {name!r}: {series.dtype} can't be kept; numbers, booleans, strings and times can"
         raise InvalidArgumentError(message)
     return name, kind, np.ascontiguousarray(values), mask
+
+
+def _texts(name: str, series: pd.Series[Any]) -> _Parts:
+    if isinstance(series.dtype, pd.ArrowDtype) or getattr(series.dtype, "storage", "") == "pyarrow":
+        # pyarrow holds these strings already, so they need not become Python's.
+        return name, "arrow", series.reset_index(drop=True).to_frame(name), None
+    return name, "string", series.to_numpy(dtype=object).tolist(), None
 
 
 def _category(name: str, series: pd.Series[Any]) -> _Parts:

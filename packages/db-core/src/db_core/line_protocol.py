@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 from db_core._native import Encoder
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "Precision", "encoder", "to_line_protocol"]
 
 Precision = Literal["ns", "us", "ms", "s"]
-
-_BODY_BYTES = 1 << 20
 
 
 def to_line_protocol(
@@ -52,10 +51,7 @@ def to_line_protocol(
         tags=tags,
         precision=precision,
     )
-    bodies = []
-    while body := lines.body(_BODY_BYTES):
-        bodies.append(body)
-    return b"".join(bodies)
+    return lines.body(sys.maxsize) or b""
 
 
 def encoder(
