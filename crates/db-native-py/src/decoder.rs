@@ -59,6 +59,11 @@ pub(crate) struct Answer(pub(crate) Arc<db_native::Answer>);
 
 #[pymethods]
 impl Answer {
+    #[getter]
+    fn rows(&self) -> usize {
+        self.0.tables.iter().map(|table| table.rows).sum()
+    }
+
     fn union(&self, py: Python<'_>) -> PyResult<Batch> {
         py.detach(|| db_native::union(&self.0)).map(Batch::new).map_err(|error| raise(py, &error))
     }

@@ -13,7 +13,16 @@ from db_core.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Answer", "Source", "decode", "iter_annotated_csv", "read_annotated_csv", "split", "union"]
+__all__ = [
+    "Answer",
+    "Source",
+    "decode",
+    "decode_at_most",
+    "iter_annotated_csv",
+    "read_annotated_csv",
+    "split",
+    "union",
+]
 
 Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Iterable[bytes]"
 
@@ -76,6 +85,16 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
     for chunk in _chunks(source):
         decoder.feed(chunk)
     return decoder.finish(require_end=require_end)
+
+
+def decode_at_most(source: Source, rows: int) -> Answer | None:
+    """Decode an answer, or give up on it, with None, once it has more rows than that."""
+    decoder = Decoder()
+    for chunk in _chunks(source):
+        decoder.feed(chunk)
+        if decoder.rows > rows:
+            return None
+    return decoder.finish()
 
 
 def union(answer: Answer) -> Frame:

@@ -87,6 +87,10 @@ class Frame:
         """The native columns."""
         return self._batch
 
+    def slice(self, start: int, rows: int) -> Self:
+        """Give the rows from `start` on, at most `rows` of them, without a copy."""
+        return self.derive(self._batch.slice(start, rows))
+
     def derive(self, batch: Batch) -> Self:
         """Give a frame of other columns with the same index."""
         return type(self)(batch, self._index)

@@ -8,16 +8,17 @@ from contextlib import closing
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from db_core.annotated_csv import decode
+from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from db_core.annotated_csv import Answer
+    from db_core.frame import Frame
     from db_influx._flux import Query
     from db_influx._transport import Transport
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "fetch_at_most", "fetch_batches"]
 
 
 def fetch(
@@ -41,6 +42,22 @@ def fetch(
         # Also on Ctrl-C: a transfer sees this at its next chunk.
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def fetch_at_most(
+    transport: Transport, query: Query, rows: int | None, *, timeout: float | None
+) -> Answer | None:
+    """Ask a query; None, and the transfer stopped, once its answer has more rows than that."""
+    with closing(transport.query(query, timeout=timeout)) as chunks:
+        return decode(chunks) if rows is None else decode_at_most(chunks, rows)
+
+
+def fetch_batches(
+    transport: Transport, query: Query, batch_rows: int, *, timeout: float | None
+) -> Generator[Frame]:
+    """Ask a query and yield its answer in frames; closing the iterator stops the transfer."""
+    with closing(transport.query(query, timeout=timeout)) as chunks:
+        yield from iter_annotated_csv(chunks, batch_rows=batch_rows)
 
 
 def _answer(transport: Transport, query: Query, timeout: float | None, stop: threading.Event) -> Answer:

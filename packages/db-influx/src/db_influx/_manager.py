@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -13,7 +14,7 @@ from db_influx import _flux, _times
 from db_influx._transport import Connection, Transport, dropped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
@@ -436,6 +437,92 @@ class InfluxManager:
             return [frame.release(call.into) for frame in annotated_csv.split(answer)]
         return annotated_csv.union(answer).release(call.into)
 
+    def query_batches(
+        self,
+        flux: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        batch_rows: int = 65_536,
+        into: Into | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
+        """Run any Flux query and give its answer as it arrives, in bounded memory.
+
+        Args:
+            flux: The query.
+            params: As for `query`.
+            batch_rows: Most rows of a frame.
+
+        Returns:
+            An iterator of frames, each of one schema. Closing it stops the transfer. That the answer
+            was complete is known when the iterator ends without an error.
+        """
+        call = self._call(into=into)
+        rows = _count(batch_rows, "batch_rows", least=1)
+        return self._query_frames(_flux.bind(flux, params), rows, call, _timeout(timeout))
+
+    def _query_frames(
+        self, query: Query, batch_rows: int, call: _Options, timeout: float | None
+    ) -> Iterator[Any]:
+        from db_influx._fetch import fetch_batches
+
+        with closing(fetch_batches(self._transport, query, batch_rows, timeout=timeout)) as frames:
+            for frame in frames:
+                yield frame.release(call.into)
+
+    def read_batches(
+        self,
+        start: Instant,
+        stop: Instant,
+        msname: str,
+        fields: str | Sequence[str],
+        bucket: str,
+        tags: Tags | None = None,
+        *,
+        by: Sequence[str] | None = None,
+        batch_rows: int = 65_536,
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
+        """Read points as they are stored, in bounded memory.
+
+        The range is read in slices, as wide as `batch_rows` allows. The answer of a slice is complete
+        before its frames are given.
+
+        Args:
+            fields: One field or several: the columns, in this order.
+            by: See the class. The tags that differ are those that differ over the whole range.
+            batch_rows: Most rows of a frame.
+
+        Returns:
+            An iterator of frames as `read` gives with ``interval=None``, in order of time from slice
+            to slice; within a slice the rows are in order of the index. Closing it stops the transfer.
+        """
+        call = self._call(by=by, into=into, tz=tz)
+        selection = self._selection(start, stop, msname, fields, bucket, tags)
+        rows = _count(batch_rows, "batch_rows", least=1)
+        return self._read_frames(selection, rows, call, _timeout(timeout))
+
+    def _read_frames(
+        self, selection: Selection, batch_rows: int, call: _Options, timeout: float | None
+    ) -> Iterator[Any]:
+        from db_influx._batches import slices
+        from db_influx._fetch import fetch_at_most
+
+        if call.by is None:
+            series = _wide(self._ask([_flux.newest(selection)], call, timeout), selection.fields, call)
+            call = replace(call, by=series.index[:-1])
+
+        def ask(part: Selection, rows: int | None) -> Answer | None:
+            [query] = _flux.raw(part, 1)
+            return fetch_at_most(self._transport, query, rows, timeout=timeout)
+
+        for answer in slices(selection, batch_rows * len(selection.fields or ()), ask):
+            frame = _wide([answer], selection.fields, call)
+            for first in range(0, len(frame), batch_rows):
+                yield frame.slice(first, batch_rows).release(call.into)
+
     # Writing
 
     def synchronous_write(
@@ -585,9 +672,7 @@ class InfluxManager:
         """Send the slices of a read and decode their answers as they arrive."""
         from db_influx._fetch import fetch
 
-        if timeout is not None:
-            timeout = _positive(timeout, "timeout")
-        return fetch(self._transport, queries, max_parallel=call.max_parallel, timeout=timeout)
+        return fetch(self._transport, queries, max_parallel=call.max_parallel, timeout=_timeout(timeout))
 
 
 def _selection(
@@ -640,6 +725,10 @@ def _positive(value: object, argument: str) -> float:
         message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return float(value)
+
+
+def _timeout(value: object) -> float | None:
+    return None if value is None else _positive(value, "timeout")
 
 
 def _count(value: object, argument: str, *, least: int = 0) -> int:
