@@ -45,4 +45,5 @@ def slices(
         if answer.rows:
             yield answer
         start += width
-        width = min(width * _GROWTH, width * rows // max(1, answer.rows) + 1)
+        # Nine tenths of the rows wanted, as a slice with a few too many ends in a small frame.
+        width = min(width * _GROWTH, width * rows * 9 // max(1, answer.rows * 10) + 1)
