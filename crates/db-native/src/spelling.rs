@@ -44,7 +44,7 @@ impl Role {
             [] if self != Self::TagValue => Some("is empty"),
             [.., b'\\'] => Some("ends in a backslash"),
             [b'\t' | 0, ..] if is_name => Some("starts with a tab or NUL"),
-            [b'#', ..] if self == Self::Measurement => Some("starts with '#', which makes the line a comment"),
+            [b'#', ..] if self == Self::Measurement => Some("starts with '#', as a comment does"),
             bytes if memchr::memchr(b'\n', bytes).is_some() => Some("holds a line feed"),
             bytes if self != Self::TagValue && bytes.windows(2).any(is_lost) => {
                 Some("holds a backslash before a space, a comma, an equals sign or a quote")

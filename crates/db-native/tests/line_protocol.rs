@@ -349,7 +349,10 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
         (format!("the measurement \"\\tm\" starts with a tab or NUL, {carry}"), body("\tm", &[], v())),
         (format!("the measurement \"\\0\" starts with a tab or NUL, {carry}"), body("\0", &[], v())),
         (format!("the measurement \"a\\\\,b\" {lost}"), body("a\\,b", &[], v())),
-        ("a measurement can't start with '#': the server takes it for a comment".to_owned(), body("#m", &[], v())),
+        (
+            "the measurement \"#m\" starts with '#', as a comment does, which line protocol can't carry".to_owned(),
+            body("#m", &[], v()),
+        ),
         (format!("the tag key \"\" is empty, {carry}"), body("m", &[("", "x")], v())),
         (format!("the tag key \"k\\\\\" ends in a backslash, {carry}"), body("m", &[("k\\", "x")], v())),
         (format!("the tag key \"a\\nb\" holds a line feed, {carry}"), body("m", &[("a\nb", "x")], v())),

@@ -75,26 +75,36 @@ impl From<&Answer> for Plain {
         let schemas: Vec<Schema> = answer.groups.iter().map(|group| group.schema.as_ref().clone()).collect();
         assert_eq!(schemas.len(), schemas.iter().collect::<HashSet<_>>().len(), "one group per schema");
         let mut columns = Vec::new();
-        for group in &answer.groups {
+        for (index, group) in answer.groups.iter().enumerate() {
+            let tables = answer.tables.iter().filter(|table| table.group == index).count();
             assert_eq!(group.schema.columns.len(), group.columns.len());
             for (column, array) in group.schema.columns.iter().zip(&group.columns) {
                 assert_eq!(&arrow_type(column), array.data_type(), "column {:?}", column.name);
-                assert_eq!(group.rows(), array.len(), "column {:?}", column.name);
+                let length = if column.constant { tables } else { group.rows };
+                assert_eq!(length, array.len(), "column {:?}", column.name);
             }
             columns.push(group.columns.iter().map(|array| values(array.as_ref())).collect::<Vec<_>>());
         }
         let mut next = vec![0; answer.groups.len()];
+        let mut ordinals = vec![0; answer.groups.len()];
         let mut tables = Vec::new();
         for table in &answer.tables {
             assert!(table.rows > 0, "a table has at least one row");
             assert_eq!(next[table.group], table.start, "tables of a group follow one another");
             next[table.group] += table.rows;
-            let row_of = |row: usize| columns[table.group].iter().map(|column| column[row].clone()).collect();
+            assert_eq!(ordinals[table.group], table.ordinal, "tables are numbered within their group");
+            ordinals[table.group] += 1;
+            let schema = &schemas[table.group].columns;
+            let at = |constant: bool, row: usize| if constant { table.ordinal } else { row };
+            let row_of = |row: usize| {
+                let cells = schema.iter().zip(&columns[table.group]);
+                cells.map(|(column, values)| values[at(column.constant, row)].clone()).collect()
+            };
             let rows: Vec<Vec<Value>> = (table.start..table.start + table.rows).map(row_of).collect();
             tables.push(Table { schema: schemas[table.group].clone(), rows });
         }
         for (group, rows) in answer.groups.iter().zip(next) {
-            assert_eq!(group.rows(), rows, "every row belongs to a table");
+            assert_eq!(group.rows, rows, "every row belongs to a table");
         }
         Self { schemas, tables }
     }
