@@ -198,7 +198,7 @@ fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
     found.tags = names.into_iter().collect();
     let mut ids: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
     for answer in answers() {
-        let layouts: Vec<Layout<'_>> = answer.groups.iter().map(|group| Layout::of(group, &found.tags)).collect();
+        let layouts = answer.groups.iter().map(|group| Layout::of(group, &found.tags)).collect::<Result<Vec<_>>>()?;
         for table in &answer.tables {
             let layout = &layouts[table.group];
             let tags: Vec<Option<&str>> =
@@ -238,18 +238,25 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    fn of(group: &'a Group, tags: &[&str]) -> Self {
+    fn of(group: &'a Group, tags: &[&str]) -> Result<Self> {
         // `result` and `table` come first; a tag may have either name.
         let find = |name: &str| {
-            let columns = group.schema.columns.iter().zip(&group.columns).skip(2);
-            columns.filter(|(column, _)| column.name == name).map(|(_, array)| array).next()
+            let mut columns = group.schema.columns.iter().zip(&group.columns).skip(2);
+            columns.find(|(column, _)| column.name == name)
         };
-        Self {
-            time: find("_time"),
-            value: find("_value"),
-            field: find("_field"),
-            tags: tags.iter().map(|tag| find(tag)).collect(),
-        }
+        let by_row = |name: &str| match find(name) {
+            Some((column, _)) if column.constant => {
+                Err(Error::syntax(format!("column {name:?} is part of the group key, and can't be pivoted")))
+            }
+            found => Ok(found.map(|(_, array)| array)),
+        };
+        let by_table = |name: &str| find(name).map(|(_, array)| array);
+        Ok(Self {
+            time: by_row("_time")?,
+            value: by_row("_value")?,
+            field: by_table("_field"),
+            tags: tags.iter().map(|tag| by_table(tag)).collect(),
+        })
     }
 
     fn times(&self, table: &Table) -> Result<Option<&'a [i64]>> {
