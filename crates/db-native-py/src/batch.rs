@@ -154,7 +154,8 @@ fn strings(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let mut texts = LargeStringBuilder::with_capacity(values.len(), 0);
     for (row, value) in values.iter().enumerate() {
         if let Ok(text) = value.cast::<PyString>() {
-            texts.append_value(text.to_str()?);
+            let why = |why| InvalidArgumentError::new_err(format!("column {name:?}, row {row}: {why}"));
+            texts.append_value(text.to_str().map_err(why)?);
         } else if value.is_none() || value.extract::<f64>().is_ok_and(f64::is_nan) {
             texts.append_null();
         } else {

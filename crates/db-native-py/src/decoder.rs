@@ -19,8 +19,12 @@ impl Decoder {
             let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             held.as_mut().map(call)
         });
-        result.ok_or_else(|| ParseError::new_err("the decoder is finished; a new answer needs a new decoder"))
+        result.ok_or_else(is_finished)
     }
+}
+
+fn is_finished() -> PyErr {
+    ParseError::new_err("the decoder is finished; a new answer needs a new decoder")
 }
 
 #[pymethods]
@@ -46,8 +50,8 @@ impl Decoder {
     #[pyo3(signature = (*, require_end=true))]
     fn finish(&self, py: Python<'_>, require_end: bool) -> PyResult<Answer> {
         let end = if require_end { EndMark::Required } else { EndMark::Optional };
-        let decoder = self.with(py, std::mem::take)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let decoder = py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let decoder = decoder.ok_or_else(is_finished)?;
         let answer = py.detach(|| decoder.finish(end)).map_err(|error| raise(py, &error))?;
         Ok(Answer(Arc::new(answer)))
     }

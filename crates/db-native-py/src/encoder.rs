@@ -53,14 +53,15 @@ impl Encoder {
         self.points.rows()
     }
 
-    /// The next lines, at least `limit` bytes of them if there are as many; None at the end.
-    fn body<'py>(&self, py: Python<'py>, limit: usize) -> Option<Bound<'py, PyBytes>> {
-        let body = py.detach(|| {
+    /// The next lines, at least `limit` bytes of them if there are as many, and how many they are; None at the end.
+    fn body<'py>(&self, py: Python<'py>, limit: usize) -> Option<(Bound<'py, PyBytes>, usize)> {
+        let (body, points) = py.detach(|| {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut body = Vec::with_capacity(limit.min(1 << 24));
-            *next = self.points.write(*next, limit, &mut body);
-            body
+            let first = *next;
+            *next = self.points.write(first, limit, &mut body);
+            (body, *next - first)
         });
-        (!body.is_empty()).then(|| PyBytes::new(py, &body))
+        (points > 0).then(|| (PyBytes::new(py, &body), points))
     }
 }

@@ -109,8 +109,11 @@ class Encoder:
         precision: str,
     ) -> Encoder: ...
     def __len__(self) -> int: ...
-    def body(self, limit: int) -> bytes | None:
-        """Give the next lines, at least `limit` bytes of them if so many are left; None at the end."""
+    def body(self, limit: int) -> tuple[bytes, int] | None:
+        """Give the next lines and their number; None at the end.
+
+        They are at least `limit` bytes, if so many are left.
+        """
 
 def pivot(
     answers: Sequence[Answer],

@@ -181,13 +181,15 @@ def _texts(name: str, series: pd.Series[Any]) -> _Parts:
     if isinstance(series.dtype, pd.ArrowDtype) or getattr(series.dtype, "storage", "") == "pyarrow":
         # pyarrow holds these strings already, so they need not become Python's.
         return name, "arrow", series.reset_index(drop=True).to_frame(name), None
-    return name, "string", series.to_numpy(dtype=object).tolist(), None
+    return name, "string", series.to_numpy(dtype=object, na_value=None).tolist(), None
 
 
 def _category(name: str, series: pd.Series[Any]) -> _Parts:
     words = series.cat.categories
     if pd.api.types.infer_dtype(words, skipna=False) not in ("string", "empty"):
-        return _column(name, series.astype(words.dtype))
+        # A null has no place in numpy's integers and booleans.
+        nullable = {"i": "Int64", "u": "UInt64", "b": "boolean"}
+        return _column(name, series.astype(nullable.get(words.dtype.kind, words.dtype)))
     codes = series.cat.codes.to_numpy().astype(np.int32)
     nulls = codes < 0
     return name, "dictionary", (np.where(nulls, 0, codes).astype(np.int32), list(words)), nulls.view(np.uint8)
@@ -208,9 +210,10 @@ def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         raise InvalidArgumentError(message)
     try:
         return series.astype(target)  # type: ignore[no-any-return,call-overload]
-    except (OverflowError, TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError) as error:
         if inferred != "integer":
-            raise
+            message = f"column {name!r}: {error}"
+            raise InvalidArgumentError(message) from error
     try:
         return series.astype("UInt64")
     except (OverflowError, TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -11,7 +12,7 @@ from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = [
     "Answer",
@@ -134,9 +135,12 @@ def _chunks(source: Source) -> Iterator[bytes]:
     elif hasattr(source, "read"):
         while chunk := source.read(_CHUNK):
             yield _bytes(chunk)
-    else:
+    elif isinstance(source, Iterable):
         for chunk in source:
             yield _bytes(chunk)
+    else:
+        message = f"`source` must be bytes, a path, a binary file or an iterable of bytes, not {source!r}"
+        raise InvalidArgumentError(message, argument="source")
 
 
 def _bytes(chunk: object) -> bytes:

@@ -70,7 +70,8 @@ class Frame:
         """
         if isinstance(source, Frame):
             return source
-        if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
+        modules = {base.__module__.partition(".")[0] for base in type(source).__mro__}
+        if "pandas" in modules and hasattr(source, "columns"):
             from db_core._pandas import from_pandas
 
             return cls(from_pandas(cast("pd.DataFrame", source)))
@@ -145,6 +146,7 @@ class Frame:
 
     def to_pydict(self) -> dict[str, list[Any]]:
         """Give each column as a list: float, int, bool, str, bytes, int nanoseconds; None where null."""
+        self._check_names()
         columns = zip(self._batch.names, self._batch.columns(), strict=True)
         return {name: _values(column) for name, column in columns}
 
@@ -168,7 +170,7 @@ class Frame:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = (
-                f"{', '.join(map(repr, twice))} would name two columns, which polars and Arrow can't hold: "
+                f"{', '.join(map(repr, twice))} would name two columns, which polars, Arrow and a dict can't hold: "
                 "a field has the name of a tag or of the time; read into pandas, or leave the field out"
             )
             raise InvalidArgumentError(message, argument="into")

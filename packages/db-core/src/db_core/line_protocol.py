@@ -51,7 +51,8 @@ def to_line_protocol(
         tags=tags,
         precision=precision,
     )
-    return lines.body(sys.maxsize) or b""
+    body = lines.body(sys.maxsize)
+    return b"" if body is None else body[0]
 
 
 def encoder(

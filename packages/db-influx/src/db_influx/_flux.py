@@ -216,8 +216,13 @@ def average(selection: Selection) -> Query:
     )
 
 
+def series(selection: Selection) -> Query:
+    """Ask for one point of each series and field."""
+    return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings(_UNUSED)})")
+
+
 def newest(selection: Selection) -> Query:
-    """Ask for the last point of each series and field."""
+    """Ask for the last point of each series and field, whose tags do not matter."""
     # Only these tags could be mistaken for the answer's own columns; rows of several series may meet here.
     unused = strings((*_UNUSED, "result", "table"))
     return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {unused})")
@@ -247,6 +252,7 @@ def bind(flux: object, params: object) -> Query:
     if not isinstance(flux, str) or not flux.strip():
         message = f"`flux` must be the text of a query, not {flux!r}"
         raise InvalidArgumentError(message, argument="flux")
+    flux = text(flux, "flux")
     if params is None:
         return Query(flux)
     if not isinstance(params, Mapping):
@@ -271,11 +277,14 @@ def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each
     if isinstance(value, bool):
         return {"type": "BooleanLiteral", "value": value}
     if isinstance(value, int) and -(2**63) <= value < 2**63:
+        if value == -(2**63):  # whose absolute value is no integer of the server's
+            return _call("int", str(value))
         return _signed({"type": "IntegerLiteral", "value": str(abs(value))}, negative=value < 0)
     if isinstance(value, float) and math.isfinite(value):
-        return _signed({"type": "FloatLiteral", "value": abs(value)}, negative=value < 0)
+        # As text, since the server's JSON parser misses one number of ten by a bit.
+        return _call("float", repr(float(value)))
     if isinstance(value, str):
-        return {"type": "StringLiteral", "value": value}
+        return {"type": "StringLiteral", "value": text(value, path) if value else value}
     if isinstance(value, datetime):
         return {"type": "DateTimeLiteral", "value": _times.time_literal(_times.instant(value, path, 0))}
     if isinstance(value, timedelta):
@@ -292,6 +301,20 @@ def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each
         f"or a list or mapping of these, not {value!r}"
     )
     raise InvalidArgumentError(message, argument="params")
+
+
+def _call(function: str, argument: str) -> _Node:
+    """Give the Flux AST of a conversion from text."""
+    given = {
+        "type": "Property",
+        "key": {"type": "Identifier", "name": "v"},
+        "value": {"type": "StringLiteral", "value": argument},
+    }
+    return {
+        "type": "CallExpression",
+        "callee": {"type": "Identifier", "name": function},
+        "arguments": [{"type": "ObjectExpression", "properties": [given]}],
+    }
 
 
 def _signed(literal: _Node, *, negative: bool) -> _Node:

@@ -511,7 +511,7 @@ class InfluxManager:
         from db_influx._fetch import fetch_at_most
 
         if call.by is None:
-            series = _wide(self._ask([_flux.newest(selection)], call, timeout), selection.fields, call)
+            series = _wide(self._ask([_flux.series(selection)], call, timeout), selection.fields, call)
             call = replace(call, by=series.index[:-1])
 
         def ask(part: Selection, rows: int | None) -> Answer | None:
@@ -563,9 +563,9 @@ class InfluxManager:
         lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
         sent = 0
         while body := lines.body(_BODY_BYTES):
-            points = body.count(b"\n")
+            text, points = body
             try:
-                self._transport.write(bucket, body, timeout=timeout)
+                self._transport.write(bucket, text, timeout=timeout)
             except WriteError as error:
                 lost = dropped(error)
                 error.accepted = None if lost is None else sent + points - lost

@@ -24,9 +24,13 @@ class InfluxSettings(BackendSettings):
     @field_validator("url")
     @classmethod
     def _address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            message = "must look like http://host:8086 or https://host"
+        message = "must look like http://host:8086 or https://host"
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # which may quote a secret
+            raise ValueError(message) from None
+        if not is_address or not url.isprintable() or " " in url:
             raise ValueError(message)
         if parts.username or parts.password or parts.query or parts.fragment:
             message = "must hold no credentials, query or fragment; the token has its own setting"

@@ -22,7 +22,7 @@ _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION = re.compile(r"(?P<head>.+\d{2}:?\d{2}:?\d{2})[.,](?P<digits>\d{1,9})(?P<zone>\D.*)?")
+_FRACTION = re.compile(r"(?P<head>.+[T ]\d{2}:?\d{2}:?\d{2})[.,](?P<digits>[0-9]{1,9})(?P<zone>\D.*)?")
 _DURATION = re.compile(r"(?:[1-9][0-9]*(?:ns|us|µs|ms|mo|s|m|h|d|w|y))+")
 
 # The range of InfluxDB's own timestamps.
@@ -43,7 +43,7 @@ def instant(value: object, argument: str, now: int) -> int:
         message = f"`{argument}`: a timedelta counts back from now and must be negative, not {value}"
         raise InvalidArgumentError(message, argument=argument)
     nanos = None
-    with suppress(ValueError, OverflowError):
+    with suppress(TypeError, ValueError, OverflowError):  # TypeError: NaT has no year
         if isinstance(value, timedelta):
             nanos = now + _length(value)
         elif isinstance(value, datetime):
@@ -101,6 +101,9 @@ def _text(value: str) -> int:
     if found:
         nanos = int(found["digits"].ljust(9, "0"))
         value = found["head"] + (found["zone"] or "")
+    if "." in value or "," in value:
+        # Python would cut the digits it has no room for.
+        raise ValueError
     return _datetime(datetime.fromisoformat(value)) + nanos
 
 

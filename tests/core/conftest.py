@@ -1,0 +1,24 @@
+"""A real InfluxDB, for what only it can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from tools import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What an example takes depends on what else the machine does.
+settings.register_profile("core", deadline=None)
+settings.load_profile("core")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.InfluxDB]:
+    """Give the InfluxDB that all tests share; it may hold data of others."""
+    with servers.influxdb() as server:
+        yield server

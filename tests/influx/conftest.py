@@ -1,0 +1,257 @@
+"""A real InfluxDB, a bucket of the test's own, ways around the code under test, and a misbehaving peer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import socket
+import threading
+import uuid
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+
+from db_influx import InfluxManager
+from tools import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide `INFLUXDB_*` from the manager under test; by the time of a test, `server` has used them."""
+    for variable in [name for name in os.environ if name.upper().startswith("INFLUXDB_")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.InfluxDB]:
+    """Give the InfluxDB that all tests share; it may hold data of others."""
+    with servers.influxdb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def official(server: servers.InfluxDB) -> Iterator[InfluxDBClient]:
+    """Give influxdb-client itself, to see and to make what is stored without the code under test."""
+    with InfluxDBClient(server.url, server.token, org=server.org) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Store:
+    """A bucket, written and read around the code under test."""
+
+    name: str
+    number: str
+    client: InfluxDBClient
+
+    def write(self, *lines: str) -> None:
+        """Store lines of line protocol as they are, with nanoseconds."""
+        api = self.client.write_api(write_options=SYNCHRONOUS)
+        with api:
+            api.write(self.name, record="\n".join(lines).encode())
+
+    def points(self, measurement: str | None = None) -> list[Point]:
+        """Give what is stored, sorted by time, read from the server's answer by hand."""
+        chosen = f"|> filter(fn: (r) => r._measurement == {json.dumps(measurement)})" if measurement else ""
+        answer = self.client.query_api().query_raw(
+            f'from(bucketID: "{self.number}") |> range(start: 1677-09-21T00:12:43.145224194Z, '
+            f"stop: 2262-04-11T23:47:16.854775806Z) {chosen}"
+        )
+        found, kinds, names = [], list[str](), list[str]()
+        with io.TextIOWrapper(io.BytesIO(answer.data), encoding="utf-8", newline="") as text:
+            for row in csv.reader(text):
+                if not row:
+                    names = []
+                elif row[0] == "#datatype":
+                    kinds, names = row, []
+                elif row[0] == "" and not names:
+                    names = row
+                elif row[0] == "":
+                    found.append(
+                        _point(dict(zip(names[3:], zip(kinds[3:], row[3:], strict=True), strict=True)))
+                    )
+        return sorted(found, key=lambda point: (point.time, repr(point)))
+
+
+class Point(NamedTuple):
+    """One stored value: its place, the server's name of its type, and nanoseconds."""
+
+    measurement: str
+    tags: dict[str, str]
+    field: str
+    kind: str
+    value: object
+    time: int
+
+
+def _text(cell: str) -> str:
+    # The server writes a line feed as two characters.
+    return cell.replace("\r\n", "\n")
+
+
+_CONVERT: dict[str, Callable[[str], object]] = {
+    "long": int,
+    "unsignedLong": int,
+    "double": float,
+    "boolean": "true".__eq__,
+    "string": _text,
+}
+
+
+def _point(cells: dict[str, tuple[str, str]]) -> Point:
+    own = ("_start", "_stop", "_time", "_value", "_field", "_measurement")
+    kind, value = cells["_value"]
+    moment = cells["_time"][1]
+    seconds = int(datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())
+    return Point(
+        cells["_measurement"][1],
+        {name: text for name, (_, text) in cells.items() if name not in own and text},
+        cells["_field"][1],
+        kind,
+        _CONVERT[kind](value),
+        seconds * 1_000_000_000 + int(moment[20:-1].ljust(9, "0")),
+    )
+
+
+def _bucket(client: InfluxDBClient, name: str | None = None) -> Iterator[Store]:
+    bucket = client.buckets_api().create_bucket(bucket_name=name or f"test-{uuid.uuid4()}")
+    yield Store(bucket.name, bucket.id, client)
+    client.buckets_api().delete_bucket(bucket)
+
+
+@pytest.fixture(scope="module")
+def store(official: InfluxDBClient) -> Iterator[Store]:
+    """Give a bucket that the tests of a module share, each with a measurement of its own."""
+    yield from _bucket(official)
+
+
+@pytest.fixture
+def own_store(official: InfluxDBClient) -> Iterator[Store]:
+    """Give an empty bucket of the test's own."""
+    yield from _bucket(official)
+
+
+@pytest.fixture
+def make_store(official: InfluxDBClient) -> Iterator[Callable[[str], Store]]:
+    """Give a function that makes a bucket with a name that starts as asked."""
+    with ExitStack() as at_end:
+
+        def make(start: str) -> Store:
+            made = _bucket(official, f"{start}{uuid.uuid4()}")
+            at_end.callback(lambda: next(made, None))
+            return next(made)
+
+        yield make
+
+
+@pytest.fixture
+def msname() -> str:
+    """Give a measurement of the test's own."""
+    return f"m{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def make_manager(server: servers.InfluxDB) -> Iterator[Callable[..., InfluxManager]]:
+    """Give a function that makes a manager on the real server; its options may be given."""
+    with ExitStack() as at_end:
+
+        def make(**options: Any) -> InfluxManager:
+            settings: dict[str, Any] = {"url": server.url, "org": server.org, "token": server.token}
+            return at_end.enter_context(InfluxManager(**settings | options))
+
+        yield make
+
+
+@pytest.fixture
+def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
+    """Give the manager under test."""
+    return make_manager()
+
+
+@dataclass
+class Peer:
+    """What speaks HTTP as no InfluxDB does: each request gets the next of the answers, the last one forever.
+
+    An answer is bytes, after which the peer hangs up, or None: silence.
+    """
+
+    answers: Sequence[bytes | None]
+    listener: socket.socket
+    requests: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        """Answer until the listener is closed."""
+        silent = []  # kept, so that they stay open
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:  # the test is over
+                break
+            connection.settimeout(10)
+            with suppress(OSError):
+                self.requests.append(_request(connection))
+            answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+            if answer is None:
+                silent.append(connection)
+                continue
+            with connection, suppress(OSError):
+                connection.sendall(answer)
+        for connection in silent:
+            connection.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """Read one request whole."""
+    got = b""
+    while b"\r\n\r\n" not in got and (piece := connection.recv(65536)):
+        got += piece
+    head, _, body = got.partition(b"\r\n\r\n")
+    lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    missing = int(lengths[0].split(b":")[1]) - len(body) if lengths else 0
+    while missing > 0 and (piece := connection.recv(65536)):
+        got += piece
+        missing -= len(piece)
+    return got
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    """Give a function that starts a peer with these answers."""
+    with ExitStack() as at_end:
+
+        def start(*answers: bytes | None) -> Peer:
+            made = Peer(answers, socket.create_server(("127.0.0.1", 0)))
+            thread = threading.Thread(target=made.serve)
+            thread.start()
+            at_end.callback(thread.join)
+            at_end.callback(made.listener.close)
+            at_end.callback(made.listener.shutdown, socket.SHUT_RDWR)  # wakes accept
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def call_peer(make_manager: Callable[..., InfluxManager]) -> Callable[..., InfluxManager]:
+    """Give a function that makes a manager on a peer: no retries, a short patience."""
+
+    def make(peer: Peer | None, **options: Any) -> InfluxManager:
+        address = {"url": peer.url} if peer else {}
+        return make_manager(**address | {"token": "peer-token", "retries": 0, "timeout": 5} | options)
+
+    return make
