@@ -55,10 +55,22 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the wheels on real servers; arguments go to pytest."""
+    """Race the wheels against their peers; arguments go to pytest, and only a run without any is recorded."""
     _install(session, "bench", wheels=True)
     session.run("python", "-m", "tools.servers", "--", "true")
-    session.run("python", "-m", "pytest", "benchmarks", *session.posargs)
+    timings = Path(session.create_tmp()) / "timings.json"
+    session.run(
+        *("python", "-m", "pytest", "benchmarks", "--benchmark-quiet", f"--benchmark-json={timings}"),
+        *session.posargs,
+    )
+    record = [] if session.posargs else ["--record"]
+    session.run("python", "-m", "benchmarks.report", str(timings), *record)
+
+
+@nox.session(venv_backend="none")
+def gate(session: nox.Session) -> None:
+    """Count the native kernels' instructions, which noise can't change; `-- --update` keeps new counts."""
+    session.run("python", "-m", "benchmarks.instructions", *session.posargs, external=True)
 
 
 @nox.session

@@ -1,0 +1,173 @@
+//! Runs one kernel once on a fixed input, so that its instructions can be counted.
+//!
+//! ```text
+//! instructions                  the names of the kernels
+//! instructions NAME prepare     make the input
+//! instructions NAME run         make the input and run the kernel
+//! ```
+//!
+//! What the second does more than the first is the kernel. Used by
+//! `benchmarks/instructions.py`, which keeps the counts.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use db_native::{
+    Answer, Decoder, EmptyText, EndMark, Layout, Levels, Pivot, Points, Precision, differences, pivot, union,
+};
+
+/// Makes a kernel's input and gives the kernel.
+type Prepare = fn() -> Box<dyn Fn()>;
+
+const KERNELS: [(&str, Prepare); 9] = [
+    ("decode long form", || decoding(long(20, 5_000, ""))),
+    ("decode short tables", || decoding(long(2_000, 10, ""))),
+    ("decode nanosecond stamps", || decoding(long(20, 2_000, ".123456789"))),
+    ("decode wide rows", || decoding(wide(2_000, 50, 0))),
+    ("decode many nulls", || decoding(wide(5_000, 10, 2))),
+    ("decode quoted strings", || decoding(quoted(20_000))),
+    ("pivot", || {
+        let answer = decoded(&long(20, 5_000, ""));
+        Box::new(move || drop(black_box(wide_frame(&answer))))
+    }),
+    ("meter differences", || {
+        let frame = wide_frame(&decoded(&long(20, 5_000, "")));
+        let keys: Vec<usize> = (0..frame.levels).chain([frame.levels]).collect();
+        Box::new(move || drop(black_box(differences(&frame.batch, &keys).expect("numbers"))))
+    }),
+    ("line protocol", || {
+        let frame = union(&decoded(&wide(5_000, 10, 0))).expect("one schema");
+        Box::new(move || drop(black_box(lines(&frame))))
+    }),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, mode] = arguments.as_slice() else {
+        return KERNELS.iter().for_each(|(name, _)| println!("{name}"));
+    };
+    let (_, prepare) = KERNELS.iter().find(|(known, _)| known == name).expect("the name of a kernel");
+    let kernel = prepare();
+    if mode == "run" {
+        kernel();
+    }
+}
+
+fn decoding(answer: String) -> Box<dyn Fn()> {
+    Box::new(move || drop(black_box(decoded(&answer))))
+}
+
+/// Decodes in pieces of the size that the transport gives.
+fn decoded(answer: &str) -> Answer {
+    let mut decoder = Decoder::new();
+    for chunk in answer.as_bytes().chunks(1 << 16) {
+        decoder.feed(chunk).expect("annotated CSV");
+    }
+    decoder.finish(EndMark::Required).expect("a whole answer")
+}
+
+fn wide_frame(answer: &Answer) -> db_native::Wide {
+    let spec = Pivot {
+        fields: None,
+        levels: Levels::Differing,
+        tag_columns: false,
+        empty_text: EmptyText::Empty,
+        tz: "UTC".to_owned(),
+    };
+    pivot(&[answer], &spec).expect("one value a cell")
+}
+
+fn lines(frame: &arrow_array::RecordBatch) -> Vec<u8> {
+    let layout = Layout {
+        measurement: "electricity",
+        tag_columns: &["result".to_owned()],
+        time_column: "_time",
+        tags: &[],
+        precision: Precision::Nanosecond,
+    };
+    let points = Points::new(frame, &layout).expect("names and types that can be written");
+    points.check().expect("rows that can be written");
+    let mut body = Vec::new();
+    points.write(0, usize::MAX, &mut body);
+    body
+}
+
+/// Stored points, as a raw read gives them: two fields of each series.
+fn long(tables: usize, rows: usize, fraction: &str) -> String {
+    let mut text = String::from(
+        "#datatype,string,long,dateTime:RFC3339,double,string,string\r\n\
+         #group,false,false,false,false,true,true\r\n\
+         #default,_result,,,,,\r\n\
+         ,result,table,_time,_value,_field,meter\r\n",
+    );
+    let mut numbers = Numbers(1);
+    for table in 0..tables {
+        let (field, meter) = (["power", "voltage"][table % 2], table / 2);
+        for row in 0..rows {
+            let (stamp, number) = (stamp(row, fraction), numbers.next());
+            write!(text, ",,{table},{stamp},{number},{field},meter-{meter:05}\r\n").expect("a string grows");
+        }
+    }
+    text + "\r\n"
+}
+
+/// A pivoted answer; of the values, one in `null_one_in` is absent.
+fn wide(rows: usize, fields: usize, null_one_in: usize) -> String {
+    let mut text = format!(
+        "#datatype,string,long,dateTime:RFC3339{}\r\n#group,false,false,false{}\r\n#default,_result,,{}\r\n,result,table,_time",
+        ",double".repeat(fields),
+        ",false".repeat(fields),
+        ",".repeat(fields),
+    );
+    for field in 0..fields {
+        write!(text, ",field_{field:02}").expect("a string grows");
+    }
+    text += "\r\n";
+    let mut numbers = Numbers(2);
+    for row in 0..rows {
+        write!(text, ",,0,{}", stamp(row, "")).expect("a string grows");
+        for field in 0..fields {
+            text.push(',');
+            let number = numbers.next();
+            if null_one_in == 0 || (row * 7 + field * 3) % null_one_in > 0 {
+                text += &number;
+            }
+        }
+        text += "\r\n";
+    }
+    text + "\r\n"
+}
+
+/// Texts with commas and quotes.
+fn quoted(rows: usize) -> String {
+    let mut text = String::from(
+        "#datatype,string,long,dateTime:RFC3339,string\r\n\
+         #group,false,false,false,false\r\n\
+         #default,_result,,,\r\n\
+         ,result,table,_time,_value\r\n",
+    );
+    for row in 0..rows {
+        let (phase, state, stamp) = (row % 3, row % 7, stamp(row, ""));
+        write!(text, ",,0,{stamp},\"phase {phase}, \"\"state {state}\"\", code {row}\"\r\n").expect("a string grows");
+    }
+    text + "\r\n"
+}
+
+/// The time of a row: ten seconds after the last.
+fn stamp(row: usize, fraction: &str) -> String {
+    let seconds = row * 10;
+    let (day, hour) = (1 + seconds / 86_400, seconds / 3_600 % 24);
+    format!("2026-01-{day:02}T{hour:02}:{:02}:{:02}{fraction}Z", seconds / 60 % 60, seconds % 60)
+}
+
+/// The same numbers in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    /// A number of three digits after the point.
+    fn next(&mut self) -> String {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let thousandths = (self.0 >> 33) % 2_000_000;
+        format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+    }
+}
