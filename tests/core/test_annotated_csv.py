@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from datetime import UTC, datetime, timedelta
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,11 @@ from hypothesis import strategies as st
 from influxdb_client.client.flux_csv_parser import FluxCsvParser, FluxSerializationMode
 
 from db_core import (
+    DatabaseError,
     Frame,
     IncompleteResultError,
     InvalidArgumentError,
     ParseError,
-    QueryError,
     SchemaConflictError,
     iter_annotated_csv,
     read_annotated_csv,
@@ -56,6 +57,7 @@ class Stuttering(io.RawIOBase):
         self._file = io.BytesIO(text)
 
     def read(self, size: int = -1) -> bytes:
+        """Give three bytes of the `size` asked for."""
         assert size > 0, "a source of any size is read in pieces"
         return self._file.read(3)
 
@@ -64,7 +66,9 @@ SOURCES: dict[str, Callable[[bytes, Path], Any]] = {
     "bytes": lambda text, _: text,
     "bytearray": lambda text, _: bytearray(text),
     "memoryview": lambda text, _: memoryview(text),
-    "memoryview of words": lambda text, _: memoryview(text + bytes(-len(text) % 4)).cast("i").cast("B")[: len(text)],
+    "memoryview of words": lambda text, _: (
+        memoryview(text + bytes(-len(text) % 4)).cast("i").cast("B")[: len(text)]
+    ),
     "path": lambda _, path: path,
     "path as text": lambda _, path: str(path),
     "binary file": lambda text, _: io.BytesIO(text),
@@ -82,7 +86,9 @@ def test_every_source_is_read_alike(source: Callable[[bytes, Path], Any], tmp_pa
     path.write_bytes(ANSWER)
 
     assert COLUMNS == read_annotated_csv(source(ANSWER, path)).to_pydict()
-    assert COLUMNS["b"] == [b for frame in iter_annotated_csv(source(ANSWER, path)) for b in frame.to_pydict()["b"]]
+    assert COLUMNS["b"] == [
+        b for frame in iter_annotated_csv(source(ANSWER, path)) for b in frame.to_pydict()["b"]
+    ]
 
 
 @pytest.mark.parametrize("source", [io.StringIO("text"), ["text"], [b"", 1], 5, None])
@@ -112,14 +118,24 @@ def test_an_error_of_the_source_passes_through() -> None:
 
 
 @given(st.lists(tables(), max_size=3), st.data())
-def test_values_are_what_was_written_wherever_the_text_is_cut(blocks: list[list[Column]], data: st.DataObject) -> None:
+def test_values_are_what_was_written_wherever_the_text_is_cut(
+    blocks: list[list[Column]], data: st.DataObject
+) -> None:
     """Python's own CSV writer wrote them; every table comes back, null for null."""
     frames = split(decode(data.draw(cut(answer(*blocks)))))
 
     found = [frame.to_pydict() for frame in frames]
-    rows = [dict(zip(columns, row, strict=True)) for columns in found for row in zip(*columns.values(), strict=True)]
+    rows = [
+        dict(zip(columns, row, strict=True))
+        for columns in found
+        for row in zip(*columns.values(), strict=True)
+    ]
     expected = [
-        {"result": "_result", "table": number, **dict(zip((column.name for column in columns), row, strict=True))}
+        {
+            "result": "_result",
+            "table": number,
+            **dict(zip((column.name for column in columns), row, strict=True)),
+        }
         for number, columns in enumerate(blocks)
         for row in zip(*(column.values for column in columns), strict=True)
     ]
@@ -215,10 +231,8 @@ def test_what_is_not_annotated_csv_is_an_error(text: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_do_worse_than_an_error(text: bytes) -> None:
     """Whatever comes, it is a frame or one of our errors."""
-    try:
-        read_annotated_csv(text, require_end=False)
-    except (ParseError, IncompleteResultError, QueryError, SchemaConflictError) as error:
-        assert str(error)
+    with suppress(DatabaseError):
+        assert isinstance(read_annotated_csv(text, require_end=False), Frame)
 
 
 def test_an_integer_beside_a_float_is_exact_or_an_error() -> None:
@@ -227,7 +241,9 @@ def test_an_integer_beside_a_float_is_exact_or_an_error() -> None:
     inexact = answer([Column("v", "double", (0.5,))], [Column("v", "long", (2**53 + 1,))])
 
     assert [9007199254740992.0, 0.5] == read_annotated_csv(exact).to_pydict()["v"]
-    with pytest.raises(SchemaConflictError, match=r"double in table 0 and long in table 1 .*9007199254740993"):
+    with pytest.raises(
+        SchemaConflictError, match=r"double in table 0 and long in table 1 .*9007199254740993"
+    ):
         read_annotated_csv(inexact)
 
 

@@ -189,7 +189,11 @@ def test_a_frame_without_columns_or_rows_is_a_frame() -> None:
 @pytest.mark.parametrize("made", [lambda made: made.to_pandas(), lambda made: made.release("pandas")])
 def test_a_pandas_frame_is_the_users_own(made: Callable[[Frame], pd.DataFrame]) -> None:
     """It can be written to in place, and nothing else changes with it."""
-    source = frame(Column("i", "long", (1, 2)), Column("f", "double", (0.5, 1.5)), Column("t", "dateTime:RFC3339", (1, 2)))
+    source = frame(
+        Column("i", "long", (1, 2)),
+        Column("f", "double", (0.5, 1.5)),
+        Column("t", "dateTime:RFC3339", (1, 2)),
+    )
     arrow = source.to_arrow()
 
     pandas = made(source)
@@ -209,11 +213,13 @@ def test_a_frame_may_be_used_again() -> None:
     first, second = made.to_pandas(), made.to_pandas()
     first["f"].array[:] = 7.0
 
-    assert [0.5, None] == pandas_values(second["f"]) == made.to_polars()["f"].to_list() == made.to_pydict()["f"]
+    assert (
+        [0.5, None] == pandas_values(second["f"]) == made.to_polars()["f"].to_list() == made.to_pydict()["f"]
+    )
 
 
 def test_release_hands_memory_over_without_a_copy() -> None:
-    """pandas works on the very memory that was decoded into; the frame can't be used again, and says so."""
+    """The frame of pandas is the very memory that was decoded into; ours can't be used again, and says so."""
     made = frame(Column("f", "double", (0.5, 1.5)))
     address = made.to_arrow()["f"].chunk(0).buffers()[1].address
 
@@ -221,7 +227,14 @@ def test_release_hands_memory_over_without_a_copy() -> None:
 
     assert [0.5, 1.5] == released["f"].tolist()
     assert address == released["f"].to_numpy().__array_interface__["data"][0]
-    for use in (made.to_pandas, made.to_polars, made.to_arrow, made.to_pydict, made.__len__, lambda: made.columns):
+    for use in (
+        made.to_pandas,
+        made.to_polars,
+        made.to_arrow,
+        made.to_pydict,
+        made.__len__,
+        lambda: made.columns,
+    ):
         with pytest.raises(InvalidArgumentError, match="handed over"):
             use()
     with pytest.raises(InvalidArgumentError, match="handed over"):
@@ -229,7 +242,7 @@ def test_release_hands_memory_over_without_a_copy() -> None:
 
 
 def test_arrow_shares_memory() -> None:
-    """pyarrow and polars read the memory that was decoded into, and it lives as long as they do."""
+    """Both pyarrow and polars read the memory that was decoded into, and it lives as long as they do."""
     made = frame(Column("f", "double", (0.5, 1.5)))
 
     one, two = made.to_arrow()["f"].chunk(0), made.to_arrow()["f"].chunk(0)
@@ -255,7 +268,8 @@ def test_memory_is_given_back() -> None:
 
 def series(values: Any, dtype: Any = None) -> pd.Series[Any]:
     """Make a pandas column."""
-    return pd.Series(values, dtype=dtype)
+    column: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return column
 
 
 ARROW_NANO = pd.ArrowDtype(pa.timestamp("ns", "UTC"))
@@ -279,13 +293,21 @@ FROM_PANDAS: dict[str, tuple[pd.Series[Any], list[Any], Any]] = {
     "objects: booleans": (series([True, None], object), [True, None], pa.bool_()),
     "objects: texts": (series(["a", None], object), ["a", None], pa.large_string()),
     "objects: nothing": (series([None, None], object), [None, None], pa.float64()),
-    "categories": (series(pd.Categorical(["b", None, "a"])), ["b", None, "a"], pa.dictionary(pa.int32(), pa.large_string())),
+    "categories": (
+        series(pd.Categorical(["b", None, "a"])),
+        ["b", None, "a"],
+        pa.dictionary(pa.int32(), pa.large_string()),
+    ),
     "categories, one unused": (
         series(pd.Categorical(["b"], categories=["a", "b"])),
         ["b"],
         pa.dictionary(pa.int32(), pa.large_string()),
     ),
-    "categories of integers": (series(pd.Categorical.from_codes([0, -1], [BIG])), [BIG, None], pa.int64()),
+    "categories of integers": (
+        series(pd.Categorical.from_codes([0, -1], pd.Index([BIG]))),
+        [BIG, None],
+        pa.int64(),
+    ),
     "categories of booleans": (series(pd.Categorical([True, None])), [True, None], pa.bool_()),
     "categories of floats": (series(pd.Categorical([0.5, None])), [0.5, None], pa.float64()),
     "times": (series(np.array([TIME, "NaT"], "M8[ns]")), [TIME, None], pa.timestamp("ns", "UTC")),
@@ -300,12 +322,18 @@ FROM_PANDAS: dict[str, tuple[pd.Series[Any], list[Any], Any]] = {
     "Arrow: unsigned": (series([TOP, None], "uint64[pyarrow]"), [TOP, None], pa.uint64()),
     "Arrow: float": (series([0.5, None], "double[pyarrow]"), [0.5, None], pa.float64()),
     "Arrow: boolean": (series([True, None], "bool[pyarrow]"), [True, None], pa.bool_()),
-    "Arrow: time": (series([pd.Timestamp(TIME, tz="UTC"), None], ARROW_NANO), [TIME, None], pa.timestamp("ns", "UTC")),
+    "Arrow: time": (
+        series([pd.Timestamp(TIME, tz="UTC"), None], ARROW_NANO),
+        [TIME, None],
+        pa.timestamp("ns", "UTC"),
+    ),
 }
 
 
 @pytest.mark.parametrize(("column", "expected", "kind"), FROM_PANDAS.values(), ids=FROM_PANDAS)
-def test_every_kind_of_pandas_column_is_taken_as_it_is(column: pd.Series[Any], expected: list[Any], kind: Any) -> None:
+def test_every_kind_of_pandas_column_is_taken_as_it_is(
+    column: pd.Series[Any], expected: list[Any], kind: Any
+) -> None:
     """Whatever the dtype, values keep their type, nulls are nulls and 2^53+1 stays 2^53+1."""
     made = Frame.of(pd.DataFrame({"v": column}))
 
@@ -313,7 +341,9 @@ def test_every_kind_of_pandas_column_is_taken_as_it_is(column: pd.Series[Any], e
     assert kind == made.to_arrow()["v"].type
 
 
-@pytest.mark.parametrize("dtype", ["string[pyarrow]", pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.large_string())])
+@pytest.mark.parametrize(
+    "dtype", ["string[pyarrow]", pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.large_string())]
+)
 def test_strings_that_pyarrow_holds_are_taken_as_they_are(dtype: Any) -> None:
     """They need not become Python's on the way."""
     made = Frame.of(pd.DataFrame({"v": series(["a", None, "é"], dtype)}).iloc[1:].reset_index(drop=True))
@@ -384,7 +414,9 @@ def test_a_name_must_be_text() -> None:
             Frame.of(pd.DataFrame([[1]], columns=columns))
 
 
-@pytest.mark.parametrize("source", [None, 5, "text", [1], {"v": [1]}, pa.chunked_array([[1]]), pd.Series([1])])
+@pytest.mark.parametrize(
+    "source", [None, 5, "text", [1], {"v": [1]}, pa.chunked_array([[1]]), pd.Series([1])]
+)
 def test_what_is_no_frame_is_refused(source: object) -> None:
     """Lists, dicts and single columns are not frames."""
     with pytest.raises(InvalidArgumentError, match="frame"):
@@ -404,7 +436,9 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "sliced": lambda: pa.table({"v": [0, 1, 2, 3, 4]}).slice(1, 3),
     "stream": lambda: pa.table({"v": [1, 2, 3]}).to_reader(max_chunksize=1),
     "polars": lambda: pl.DataFrame({"v": [1, 2, 3]}),
-    "polars of chunks": lambda: pl.concat([pl.DataFrame({"v": [1]}), pl.DataFrame({"v": [2, 3]})], rechunk=False),
+    "polars of chunks": lambda: pl.concat(
+        [pl.DataFrame({"v": [1]}), pl.DataFrame({"v": [2, 3]})], rechunk=False
+    ),
 }
 
 
@@ -419,16 +453,18 @@ def test_dictionaries_of_chunks_are_joined() -> None:
     chunks = [[f"{chunk}-{word}" for word in range(100)] for chunk in "ab"]
 
     def table(keys: pa.DataType) -> pa.Table:
-        arrays = [pa.array(words).dictionary_encode().cast(pa.dictionary(keys, pa.string())) for words in chunks]
+        arrays = [
+            pa.array(words).dictionary_encode().cast(pa.dictionary(keys, pa.string())) for words in chunks
+        ]
         return pa.table({"v": pa.chunked_array(arrays)})
 
     assert [*chunks[0], *chunks[1]] == Frame.of(table(pa.int32())).to_arrow()["v"].to_pylist()
-    with pytest.raises(InvalidArgumentError, match='"v".*joined'):
+    with pytest.raises(InvalidArgumentError, match=r'"v".*joined'):
         Frame.of(table(pa.int8()))
 
 
 def test_two_columns_of_one_name() -> None:
-    """pandas holds them; polars, Arrow and a dict would lose one, so they refuse."""
+    """Only pandas holds them; polars, Arrow and a dict would lose one, so they refuse."""
     made = Frame.of(pd.DataFrame([[1, 2]], columns=["v", "v"]))
 
     assert [["v", "v"], [[1, 2]]] == [list(made.to_pandas().columns), made.to_pandas().to_numpy().tolist()]
@@ -452,10 +488,14 @@ def test_a_slice_is_those_rows(values: list[int], start: int, rows: int) -> None
 
 def test_a_frame_shows_its_shape() -> None:
     """The repr tells rows and columns, and no values."""
-    assert "<Frame: 2 rows x ['result', 'table', 'v']>" == repr(frame(Column("v", "string", ("secret", None))))
+    assert "<Frame: 2 rows x ['result', 'table', 'v']>" == repr(
+        frame(Column("v", "string", ("secret", None)))
+    )
 
 
-@pytest.mark.parametrize(("into", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("arrow", pa.Table)])
+@pytest.mark.parametrize(
+    ("into", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("arrow", pa.Table)]
+)
 def test_release_makes_what_is_asked_for(into: Into, kind: type) -> None:
     """Each library has its name."""
     assert into == check_into(into)

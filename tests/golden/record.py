@@ -18,7 +18,8 @@ from tools.servers import InfluxDB, influxdb
 BUCKET = "golden"
 
 POINTS = r"""
-meter,id=a,site=north float=1.5,int=9007199254740993i,uint=18446744073709551615u,bool=true,text="plain" 1709251199999999999
+meter,id=a,site=north float=1.5,int=9007199254740993i,uint=18446744073709551615u 1709251199999999999
+meter,id=a,site=north bool=true,text="plain" 1709251199999999999
 meter,id=a,site=north float=-0.1,int=-9223372036854775808i,uint=0u,bool=false,text="" 1709251200000000000
 meter,id=b float=5e-324,text="a, \"b\"
 c\\d größe 🔌" 1709251200000000001
@@ -62,12 +63,13 @@ def record(server: InfluxDB) -> None:
 
 
 def _ask(server: InfluxDB, method: str, path: str, body: Any = None) -> bytes:
-    data = body if isinstance(body, str) else None if body is None else json.dumps(body)
+    text = body if isinstance(body, str) else json.dumps(body)
+    data = None if body is None else text.encode()
     headers = {"Authorization": f"Token {server.token}"}
     if body is not None:
         headers["Content-Type"] = "text/plain" if isinstance(body, str) else "application/json"
     request = urllib.request.Request(
-        server.url + path, data and data.encode(), headers | {"Accept": "application/csv"}, method=method
+        server.url + path, data, headers | {"Accept": "application/csv"}, method=method
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         answer: bytes = response.read()

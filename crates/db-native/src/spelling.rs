@@ -28,6 +28,7 @@ impl Role {
     ///
     /// Line protocol has no way to write a line feed here, nor a backslash at the
     /// end (it would escape what follows); elsewhere a backslash stands for itself.
+    /// A carriage return is stored, but the server's CSV leaves it out.
     /// But in a measurement or field key the server loses one before a character
     /// that it escapes: the point is refused, or stored where no query finds it,
     /// or under another name. There it also skips leading tabs and NULs. In a tag
@@ -46,6 +47,7 @@ impl Role {
             [b'\t' | 0, ..] if is_name => Some("starts with a tab or NUL"),
             [b'#', ..] if self == Self::Measurement => Some("starts with '#', as a comment does"),
             bytes if memchr::memchr(b'\n', bytes).is_some() => Some("holds a line feed"),
+            bytes if memchr::memchr(b'\r', bytes).is_some() => Some("holds a carriage return"),
             bytes if self != Self::TagValue && bytes.windows(2).any(is_lost) => {
                 Some("holds a backslash before a space, a comma, an equals sign or a quote")
             }
@@ -56,7 +58,7 @@ impl Role {
     /// The reason why a text can't be written, if it can't.
     pub(crate) fn refusal(self, text: &str) -> Option<String> {
         let fault = self.fault(text)?;
-        Some(format!("the {} {text:?} {fault}, which line protocol can't carry", self.title()))
+        Some(format!("the {} {text:?} {fault}; it can't be written and read back", self.title()))
     }
 
     /// Appends a text with a backslash before each byte that needs one.

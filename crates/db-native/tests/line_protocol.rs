@@ -8,12 +8,13 @@ use std::sync::Arc;
 use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array,
-    UInt16Array, UInt32Array, UInt64Array,
+    Int16Array, Int32Array, Int64Array, NullArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
+    UInt64Array,
 };
 use common::cases;
 use common::lines::{FieldValue, Point, parse};
+use common::strings;
 use db_native::{ErrorKind, Layout, Points, Precision, Result};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -74,7 +75,7 @@ fn fits(text: &str, place: &str) -> bool {
     };
     (place == "tag value" || !text.is_empty())
         && !text.ends_with('\\')
-        && !text.contains('\n')
+        && !text.contains(['\n', '\r'])
         && !lost.iter().any(|lost| text.contains(lost))
         && !starts.iter().any(|start| text.starts_with(start))
 }
@@ -112,11 +113,9 @@ fn fields(rows: usize) -> BoxedStrategy<Fields> {
         of::<_, Float32Array>(-1e9_f32..1e9, rows, |v| FieldValue::Float(v.into())),
         of::<_, Float64Array>(any::<f64>().prop_filter("finite", |v| v.is_finite()), rows, FieldValue::Float),
         of::<_, BooleanArray>(any::<bool>(), rows, FieldValue::Boolean),
-        of::<_, StringArray>(text(), rows, FieldValue::Text),
-        of::<_, LargeStringArray>(text(), rows, FieldValue::Text),
         Just(Fields(vec![None; rows], Arc::new(NullArray::new(rows)))),
-        vec(option::weighted(0.9, text()), rows).prop_map(|values| {
-            let array = Arc::new(values.iter().cloned().collect::<StringViewArray>());
+        (vec(option::weighted(0.9, text()), rows), strings::layout()).prop_map(|(values, layout)| {
+            let array = strings::strings(&values, layout);
             Fields(values.into_iter().map(|value| value.map(FieldValue::Text)).collect(), array)
         }),
     ]
@@ -129,6 +128,7 @@ struct Draft {
     measurement: String,
     constant: BTreeMap<String, String>,
     tags: BTreeMap<String, Vec<Option<String>>>,
+    strings: strings::Layout,
     fields: BTreeMap<String, Fields>,
     times: Vec<i64>,
     precision: usize,
@@ -145,10 +145,11 @@ fn draft() -> impl Strategy<Value = Draft> {
             btree_map(name(), vec(option::weighted(0.8, value), rows), 0..3),
             btree_map(name(), fields(rows), 1..4),
             vec(-limit..limit, rows),
+            strings::layout(),
         )
-            .prop_map(move |(measurement, constant, tags, fields, times)| {
+            .prop_map(move |(measurement, constant, tags, fields, times, strings)| {
                 let times = times.into_iter().map(|time| time * PRECISIONS[precision].1).collect();
-                Draft { measurement, constant, tags, fields, times, precision }
+                Draft { measurement, constant, tags, strings, fields, times, precision }
             })
     })
 }
@@ -188,7 +189,7 @@ impl Draft {
     fn encode(&self, limit: usize) -> Result<Vec<String>> {
         let mut columns: Vec<(&str, ArrayRef)> = vec![("time", times(self.times.clone()))];
         for (name, values) in &self.tags {
-            columns.push((name, Arc::new(values.iter().cloned().collect::<StringArray>())));
+            columns.push((name, strings::strings(values, self.strings)));
         }
         columns.extend(self.fields.iter().map(|(name, column)| (name.as_str(), Arc::clone(&column.1))));
         let tag_columns: Vec<String> = self.tags.keys().cloned().collect();
@@ -340,32 +341,33 @@ fn times_are_written_in_the_unit_asked_for() {
 #[test]
 fn what_can_not_be_carried_is_refused_with_its_reason() {
     let v = || vec![("v", one())];
-    let carry = "which line protocol can't carry";
-    let lost = format!("holds a backslash before a space, a comma, an equals sign or a quote, {carry}");
+    let carry = "it can't be written and read back";
+    let lost = format!("holds a backslash before a space, a comma, an equals sign or a quote; {carry}");
     let cases = [
-        (format!("the measurement \"\" is empty, {carry}"), body("", &[], v())),
-        (format!("the measurement \"m\\\\\" ends in a backslash, {carry}"), body("m\\", &[], v())),
-        (format!("the measurement \"a\\nb\" holds a line feed, {carry}"), body("a\nb", &[], v())),
-        (format!("the measurement \"\\tm\" starts with a tab or NUL, {carry}"), body("\tm", &[], v())),
-        (format!("the measurement \"\\0\" starts with a tab or NUL, {carry}"), body("\0", &[], v())),
+        (format!("the measurement \"\" is empty; {carry}"), body("", &[], v())),
+        (format!("the measurement \"m\\\\\" ends in a backslash; {carry}"), body("m\\", &[], v())),
+        (format!("the measurement \"a\\nb\" holds a line feed; {carry}"), body("a\nb", &[], v())),
+        (format!("the measurement \"\\tm\" starts with a tab or NUL; {carry}"), body("\tm", &[], v())),
+        (format!("the measurement \"\\0\" starts with a tab or NUL; {carry}"), body("\0", &[], v())),
         (format!("the measurement \"a\\\\,b\" {lost}"), body("a\\,b", &[], v())),
         (
-            "the measurement \"#m\" starts with '#', as a comment does, which line protocol can't carry".to_owned(),
+            "the measurement \"#m\" starts with '#', as a comment does; it can't be written and read back".to_owned(),
             body("#m", &[], v()),
         ),
-        (format!("the tag key \"\" is empty, {carry}"), body("m", &[("", "x")], v())),
-        (format!("the tag key \"k\\\\\" ends in a backslash, {carry}"), body("m", &[("k\\", "x")], v())),
-        (format!("the tag key \"a\\nb\" holds a line feed, {carry}"), body("m", &[("a\nb", "x")], v())),
+        (format!("the tag key \"\" is empty; {carry}"), body("m", &[("", "x")], v())),
+        (format!("the tag key \"k\\\\\" ends in a backslash; {carry}"), body("m", &[("k\\", "x")], v())),
+        (format!("the tag key \"a\\nb\" holds a line feed; {carry}"), body("m", &[("a\nb", "x")], v())),
+        (format!("the tag key \"a\\rb\" holds a carriage return; {carry}"), body("m", &[("a\rb", "x")], v())),
         (format!("the tag key \"a\\\\ b\" {lost}"), body("m", &[("a\\ b", "x")], v())),
-        (format!("the tag value \"x\\\\\" ends in a backslash, {carry}"), body("m", &[("k", "x\\")], v())),
-        (format!("the tag value \"a\\nb\" holds a line feed, {carry}"), body("m", &[("k", "a\nb")], v())),
-        (format!("the field key \"\" is empty, {carry}"), body("m", &[], vec![("", one())])),
-        (format!("the field key \"f\\\\\" ends in a backslash, {carry}"), body("m", &[], vec![("f\\", one())])),
-        (format!("the field key \"a\\nb\" holds a line feed, {carry}"), body("m", &[], vec![("a\nb", one())])),
-        (format!("the field key \"\\tf\" starts with a tab or NUL, {carry}"), body("m", &[], vec![("\tf", one())])),
+        (format!("the tag value \"x\\\\\" ends in a backslash; {carry}"), body("m", &[("k", "x\\")], v())),
+        (format!("the tag value \"a\\nb\" holds a line feed; {carry}"), body("m", &[("k", "a\nb")], v())),
+        (format!("the field key \"\" is empty; {carry}"), body("m", &[], vec![("", one())])),
+        (format!("the field key \"f\\\\\" ends in a backslash; {carry}"), body("m", &[], vec![("f\\", one())])),
+        (format!("the field key \"a\\nb\" holds a line feed; {carry}"), body("m", &[], vec![("a\nb", one())])),
+        (format!("the field key \"\\tf\" starts with a tab or NUL; {carry}"), body("m", &[], vec![("\tf", one())])),
         (format!("the field key \"a\\\\\\\"b\" {lost}"), body("m", &[], vec![("a\\\"b", one())])),
         (
-            format!("column \"ta\", row 1: the tag value \"x\\\\\" ends in a backslash, {carry}"),
+            format!("column \"ta\", row 1: the tag value \"x\\\\\" ends in a backslash; {carry}"),
             body("m", &[], vec![("ta", texts(&["x", "x\\"])), ("v", Arc::new(Int64Array::from(vec![1, 2])))]),
         ),
         ("column \"k\": this tag is given twice".to_owned(), body("m", &[("k", "a"), ("k", "b")], v())),

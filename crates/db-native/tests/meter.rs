@@ -5,11 +5,11 @@ mod common;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray, TimestampNanosecondArray, UInt64Array,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
 use common::cases;
 use common::plain::{Value, values};
+use common::strings::{layout, strings};
 use db_native::{ErrorKind, differences};
 use proptest::collection::vec;
 use proptest::option;
@@ -68,23 +68,6 @@ fn totals(rows: usize) -> impl Strategy<Value = Totals> {
     ]
 }
 
-/// The series' names as strings of any layout; series 0 has none.
-fn names(series: &[usize], layout: u8) -> ArrayRef {
-    let names = || series.iter().map(|series| (*series > 0).then(|| format!("m{series}")));
-    match layout {
-        0 => Arc::new(names().collect::<StringArray>()),
-        1 => Arc::new(names().collect::<LargeStringArray>()),
-        2 => Arc::new(names().collect::<StringViewArray>()),
-        _ => {
-            // A word of its own per row: equal texts need not have equal codes.
-            let words: LargeStringArray = names().map(|name| Some(name.unwrap_or_default())).collect();
-            let codes = series.iter().enumerate();
-            let codes = codes.map(|(row, series)| (*series > 0).then(|| i32::try_from(row).unwrap()));
-            Arc::new(DictionaryArray::new(codes.collect::<Int32Array>(), Arc::new(words)))
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(cases(2000))]
 
@@ -95,10 +78,12 @@ proptest! {
             let rows = series.len();
             (Just(series), vec(totals(rows), 0..3))
         }),
-        layout in 0..4_u8,
+        layout in layout(),
     ) {
         let times: TimestampNanosecondArray = (0_i64..).take(series.len()).map(Some).collect();
-        let mut named = vec![("meter".to_owned(), names(&series, layout)), ("time".to_owned(), Arc::new(times) as _)];
+        // Series 0 has no name.
+        let names: Vec<_> = series.iter().map(|series| (*series > 0).then(|| format!("m{series}"))).collect();
+        let mut named = vec![("meter".to_owned(), strings(&names, layout)), ("time".to_owned(), Arc::new(times) as _)];
         named.extend(columns.iter().enumerate().map(|(index, totals)| (format!("total{index}"), totals.array())));
         let frame = RecordBatch::try_from_iter(named).unwrap();
         let expected: Option<Vec<Vec<Value>>> = columns.iter().map(|totals| totals.twin(&series)).collect();

@@ -5,6 +5,7 @@ pub(crate) mod answers;
 pub(crate) mod lines;
 pub(crate) mod plain;
 pub(crate) mod reads;
+pub(crate) mod strings;
 pub(crate) mod twin;
 
 use proptest::test_runner::Config;

@@ -181,16 +181,17 @@ def _texts(name: str, series: pd.Series[Any]) -> _Parts:
     if isinstance(series.dtype, pd.ArrowDtype) or getattr(series.dtype, "storage", "") == "pyarrow":
         # pyarrow holds these strings already, so they need not become Python's.
         return name, "arrow", series.reset_index(drop=True).to_frame(name), None
-    return name, "string", series.to_numpy(dtype=object, na_value=None).tolist(), None
+    texts = series.to_numpy(dtype=object, na_value=None)  # type: ignore[call-overload] # the stubs lack None
+    return name, "string", texts.tolist(), None
 
 
 def _category(name: str, series: pd.Series[Any]) -> _Parts:
-    words = series.cat.categories
+    words, codes = series.cat.categories, series.cat.codes.to_numpy()
     if pd.api.types.infer_dtype(words, skipna=False) not in ("string", "empty"):
-        # A null has no place in numpy's integers and booleans.
+        # A null has no place in numpy's integers and booleans; pandas' own cast goes through floats.
         nullable = {"i": "Int64", "u": "UInt64", "b": "boolean"}
-        return _column(name, series.astype(nullable.get(words.dtype.kind, words.dtype)))
-    codes = series.cat.codes.to_numpy().astype(np.int32)
+        words = words.astype(nullable.get(words.dtype.kind, words.dtype))
+        return _column(name, pd.Series(words.array.take(codes, allow_fill=True)))
     nulls = codes < 0
     return name, "dictionary", (np.where(nulls, 0, codes).astype(np.int32), list(words)), nulls.view(np.uint8)
 

@@ -170,8 +170,8 @@ class Frame:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = (
-                f"{', '.join(map(repr, twice))} would name two columns, which polars, Arrow and a dict can't hold: "
-                "a field has the name of a tag or of the time; read into pandas, or leave the field out"
+                f"{', '.join(map(repr, twice))} would name two columns, which polars, Arrow and a dict "
+                "can't hold: a field has the name of a tag or of the time; read into pandas, or leave it out"
             )
             raise InvalidArgumentError(message, argument="into")
 
