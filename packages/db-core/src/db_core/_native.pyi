@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias, final
 
 from typing_extensions import Buffer
 
+__all__ = ["Answer", "Batch", "Column", "Decoder", "Encoder", "Memory", "differences", "pivot"]
+
 _Kind: TypeAlias = Literal[
     "float64",
     "int64",
