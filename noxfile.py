@@ -92,7 +92,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the sources, and the stub of the native module against the module."""
     _install(session, "types", "run", "test", "bench", "demo", wheels=True)
     checked = [f"packages/{package}/src" for package in PACKAGES]
-    session.run("mypy", *checked, "tools", "noxfile.py", "tests/typing")
+    session.run("mypy", *checked, "tools", "benchmarks", "noxfile.py", "tests/typing")
     session.run("python", "-m", "mypy.stubtest", "db_core._native")
 
 
