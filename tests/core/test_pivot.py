@@ -69,6 +69,19 @@ def test_in_pandas_levels_and_time_are_the_index() -> None:
     assert ["power", "state"] == list(many.columns)
 
 
+def test_a_range_of_times_can_be_taken_from_pandas() -> None:
+    """The index is sorted in every level, as slices by label need it, whichever series has which times."""
+    answer = read(
+        ("p", "double", {"m": "b"}, [(0, "0.5"), (1, "1.5"), (3, "3.5")]),
+        ("p", "double", {"m": "a"}, [(2, "2.5"), (4, "4.5")]),
+    )
+    first, last = (pd.Timestamp(START + hour * HOUR, tz="UTC") for hour in (1, 3))
+    found = pivot([answer]).to_pandas()
+
+    assert [2.5, 1.5, 3.5] == found.loc[(slice(None), slice(first, last)), "p"].tolist()
+    assert [1.5, 3.5] == found.loc["b"].loc[first:last, "p"].tolist()
+
+
 def test_in_polars_and_arrow_levels_and_time_are_columns() -> None:
     """The first ones, the time named `time`."""
     found = pivot([TWO_METERS])
