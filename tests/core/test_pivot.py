@@ -163,7 +163,7 @@ def test_types_that_do_not_unify_are_an_error() -> None:
 
 
 def test_integers_keep_every_bit_beside_nulls() -> None:
-    """A column with gaps is pandas' own nullable integer."""
+    """A column with gaps is pandas' own nullable integer; influxdb-client makes it a lossy float64."""
     answer = read(
         ("i", "long", {}, [(0, str(2**53 + 1))]),
         ("u", "unsignedLong", {}, [(1, str(2**64 - 1))]),

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError, QueryError
-from db_influx import _flux
+from db_influx import _checks, _flux
 
 if TYPE_CHECKING:
     from db_influx import InfluxManager
@@ -304,8 +304,8 @@ def test_a_query_needs_its_text(flux: Any) -> None:
 
 def test_one_name_is_a_list_of_one() -> None:
     """A text is not a list of letters; order is kept."""
-    assert ("ab",) == _flux.names("ab", "fields")
-    assert ("b", "a") == _flux.names(["b", "a"], "fields") == _flux.names(("b", "a"), "fields")
+    assert ("ab",) == _checks.names("ab", "fields")
+    assert ("b", "a") == _checks.names(["b", "a"], "fields") == _flux.names(("b", "a"), "fields")
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,6 @@ def test_one_name_is_a_list_of_one() -> None:
 def test_what_is_no_list_of_names_is_refused_by_name(value: Any) -> None:
     """Sets have no order, bytes are no text, and a name counts once."""
     with pytest.raises(InvalidArgumentError, match="`fields`") as caught:
-        _flux.names(value, "fields")
+        _checks.names(value, "fields")
 
     assert "fields" == caught.value.argument

@@ -138,6 +138,19 @@ impl Batch {
     }
 }
 
+/// The type of a column's kind, of those that a field can have.
+pub(crate) fn data_type(kind: &str) -> PyResult<DataType> {
+    Ok(match kind {
+        "float64" => DataType::Float64,
+        "int64" => DataType::Int64,
+        "uint64" => DataType::UInt64,
+        "bool" => DataType::Boolean,
+        "string" => DataType::LargeUtf8,
+        "timestamp" => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no type of a field"))),
+    })
+}
+
 fn primitive<T>(values: &Bound<'_, PyAny>, nulls: Option<NullBuffer>) -> PyResult<ArrayRef>
 where
     T: ArrowPrimitiveType,

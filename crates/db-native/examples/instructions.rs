@@ -72,6 +72,7 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
         levels: Levels::Differing,
         tag_columns: false,
         empty_text: EmptyText::Empty,
+        kinds: Vec::new(),
         tz: "UTC".to_owned(),
     };
     pivot(&[answer], &spec).expect("one value a cell")

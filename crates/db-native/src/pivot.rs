@@ -57,6 +57,8 @@ pub struct Pivot {
     pub tag_columns: bool,
     /// How empty cells of string fields read.
     pub empty_text: EmptyText,
+    /// Types that fields have elsewhere: a field without data takes its, and one of another type unifies with it.
+    pub kinds: Vec<(String, DataType)>,
     /// IANA name of the zone the time column is typed with; its values are UTC all the same.
     pub tz: String,
 }
@@ -126,7 +128,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     }
     let names = level_names(&levels, &found, &spec.levels);
 
-    let columns = columns(&found, &fields, spec.empty_text)?;
+    let columns = columns(&found, &fields, spec)?;
     let mut newest: Vec<Option<i64>> = vec![None; keys.len()];
     for (series, time) in &found.newest {
         newest[key_of[*series]] = newest[key_of[*series]].max(Some(*time));
@@ -326,13 +328,15 @@ struct FieldColumn {
     source: HashMap<usize, usize>,
 }
 
-fn columns(found: &Pieces<'_>, fields: &[&str], empty_text: EmptyText) -> Result<Vec<FieldColumn>> {
+fn columns(found: &Pieces<'_>, fields: &[&str], spec: &Pivot) -> Result<Vec<FieldColumn>> {
     let mut columns: Vec<FieldColumn> = Vec::with_capacity(fields.len());
     for field in fields {
         let pieces: Vec<(usize, &Piece<'_>)> =
             found.list.iter().enumerate().filter(|(_, piece)| piece.field == *field).collect();
+        let elsewhere = spec.kinds.iter().find(|(name, _)| name == field).map(|(_, kind)| kind);
         let Some((_, first)) = pieces.first() else {
-            columns.push(FieldColumn { kind: DataType::Float64, arrays: Vec::new(), source: HashMap::new() });
+            let kind = elsewhere.unwrap_or(&DataType::Float64).clone();
+            columns.push(FieldColumn { kind, arrays: Vec::new(), source: HashMap::new() });
             continue;
         };
         let conflict = |other: &Piece<'_>, why: &str| ErrorKind::Conflict {
@@ -349,6 +353,7 @@ fn columns(found: &Pieces<'_>, fields: &[&str], empty_text: EmptyText) -> Result
         for (_, piece) in &pieces {
             kind = unify(&kind, piece.values.data_type()).ok_or_else(|| conflict(piece, ""))?;
         }
+        kind = elsewhere.and_then(|elsewhere| unify(&kind, elsewhere)).unwrap_or(kind);
         let other = pieces.iter().find(|(_, piece)| piece.values.data_type() != first.values.data_type());
         let mut arrays = Vec::with_capacity(pieces.len());
         let mut source = HashMap::with_capacity(pieces.len());
@@ -356,7 +361,7 @@ fn columns(found: &Pieces<'_>, fields: &[&str], empty_text: EmptyText) -> Result
             let array = cast(&piece.values, &kind)
                 .map_err(|why| conflict(other.map_or(piece, |(_, other)| other), &format!(": {why}")))?;
             source.insert(*index, arrays.len());
-            arrays.push(if empty_text == EmptyText::Empty { without_null_text(array) } else { array });
+            arrays.push(if spec.empty_text == EmptyText::Empty { without_null_text(array) } else { array });
         }
         columns.push(FieldColumn { kind, arrays, source });
     }
@@ -472,7 +477,7 @@ fn ambiguous(found: &Pieces<'_>, series: Option<&Vec<usize>>, field: &str, time:
     } else {
         format!("{} series meet, which differ in {}", series.len(), tags.join(", "))
     };
-    ErrorKind::Ambiguous(format!("field {field:?} at {time} ns since the epoch: {why}")).into()
+    ErrorKind::Ambiguous(format!("field {field:?} at {}: {why}", crate::timestamp::write(time))).into()
 }
 
 /// A dictionary column: `values[i]` repeated `rows[i]` times, its words sorted.

@@ -87,6 +87,28 @@ impl TimeReader {
     }
 }
 
+/// RFC 3339 text of nanoseconds since the epoch, for messages.
+///
+/// Source: as for `days_from_civil`, its inverse `civil_from_days`.
+pub(crate) fn write(nanos: i64) -> String {
+    let (days, rest) = (nanos.div_euclid(DAY), nanos.rem_euclid(DAY));
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (seconds, fraction) = (rest / SECOND, rest % SECOND);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if fraction != 0 {
+        text += format!(".{fraction:09}").trim_end_matches('0');
+    }
+    text + "Z"
+}
+
 /// Day number of `YYYY-MM-DD`.
 fn midnight(date: &[u8; 10]) -> Option<i64> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else {
@@ -159,6 +181,7 @@ mod tests {
             for nanos in [nanos, nanos.saturating_add(1), again] {
                 let text = jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap().to_string();
                 prop_assert_eq!(Some(nanos), reader.read(text.as_bytes()), "{}", text);
+                prop_assert_eq!(text, super::write(nanos));
             }
         }
     }

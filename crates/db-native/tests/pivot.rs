@@ -227,6 +227,7 @@ fn spec() -> impl Strategy<Value = Pivot> {
         levels,
         tag_columns,
         empty_text,
+        kinds: Vec::new(),
         tz: tz.to_owned(),
     })
 }
@@ -279,6 +280,7 @@ fn all_of_it() -> Pivot {
         levels: Levels::Differing,
         tag_columns: true,
         empty_text: EmptyText::Null,
+        kinds: Vec::new(),
         tz: "UTC".to_owned(),
     }
 }
@@ -327,12 +329,12 @@ fn nothing_found_keeps_the_shape() {
 fn two_values_in_one_cell_are_told_with_what_tells_them_apart() {
     let two = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "power", &[(10, 2.0)])];
     let site = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
-    assert_eq!("field \"power\" at 10 ns since the epoch: 2 series meet, which differ in meter", message(&two, &site));
+    assert_eq!("field \"power\" at 1970-01-01T00:00:00.00000001Z: 2 series meet, which differ in meter", message(&two, &site));
     let one = Pivot { levels: Levels::Named(Vec::new()), ..all_of_it() };
     assert_eq!("one series was asked for and 2 were found; they differ in meter", message(&two, &one));
     let twice = [doubles("m1", "power", &[(10, 1.0), (10, 1.0)])];
     assert_eq!(
-        "field \"power\" at 10 ns since the epoch: series {meter=m1} carries two values",
+        "field \"power\" at 1970-01-01T00:00:00.00000001Z: series {meter=m1} carries two values",
         message(&twice, &all_of_it())
     );
 }

@@ -124,6 +124,7 @@ def pivot(
     levels: Sequence[str] | None,
     tag_columns: bool,
     empty_text: bool,
+    kinds: Sequence[tuple[str, str]],
     tz: str,
 ) -> tuple[Batch, int]:
     """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
@@ -134,6 +135,7 @@ def pivot(
         levels: Tags that lead the frame; None is those that differ.
         tag_columns: Append the other tags.
         empty_text: Empty cells of string fields are empty strings, not nulls.
+        kinds: Fields and the kinds they have elsewhere.
         tz: Zone of the time column's type.
 
     Returns:

@@ -75,12 +75,15 @@ class Frame:
             from db_core._pandas import from_pandas
 
             return cls(from_pandas(cast("pd.DataFrame", source)))
-        if not hasattr(source, "__arrow_c_stream__"):
+        is_series = type(source).__name__ == "Series" and modules & {"pandas", "polars"}
+        if is_series or not hasattr(source, "__arrow_c_stream__"):
             message = (
-                "a frame must be a pandas DataFrame or have Arrow's PyCapsule protocol, "
+                "a frame must be a DataFrame or have Arrow's PyCapsule protocol, "
                 f"not {type(source).__module__}.{type(source).__qualname__}"
             )
             raise InvalidArgumentError(message, argument="frame")
+        if "polars" in modules:
+            source = _without_null_type(source)
         return cls(Batch.from_arrow(source))
 
     @property
@@ -104,6 +107,12 @@ class Frame:
     def columns(self) -> list[str]:
         """Names of all columns, the index first."""
         return self._batch.names
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The columns that are no index, and what each holds: "float64", "int64", "string" and so on."""
+        names, columns = self._batch.names, self._batch.columns()
+        return {names[place]: columns[place].kind for place in range(self._index, len(names))}
 
     @property
     def index(self) -> list[str]:
@@ -174,6 +183,13 @@ class Frame:
                 "can't hold: a field has the name of a tag or of the time; read into pandas, or leave it out"
             )
             raise InvalidArgumentError(message, argument="into")
+
+
+def _without_null_type(frame: Any) -> Any:
+    """A polars frame whose columns of the type Null, which polars exports with buffers, are float64."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.Null).cast(pl.Float64)) if isinstance(frame, pl.DataFrame) else frame
 
 
 _MEMORY_FORMAT: dict[str, Literal["d", "q", "Q", "?"]] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from db_core._native import Encoder
+from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["Encoder", "Precision", "encoder", "to_line_protocol"]
 
@@ -65,11 +67,22 @@ def encoder(
     precision: Precision = "ns",
 ) -> Encoder:
     """Check a frame and give its lines body by body; arguments and errors as for `to_line_protocol`."""
+    for argument, value in (("measurement", measurement), ("time_column", time_column)):
+        if not isinstance(value, str):
+            message = f"`{argument}` must be text, not {value!r}"
+            raise InvalidArgumentError(message, argument=argument)
+    constant = tags if tags is not None else {}
+    is_text = isinstance(constant, Mapping) and all(
+        isinstance(key, str) and isinstance(value, str) for key, value in constant.items()
+    )
+    if not is_text:
+        message = f"`tags` must map tag keys to texts, not {tags!r}"
+        raise InvalidArgumentError(message, argument="tags")
     return Encoder(
         Frame.of(frame).batch,
         measurement,
-        tag_columns=list(tag_columns),
+        tag_columns=[tag_columns] if isinstance(tag_columns, str) else list(tag_columns),
         time_column=time_column,
-        tags=list((tags or {}).items()),
+        tags=list(constant.items()),
         precision=precision,
     )

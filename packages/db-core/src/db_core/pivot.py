@@ -8,7 +8,7 @@ from db_core import _native
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from db_core.annotated_csv import Answer
 
@@ -22,6 +22,7 @@ def pivot(
     by: Sequence[str] | None = None,
     tag_columns: bool = False,
     empty_text: bool = False,
+    kinds: Mapping[str, str] | None = None,
     tz: str = "UTC",
 ) -> Frame:
     """Pivot tables with the columns `_time`, `_value`, `_field` and tags.
@@ -36,6 +37,8 @@ def pivot(
             insists on one series.
         tag_columns: Append the other tags, by name.
         empty_text: An empty cell of a string field is an empty string, not a null.
+        kinds: What fields are elsewhere, as `Frame.kinds` has it: a field that is absent here gets
+            that type, one of another type unifies with it.
         tz: Zone of the time column.
 
     Returns:
@@ -52,6 +55,7 @@ def pivot(
         levels=by,
         tag_columns=tag_columns,
         empty_text=empty_text,
+        kinds=list((kinds or {}).items()),
         tz=tz,
     )
     return Frame(batch, levels + 1)

@@ -53,6 +53,10 @@ def load(settings: type[_Settings], arguments: Mapping[str, object]) -> _Setting
         faults = []
         for fault in error.errors(include_input=False, include_url=False):
             name = str(fault["loc"][0]) if fault["loc"] else "settings"
-            reason = "is missing" if fault["type"] == "missing" else f"is malformed: {fault['msg']}"
+            reason = (
+                "is missing"
+                if fault["type"] == "missing"
+                else f"is malformed: {fault['msg'].removeprefix('Value error, ')}"
+            )
             faults.append(f"`{name}` (or {prefix}{name.upper()}) {reason}")
         raise ConfigurationError("; ".join(faults)) from error

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
+from db_influx._checks import flag, names, text
 
 __all__ = ["Query", "Selection", "Tags"]
 
@@ -84,33 +86,6 @@ def strings(texts: Sequence[str]) -> str:
     return f"[{', '.join(map(string, texts))}]"
 
 
-def text(value: object, argument: str) -> str:
-    """Give `value` if it is text that can name something."""
-    if not isinstance(value, str) or not value:
-        message = f"`{argument}` must be text and not empty, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        message = f"`{argument}` must be valid Unicode, which {value!r} is not"
-        raise InvalidArgumentError(message, argument=argument) from error
-    return value
-
-
-def names(values: object, argument: str) -> tuple[str, ...]:
-    """Give a tuple of one name or several, each named once."""
-    listed = [values] if isinstance(values, str) else values
-    if not isinstance(listed, Sequence) or isinstance(listed, bytes) or not listed:
-        message = f"`{argument}` must be a name or a list of names, not {values!r}"
-        raise InvalidArgumentError(message, argument=argument)
-    checked = tuple(text(value, argument) for value in listed)
-    for value in checked:
-        if checked.count(value) > 1:
-            message = f"`{argument}` holds {value!r} twice"
-            raise InvalidArgumentError(message, argument=argument)
-    return checked
-
-
 def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Give checked tag keys with the values each may have."""
     if tags is None:
@@ -120,10 +95,10 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise InvalidArgumentError(message, argument="tags")
     checked = []
     for key, values in tags.items():
-        if text(key, "tags") in _OWN:
+        if text(key, "tags", "a key") in _OWN:
             message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
             raise InvalidArgumentError(message, argument="tags")
-        checked.append((key, names(values, "tags")))
+        checked.append((key, names(values, "tags", f"the value of {key!r}")))
     return tuple(checked)
 
 
@@ -196,12 +171,13 @@ def windows(
     if label not in ("start", "stop"):
         message = f"`label` must be 'start' or 'stop', not {label!r}"
         raise InvalidArgumentError(message, argument="label")
+    empty = "true" if flag(create_empty, "create_empty") else "false"
     location = ""
     if tz != "UTC":
         location = f'import "timezone"\noption location = timezone.location(name: {string(tz)})\n'
     return Query(
         f"{location}{selection.flux()}\n"
-        f"  |> aggregateWindow(every: {every}, fn: {agg_func}, createEmpty: {str(create_empty).lower()}, "
+        f"  |> aggregateWindow(every: {every}, fn: {agg_func}, createEmpty: {empty}, "
         f'timeSrc: "_{label}")\n'
         f"  |> drop(columns: {strings(_UNUSED)})"
     )
@@ -276,7 +252,8 @@ def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each
     """Give the Flux AST of a value."""
     if isinstance(value, bool):
         return {"type": "BooleanLiteral", "value": value}
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
+    if isinstance(value, Integral) and -(2**63) <= int(value) < 2**63:
+        value = int(value)
         if value == -(2**63):  # whose absolute value is no integer of the server's
             return _call("int", str(value))
         return _signed({"type": "IntegerLiteral", "value": str(abs(value))}, negative=value < 0)

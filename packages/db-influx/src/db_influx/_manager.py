@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from db_core.errors import DatabaseError, InvalidArgumentError, WriteError
-from db_influx import _flux, _times
+from db_core.errors import DatabaseError, WriteError
+from db_influx import _checks, _flux, _times
 from db_influx._transport import Connection, Transport, dropped
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = ["InfluxManager"]
 _BODY_BYTES = 4 << 20
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
+_EVERY: Any = object()  # in place of names: every field
 # How far back the last point is looked for, step by step; then over all time.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
@@ -45,7 +46,7 @@ class _Options:
     into: Into = "pandas"
     tz: str = "UTC"
     max_parallel: int = 4
-    by: Sequence[str] | None = None
+    by: tuple[str, ...] | None = None
 
 
 class InfluxManager:
@@ -58,16 +59,16 @@ class InfluxManager:
     ``time``, sorted; if the rows come from several series, the tags that differ between them are
     index levels before it. In polars and Arrow these are the first columns. Columns are float64,
     int64, uint64, bool, timestamp or string, as stored; in pandas a null makes them Int64, UInt64 or
-    boolean. A field without data is a float64 column of nulls; nothing found is the same shape
-    without rows.
+    boolean. A field without data is a float64 column of nulls, as its type is not known;
+    nothing found is the same shape without rows.
 
     Common arguments:
         start, stop: Half-open range: start is in, stop is out. An aware datetime, a pandas
             Timestamp, ISO 8601 text, or a negative timedelta, counted back from now. Without a zone
             they are UTC.
         tags: Tag keys with the value, or list of values, that a series must have.
-        by: Tags that are index levels, instead of those that differ. An empty list insists on one
-            series.
+        by: Tags that are index levels, instead of those that differ; one that no series has is null.
+            An empty list insists on one series.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
         tz: Time zone of the index and of windows: days and longer ones begin at local midnight.
         max_parallel: How many slices of a long read of stored points are fetched at once.
@@ -125,15 +126,17 @@ class InfluxManager:
 
         self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
         self._connection = Connection(
-            timeout=_positive(timeout, "timeout"),
-            retries=_count(retries, "retries"),
-            gzip=gzip,
-            verify=verify,
-            ca_cert=ca_cert,
-            client_cert=client_cert,
+            timeout=_checks.positive(timeout, "timeout"),
+            retries=_checks.count(retries, "retries"),
+            gzip=_checks.flag(gzip, "gzip"),
+            verify=_checks.flag(verify, "verify"),
+            ca_cert=None if ca_cert is None else _checks.file(ca_cert, "ca_cert"),
+            client_cert=None if client_cert is None else _client_cert(client_cert),
         )
         self._options = _Options(
-            into=_into(into), tz=_times.zone(tz), max_parallel=_count(max_parallel, "max_parallel", least=1)
+            into=_into(into),
+            tz=_times.zone(tz),
+            max_parallel=_checks.count(max_parallel, "max_parallel", least=1),
         )
         self._open()
 
@@ -143,7 +146,7 @@ class InfluxManager:
         self._client_lock = threading.Lock()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; a later call opens new ones."""
         self._transport.close()
         with self._client_lock:
             client, self._client = self._client, None
@@ -239,7 +242,7 @@ class InfluxManager:
             categories.
         """
         call = self._call(into=into, tz=tz, max_parallel=max_parallel)
-        selection = self._selection(start, stop, msname, None, bucket, tags)
+        selection = self._selection(start, stop, msname, _EVERY, bucket, tags)
         answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
         return _wide(answers, None, call, tag_columns=True).release(call.into)
 
@@ -458,8 +461,8 @@ class InfluxManager:
             was complete is known when the iterator ends without an error.
         """
         call = self._call(into=into)
-        rows = _count(batch_rows, "batch_rows", least=1)
-        return self._query_frames(_flux.bind(flux, params), rows, call, _timeout(timeout))
+        rows = _checks.count(batch_rows, "batch_rows", least=1)
+        return self._query_frames(_flux.bind(flux, params), rows, call, _checks.timeout(timeout))
 
     def _query_frames(
         self, query: Query, batch_rows: int, call: _Options, timeout: float | None
@@ -496,13 +499,14 @@ class InfluxManager:
             batch_rows: Most rows of a frame.
 
         Returns:
-            An iterator of frames as `read` gives with ``interval=None``, in order of time from slice
-            to slice; within a slice the rows are in order of the index. Closing it stops the transfer.
+            An iterator of frames as `read` gives with ``interval=None``, all of one schema, in order of
+            time from slice to slice; within a slice the rows are in order of the index. Errors come
+            with the first frame asked for. Closing it stops the transfer.
         """
         call = self._call(by=by, into=into, tz=tz)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
-        rows = _count(batch_rows, "batch_rows", least=1)
-        return self._read_frames(selection, rows, call, _timeout(timeout))
+        rows = _checks.count(batch_rows, "batch_rows", least=1)
+        return self._read_frames(selection, rows, call, _checks.timeout(timeout))
 
     def _read_frames(
         self, selection: Selection, batch_rows: int, call: _Options, timeout: float | None
@@ -510,16 +514,17 @@ class InfluxManager:
         from db_influx._batches import slices
         from db_influx._fetch import fetch_at_most
 
-        if call.by is None:
-            series = _wide(self._ask([_flux.series(selection)], call, timeout), selection.fields, call)
-            call = replace(call, by=series.index[:-1])
+        # The whole range's series tell what differs, and each field's type, before the first slice.
+        series = _wide(self._ask([_flux.series(selection)], call, timeout), selection.fields, call)
+        call = replace(call, by=tuple(series.index[:-1]))
+        kinds = series.kinds
 
         def ask(part: Selection, rows: int | None) -> Answer | None:
             [query] = _flux.raw(part, 1)
             return fetch_at_most(self._transport, query, rows, timeout=timeout)
 
         for answer in slices(selection, batch_rows * len(selection.fields or ()), ask):
-            frame = _wide([answer], selection.fields, call)
+            frame = _wide([answer], selection.fields, call, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
                 yield frame.slice(first, batch_rows).release(call.into)
 
@@ -559,13 +564,14 @@ class InfluxManager:
         """
         from db_influx._points import encode
 
-        _flux.text(bucket, "bucket")
+        _checks.text(bucket, "bucket")
+        silence = _checks.timeout(timeout)
         lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
         sent = 0
         while body := lines.body(_BODY_BYTES):
             text, points = body
             try:
-                self._transport.write(bucket, text, timeout=timeout)
+                self._transport.write(bucket, text, timeout=silence)
             except WriteError as error:
                 lost = dropped(error)
                 error.accepted = None if lost is None else sent + points - lost
@@ -587,9 +593,10 @@ class InfluxManager:
         """
         from influxdb_client.client.write_api import SYNCHRONOUS, PointSettings
 
-        return self._official().write_api(
-            write_options=SYNCHRONOUS, point_settings=PointSettings(**(tags or {}))
-        )
+        from db_influx._points import constant_tags
+
+        settings = PointSettings(**constant_tags(tags))
+        return self._official().write_api(write_options=SYNCHRONOUS, point_settings=settings)
 
     def get_buckets_api(self) -> BucketsApi:
         """Give influxdb-client's own buckets API."""
@@ -622,11 +629,11 @@ class InfluxManager:
 
     def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]:
         """Give the names of a bucket's measurements over all time, sorted."""
-        return self._names(_flux.measurements(_flux.text(bucket, "bucket")), timeout)
+        return self._names(_flux.measurements(_checks.text(bucket, "bucket")), timeout)
 
     def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]:
         """Give the names of a measurement's fields over all time, sorted."""
-        query = _flux.fields(_flux.text(bucket, "bucket"), _flux.text(measurement, "measurement"))
+        query = _flux.fields(_checks.text(bucket, "bucket"), _checks.text(measurement, "measurement"))
         return self._names(query, timeout)
 
     def _names(self, query: Query, timeout: float | None) -> list[str]:
@@ -652,8 +659,8 @@ class InfluxManager:
             tz=own.tz if tz is None else _times.zone(tz),
             max_parallel=own.max_parallel
             if max_parallel is None
-            else _count(max_parallel, "max_parallel", least=1),
-            by=_flux.names(by, "by") if by else by,
+            else _checks.count(max_parallel, "max_parallel", least=1),
+            by=by if by is None else _by(by),
         )
 
     def _selection(
@@ -661,32 +668,34 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         measurement: str,
-        fields: str | Sequence[str] | None,
+        fields: str | Sequence[str],
         bucket: str,
         tags: Tags | None,
     ) -> Selection:
         begin, end = _times.time_range(start, stop, time.time_ns())
-        return _selection(begin, end, measurement, fields, bucket, tags)
+        return _selection(begin, end, _checks.text(measurement, "msname"), fields, bucket, tags)
 
     def _ask(self, queries: Sequence[Query], call: _Options, timeout: float | None) -> list[Answer]:
         """Send the slices of a read and decode their answers as they arrive."""
         from db_influx._fetch import fetch
 
-        return fetch(self._transport, queries, max_parallel=call.max_parallel, timeout=_timeout(timeout))
+        return fetch(
+            self._transport, queries, max_parallel=call.max_parallel, timeout=_checks.timeout(timeout)
+        )
 
 
 def _selection(
     start: int,
     stop: int,
     measurement: str,
-    fields: str | Sequence[str] | None,
+    fields: str | Sequence[str],
     bucket: str,
     tags: Tags | None,
 ) -> Selection:
     return _flux.Selection(
-        bucket=_flux.text(bucket, "bucket"),
-        measurement=_flux.text(measurement, "measurement"),
-        fields=None if fields is None else _flux.names(fields, "fields"),
+        bucket=_checks.text(bucket, "bucket"),
+        measurement=_checks.text(measurement, "measurement"),
+        fields=None if fields is _EVERY else _checks.names(fields, "fields"),
         tags=_flux.conditions(tags),
         start=start,
         stop=stop,
@@ -700,6 +709,7 @@ def _wide(
     *,
     tag_columns: bool = False,
     empty_text: bool = True,
+    kinds: Mapping[str, str] | None = None,
 ) -> Frame:
     """One row per series and time. Stored points always have a value: an empty text is just empty."""
     from db_core.pivot import pivot
@@ -710,29 +720,25 @@ def _wide(
         by=call.by,
         tag_columns=tag_columns,
         empty_text=empty_text,
+        kinds=kinds,
         tz=call.tz,
     )
+
+
+def _by(by: object) -> tuple[str, ...]:
+    # An empty list asks for one series.
+    return () if isinstance(by, list | tuple) and not by else _checks.names(by, "by")
+
+
+def _client_cert(paths: object) -> str | tuple[str, str]:
+    match paths:
+        case (certificate, key):
+            return _checks.file(certificate, "client_cert"), _checks.file(key, "client_cert")
+        case _:
+            return _checks.file(paths, "client_cert")
 
 
 def _into(into: object) -> Into:
     from db_core.frame import check_into
 
     return check_into(into)
-
-
-def _positive(value: object, argument: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
-    return float(value)
-
-
-def _timeout(value: object) -> float | None:
-    return None if value is None else _positive(value, "timeout")
-
-
-def _count(value: object, argument: str, *, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        message = f"`{argument}` must be {least} or more, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
-    return value

@@ -8,9 +8,9 @@ from typing import Any
 from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 from db_core.line_protocol import Encoder, encoder
-from db_influx import _flux
+from db_influx import _checks
 
-__all__ = ["encode"]
+__all__ = ["constant_tags", "encode"]
 
 
 def encode(
@@ -21,9 +21,11 @@ def encode(
     time_column: str | None,
 ) -> Encoder:
     """Check a frame and give its lines body by body; see `InfluxManager.synchronous_write`."""
-    _flux.text(measurement, "data_frame_measurement_name")
-    constant = dict(_constant(tags))
-    columns = list(_flux.names(tag_columns, "tag_columns")) if tag_columns else []
+    _checks.text(measurement, "data_frame_measurement_name")
+    constant = constant_tags(tags)
+    if time_column is not None:
+        _checks.text(time_column, "time_column")
+    columns = list(_checks.names(tag_columns, "tag_columns")) if tag_columns else []
     levels: list[str] = []
     is_pandas = type(data).__module__.partition(".")[0] == "pandas"
     if time_column is None:
@@ -46,13 +48,17 @@ def encode(
         raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
 
 
-def _constant(tags: object) -> Sequence[tuple[str, str]]:
+def constant_tags(tags: object) -> dict[str, str]:
+    """Give the checked tags of every point."""
     if tags is None:
-        return []
+        return {}
     if not isinstance(tags, Mapping):
         message = f"`tags` must map tag keys to values, not {tags!r}"
         raise InvalidArgumentError(message, argument="tags")
-    return [(_flux.text(key, "tags"), _flux.text(value, "tags")) for key, value in tags.items()]
+    return {
+        _checks.text(key, "tags", "a key"): _checks.text(value, "tags", f"the value of {key!r}")
+        for key, value in tags.items()
+    }
 
 
 def _without_row_numbers(data: Any) -> Any:

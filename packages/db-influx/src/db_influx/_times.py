@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from numbers import Integral, Real
 from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,7 +24,20 @@ _DAY = 86_400 * _SECOND
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"(?P<head>.+[T ]\d{2}:?\d{2}:?\d{2})[.,](?P<digits>[0-9]{1,9})(?P<zone>\D.*)?")
-_DURATION = re.compile(r"(?:[1-9][0-9]*(?:ns|us|µs|ms|mo|s|m|h|d|w|y))+")
+_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": 1_000_000,
+    "s": _SECOND,
+    "m": 60 * _SECOND,
+    "h": 3_600 * _SECOND,
+    "d": _DAY,
+    "w": 7 * _DAY,
+    "mo": 30 * _DAY,
+    "y": 365 * _DAY,
+}
+_DURATION = re.compile(rf"(?:[1-9][0-9]{{0,18}}(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))}))+")
 
 # The range of InfluxDB's own timestamps.
 EARLIEST = -(2**63) + 2
@@ -125,9 +139,13 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
     accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
     if unit is not None:
         accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
-    if isinstance(value, str) and _DURATION.fullmatch(value):
-        return value
-    nanos = _count(value, unit)
+    nanos = 0
+    if not isinstance(value, str):
+        nanos = _count(value, unit)
+    elif _DURATION.fullmatch(value):
+        parts = re.findall(r"(\d+)(\D+)", value)
+        if sum(int(number) * _UNITS[name] for number, name in parts) <= LATEST:
+            return value
     if not 0 < nanos <= LATEST:
         message = f"`{argument}` must be {accepted}, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
@@ -150,10 +168,12 @@ def _count(value: object, unit: timedelta | None) -> int:
     """Nanoseconds of a timedelta, or of a number of `unit`; 0 for what is neither."""
     if isinstance(value, timedelta):
         return _length(value)
-    if unit is None or isinstance(value, bool) or not isinstance(value, int | float):
+    if unit is None or isinstance(value, bool) or not isinstance(value, Real):
         return 0
+    # numpy's integers would overflow.
+    number = int(value) if isinstance(value, Integral) else float(value)
     with suppress(OverflowError, ValueError):
-        return round(value * _length(unit))
+        return round(number * _length(unit))
     return 0
 
 

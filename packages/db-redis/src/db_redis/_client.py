@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
@@ -202,7 +203,9 @@ class RedisClient:
     def _name(self, key: object) -> bytes:
         """Give the key as Redis has it."""
         if not isinstance(key, str | bytes) or not key:
-            raise InvalidArgumentError("`key` must be text or bytes, and not empty", argument="key")
+            raise InvalidArgumentError(
+                f"`key` must be text or bytes, and not empty, not {key!r}", argument="key"
+            )
         if isinstance(key, str):
             try:
                 key = key.encode()
@@ -264,7 +267,7 @@ def _prefix(namespace: object) -> bytes:
 
 def _milliseconds(expiration: float | timedelta) -> int:
     seconds = expiration.total_seconds() if isinstance(expiration, timedelta) else expiration
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+    if isinstance(seconds, bool) or not isinstance(seconds, Real):
         raise InvalidArgumentError(
             f"`expiration_in_seconds` must be int, float or timedelta, not {type(expiration).__name__}",
             argument="expiration_in_seconds",
@@ -274,4 +277,5 @@ def _milliseconds(expiration: float | timedelta) -> int:
             f"`expiration_in_seconds` must be from {_SHORTEST_EXPIRATION} to {_LONGEST_EXPIRATION} seconds",
             argument="expiration_in_seconds",
         )
-    return round(seconds * 1000)
+    # numpy's integers would overflow.
+    return int(seconds) * 1000 if isinstance(seconds, Integral) else round(float(seconds) * 1000)

@@ -1,0 +1,79 @@
+"""Arguments: given back checked, or an `InvalidArgumentError` that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from db_core.errors import InvalidArgumentError
+
+__all__ = ["count", "file", "flag", "names", "positive", "text", "timeout"]
+
+
+def text(value: object, argument: str, place: str | None = None) -> str:
+    """Give `value` if it is text that can name something; `place` says where in the argument it stands."""
+    label = f"`{argument}`: {place}" if place else f"`{argument}`"
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError(f"{label} must be text and not empty, not {value!r}", argument=argument)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = f"{label} must be valid Unicode, which {value!r} is not"
+        raise InvalidArgumentError(message, argument=argument) from error
+    return value
+
+
+def names(values: object, argument: str, place: str | None = None) -> tuple[str, ...]:
+    """Give a tuple of one text or several, each of them once."""
+    label = f"`{argument}`: {place}" if place else f"`{argument}`"
+    listed: list[object] = []
+    if isinstance(values, str):
+        listed = [values]
+    elif isinstance(values, Iterable) and not isinstance(values, bytes | bytearray | Mapping | AbstractSet):
+        listed = list(values)
+    if not listed:
+        raise InvalidArgumentError(
+            f"{label} must be text or a list of texts, not {values!r}", argument=argument
+        )
+    checked = tuple(text(value, argument, place) for value in listed)
+    if len(set(checked)) < len(checked):
+        twice = next(value for value in checked if checked.count(value) > 1)
+        raise InvalidArgumentError(f"{label} holds {twice!r} twice", argument=argument)
+    return checked
+
+
+def positive(value: object, argument: str) -> float:
+    """Give a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return float(value)
+
+
+def timeout(value: object) -> float | None:
+    """Give the `timeout` of a call; None leaves it to the manager's."""
+    return None if value is None else positive(value, "timeout")
+
+
+def count(value: object, argument: str, *, least: int = 0) -> int:
+    """Give an int of at least so many."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        message = f"`{argument}` must be an int of {least} or more, not {value!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    return value
+
+
+def flag(value: object, argument: str) -> bool:
+    """Give a bool."""
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"`{argument}` must be True or False, not {value!r}", argument=argument)
+    return value
+
+
+def file(value: object, argument: str) -> str:
+    """Give the path of a file that exists."""
+    if not isinstance(value, str | Path) or not Path(value).is_file():
+        message = f"`{argument}` must be the path of a file, which {value!r} is not"
+        raise InvalidArgumentError(message, argument=argument)
+    return str(value)
