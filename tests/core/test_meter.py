@@ -109,3 +109,12 @@ def test_no_rows_have_no_differences() -> None:
 
     assert isinstance(meter_differences(empty), Frame)
     assert {"v": []} == meter_differences(empty).to_pydict()
+
+
+def test_differences_of_a_polars_frame_pass_to_pandas() -> None:
+    """The keys, strings as polars keeps them, come along into pandas."""
+    totals = pl.DataFrame({"meter": ["a", "a", None], "kwh": [1.0, 3.5, 2.0]})
+
+    frame = meter_differences(totals, keys=["meter"]).to_pandas()
+    assert ["a", "a"] == frame.meter.dropna().tolist()
+    assert [2.5] == frame.kwh.dropna().tolist()

@@ -211,7 +211,7 @@ impl Column {
             DataType::Boolean => "bool",
             DataType::Timestamp(TimeUnit::Nanosecond, _) => "timestamp",
             DataType::Duration(TimeUnit::Nanosecond) => "duration",
-            DataType::LargeUtf8 => "string",
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
             DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::LargeUtf8 => {
                 "dictionary"
             }
@@ -254,7 +254,14 @@ impl Column {
                 let bytes: Vec<u8> = array.as_boolean().values().iter().map(u8::from).collect();
                 Memory::new(bytes).into_bound_py_any(py)
             }
-            "string" => Ok(PyList::new(py, array.as_string::<i64>().iter().collect::<Vec<_>>())?.into_any()),
+            "string" => {
+                let texts: Vec<Option<&str>> = match array.data_type() {
+                    DataType::Utf8 => array.as_string::<i32>().iter().collect(),
+                    DataType::Utf8View => array.as_string_view().iter().collect(),
+                    _ => array.as_string::<i64>().iter().collect(),
+                };
+                Ok(PyList::new(py, texts)?.into_any())
+            }
             "binary" => {
                 let values = array.as_binary::<i64>().iter().map(|value| value.map(|bytes| PyBytes::new(py, bytes)));
                 Ok(PyList::new(py, values.collect::<Vec<_>>())?.into_any())

@@ -402,8 +402,13 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
 fn names_that_are_influxdbs_own_are_refused() {
     for name in ["time", "_field", "_measurement", "_time", "_value", "_start", "_stop"] {
         let expected = format!("column {name:?}: this name is InfluxDB's own and can't be a tag's; rename it");
-        let found = body("m", &[(name, "x")], vec![("v", one())]).map_err(|error| error.to_string());
-        assert_eq!(Err(expected), found);
+        let constant = [(name.to_owned(), "x".to_owned())];
+        let column = [name.to_owned()];
+        for (columns, tags) in [(&[][..], &constant[..]), (&column, &[])] {
+            let frame = frame(vec![("at", times(vec![1])), (name, texts(&["x"])), ("v", one())]);
+            let found = encode(&frame, &Layout { time_column: "at", ..layout(columns, tags) }, 0);
+            assert_eq!(Err(expected.clone()), found.map_err(|error| error.to_string()));
+        }
     }
     let columns = vec![("at", times(vec![1])), ("time", one())];
     let found = encode(&frame(columns), &Layout { time_column: "at", ..layout(&[], &[]) }, 0);
@@ -455,6 +460,22 @@ fn a_type_that_can_not_be_stored_is_refused() {
         let expected = format!("column \"v\": {kind} {reason}");
         assert_eq!(Err(expected), body("m", &[], vec![("v", column)]).map_err(|error| error.to_string()));
     }
+}
+
+#[test]
+fn a_null_hides_whatever_stands_behind_it() {
+    let hidden = Float64Array::new(vec![f64::INFINITY, 1.0].into(), Some(vec![false, true].into()));
+    let w = Arc::new(Int64Array::from(vec![1, 2]));
+    assert_eq!(Ok("m w=1i 1\nm v=1.0,w=2i 2\n".to_owned()), body("m", &[], vec![("v", Arc::new(hidden)), ("w", w)]));
+}
+
+#[test]
+fn a_body_ends_once_it_has_the_bytes_asked_for() {
+    let frame = frame(vec![("time", times(vec![1, 2, 3])), ("v", Arc::new(Int64Array::from(vec![1, 2, 3])))]);
+    let bodies = |limit| encode(&frame, &layout(&[], &[]), limit).unwrap();
+    let line = "m v=1i 1\n".len();
+    assert_eq!(vec!["m v=1i 1\n", "m v=2i 2\n", "m v=3i 3\n"], bodies(line));
+    assert_eq!(vec!["m v=1i 1\nm v=2i 2\n", "m v=3i 3\n"], bodies(line + 1));
 }
 
 #[test]

@@ -329,7 +329,10 @@ fn nothing_found_keeps_the_shape() {
 fn two_values_in_one_cell_are_told_with_what_tells_them_apart() {
     let two = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "power", &[(10, 2.0)])];
     let site = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
-    assert_eq!("field \"power\" at 1970-01-01T00:00:00.00000001Z: 2 series meet, which differ in meter", message(&two, &site));
+    assert_eq!(
+        "field \"power\" at 1970-01-01T00:00:00.00000001Z: 2 series meet, which differ in meter",
+        message(&two, &site)
+    );
     let one = Pivot { levels: Levels::Named(Vec::new()), ..all_of_it() };
     assert_eq!("one series was asked for and 2 were found; they differ in meter", message(&two, &one));
     let twice = [doubles("m1", "power", &[(10, 1.0), (10, 1.0)])];
@@ -375,11 +378,17 @@ fn an_aggregate_without_a_newest_time_is_an_error() {
 }
 
 #[test]
-fn a_time_that_is_null_is_an_error() {
-    let text = b"#datatype,string,long,dateTime:RFC3339,double\n,result,table,_time,_value\n,,0,,1\n\n";
-    let mut decoder = db_native::Decoder::new();
-    decoder.feed(text).unwrap();
-    let answer = decoder.finish(db_native::EndMark::Required).unwrap();
-    let error = db_native::pivot(&[answer], &all_of_it()).unwrap_err();
-    assert_eq!("column \"_time\" has to hold a time in every row", error.to_string());
+fn a_table_that_can_not_be_pivoted_is_an_error() {
+    let message = |rows: &str, groups: &str| {
+        let datatypes = "#datatype,string,long,dateTime:RFC3339,double";
+        let text = format!("{datatypes}\n#group,false,false,{groups}\n,result,table,_time,_value\n{rows}\n");
+        let mut decoder = db_native::Decoder::new();
+        decoder.feed(text.as_bytes()).unwrap();
+        let answer = decoder.finish(db_native::EndMark::Required).unwrap();
+        db_native::pivot(&[answer], &all_of_it()).unwrap_err().to_string()
+    };
+    assert_eq!("column \"_time\" has to hold a time in every row", message(",,0,,1\n", "false,false"));
+    let row = ",,0,2024-01-01T00:00:00Z,1\n";
+    assert_eq!("column \"_time\" is part of the group key, and can't be pivoted", message(row, "true,false"));
+    assert_eq!("column \"_value\" is part of the group key, and can't be pivoted", message(row, "false,true"));
 }

@@ -158,6 +158,16 @@ fn one_table_is_not_copied() {
 }
 
 #[test]
+fn dictionaries_of_other_words_are_joined() {
+    let dictionary =
+        |text: &str| db_native::union(&decode(format!("#datatype,string\n#group,true\n,t\n{text}\n").as_bytes()));
+    let batches = [dictionary(",a\n,b\n").unwrap(), dictionary(",b\n,c\n,a\n").unwrap()];
+    let joined = db_native::concat(&batches[0].schema(), &batches).unwrap();
+    let expected = ["a", "b", "b", "c", "a"].map(Value::text).to_vec();
+    assert_eq!(vec![("t".to_owned(), expected)], columns(&joined));
+}
+
+#[test]
 fn dictionaries_with_more_words_than_keys_are_an_error() {
     use arrow_array::{DictionaryArray, Int8Array, StringArray};
     use std::sync::Arc;

@@ -160,7 +160,9 @@ class Frame:
         return {name: _values(column) for name, column in columns}
 
     def release(self, into: Into) -> Any:
-        """Hand the columns over as a frame of another library, without a copy; this one is used up.
+        """Hand the columns over as a frame of another library, without a copy.
+
+        Into pandas, whose frames can be changed in place, this one is used up.
 
         Args:
             into: "pandas", "polars" or "arrow".
