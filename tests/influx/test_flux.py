@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,19 @@ def test_no_query_pivots_and_none_carries_what_is_known() -> None:
     for query in queries:
         assert "pivot" not in query.flux
         assert '"_start", "_stop", "_measurement"' in query.flux
+
+
+def test_the_field_travels_only_where_there_are_several() -> None:
+    """Of one field, every row would name it."""
+    one = replace(SELECTION, fields=("v",))
+    every = replace(SELECTION, fields=None)
+
+    def drops_it(selection: _flux.Selection) -> list[bool]:
+        queries = [*_flux.raw(selection, 4), _flux.windows(selection, "1h", "mean", tz="UTC")]
+        return ['"_field"])' in query.flux for query in queries]
+
+    assert [True, True] == drops_it(one)
+    assert [False, False] == drops_it(SELECTION) == drops_it(every)
 
 
 @pytest.mark.parametrize("count", [1, 2, 199, 5_000])

@@ -108,7 +108,7 @@ struct Pieces<'a> {
 /// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, and
 /// with [`ErrorKind::Conflict`] where a field's types do not unify.
 pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
-    let found = collect(answers)?;
+    let found = collect(answers, spec.fields.as_deref())?;
     let levels = level_tags(&found, &spec.levels)?;
     let fields: Vec<&str> = match &spec.fields {
         Some(fields) => fields.iter().map(String::as_str).collect(),
@@ -192,7 +192,13 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
 }
 
 /// Finds the pieces of all answers and numbers their series.
-fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
+///
+/// A read of one field may leave out the column `_field`, whose every cell would name it.
+fn collect<'a, A: AsRef<Answer>>(answers: &'a [A], fields: Option<&'a [String]>) -> Result<Pieces<'a>> {
+    let only = match fields {
+        Some([field]) => field.as_str(),
+        _ => "",
+    };
     let answers = || answers.iter().map(AsRef::as_ref);
     let mut found = Pieces::default();
     let with_rows = answers().flat_map(|answer| &answer.groups).filter(|group| group.rows > 0);
@@ -214,7 +220,7 @@ fn collect<A: AsRef<Answer>>(answers: &[A]) -> Result<Pieces<'_>> {
             match (layout.values(table), times) {
                 (Some(values), times) => found.list.push(Piece {
                     series,
-                    field: layout.field.and_then(|column| text(column, table.ordinal)).unwrap_or_default(),
+                    field: layout.field.map_or(Some(only), |column| text(column, table.ordinal)).unwrap_or_default(),
                     times: times.map_or(Times::Newest, Times::Read),
                     values,
                 }),

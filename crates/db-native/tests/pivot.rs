@@ -314,6 +314,17 @@ fn a_wide_frame_by_hand() {
 }
 
 #[test]
+fn a_read_of_one_field_need_not_name_it() {
+    let named = [doubles("m2", "power", &[(10, 1.0)]), doubles("m1", "power", &[(10, 3.0), (20, 4.0)])];
+    let bare = named.clone().map(|table| Table { field: None, ..table });
+    let one = Pivot { fields: Some(vec!["power".to_owned()]), ..all_of_it() };
+    let of = |tables, spec| frame(&db_native::pivot(&[answer(tables)], spec).unwrap());
+    assert_eq!(of(&named, &one), of(&bare, &one));
+    let two = Pivot { fields: Some(vec!["power".to_owned(), "volt".to_owned()]), ..all_of_it() };
+    assert_eq!(0, db_native::pivot(&[answer(&bare)], &two).unwrap().batch.num_rows());
+}
+
+#[test]
 fn nothing_found_keeps_the_shape() {
     let spec =
         Pivot { fields: Some(vec!["a".to_owned()]), levels: Levels::Named(vec!["meter".to_owned()]), ..all_of_it() };

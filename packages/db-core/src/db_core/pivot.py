@@ -27,6 +27,7 @@ def pivot(
 ) -> Frame:
     """Pivot tables with the columns `_time`, `_value`, `_field` and tags.
 
+    Where one field is asked for, `_field` may be absent: every table is that field's.
     A table without `_time` is an aggregate over the whole range; its row has the newest time among
     the tables of its series that have no `_value`.
 

@@ -152,7 +152,13 @@ def raw(selection: Selection, max_parallel: int) -> list[Query]:
     count = max(1, min(max_parallel, length // _SHORTEST_SLICE))
     cuts = [selection.start + length * cut // count for cut in range(count + 1)]
     slices = (replace(selection, start=start, stop=stop) for start, stop in pairwise(cuts))
-    return [Query(f"{part.flux()}\n  |> drop(columns: {strings(_UNUSED)})") for part in slices]
+    unused = strings(_unused(selection))
+    return [Query(f"{part.flux()}\n  |> drop(columns: {unused})") for part in slices]
+
+
+def _unused(selection: Selection) -> tuple[str, ...]:
+    """Give the columns that need not travel; whose field it is, is known if there is only one."""
+    return (*_UNUSED, "_field") if selection.fields is not None and len(selection.fields) == 1 else _UNUSED
 
 
 def windows(
@@ -179,7 +185,7 @@ def windows(
         f"{location}{selection.flux()}\n"
         f"  |> aggregateWindow(every: {every}, fn: {agg_func}, createEmpty: {empty}, "
         f'timeSrc: "_{label}")\n'
-        f"  |> drop(columns: {strings(_UNUSED)})"
+        f"  |> drop(columns: {strings(_unused(selection))})"
     )
 
 
