@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InfluxManager"]
 
-_BODY_BYTES = 4 << 20
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 _EVERY: Any = object()  # in place of names: every field
@@ -562,26 +561,26 @@ class InfluxManager:
                 protocol can't carry. Says column and row; nothing was sent.
             WriteError: The server refused some points.
         """
-        from db_influx._points import encode
+        from db_influx._points import bodies, encode
 
         _checks.text(bucket, "bucket")
         silence = _checks.timeout(timeout)
         lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
         sent = 0
-        while body := lines.body(_BODY_BYTES):
-            text, points = body
-            try:
-                self._transport.write(bucket, text, timeout=silence)
-            except WriteError as error:
-                lost = dropped(error)
-                error.accepted = None if lost is None else sent + points - lost
-                raise
-            except DatabaseError as error:
-                if not sent:
+        with closing(bodies(lines)) as made:
+            for body, points in made:
+                try:
+                    self._transport.write(bucket, body, timeout=silence)
+                except WriteError as error:
+                    lost = dropped(error)
+                    error.accepted = None if lost is None else sent + points - lost
                     raise
-                message = f"{sent} of {len(lines)} points were written, then: {error}"
-                raise WriteError(message, accepted=sent) from error
-            sent += points
+                except DatabaseError as error:
+                    if not sent:
+                        raise
+                    message = f"{sent} of {len(lines)} points were written, then: {error}"
+                    raise WriteError(message, accepted=sent) from error
+                sent += points
 
     # The official client, on the same settings
 

@@ -1,8 +1,9 @@
-"""What is written: a frame's columns sorted into time, tags and fields, then line protocol."""
+"""What is written: a frame's columns sorted into time, tags and fields, then line protocol in bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from db_core.errors import InvalidArgumentError
@@ -10,7 +11,9 @@ from db_core.frame import Frame
 from db_core.line_protocol import Encoder, encoder
 from db_influx import _checks
 
-__all__ = ["constant_tags", "encode"]
+__all__ = ["bodies", "constant_tags", "encode"]
+
+_BODY_BYTES = 4 << 20
 
 
 def encode(
@@ -46,6 +49,22 @@ def encode(
         )
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
+
+
+def bodies(lines: Encoder) -> Generator[tuple[bytes, int]]:
+    """Yield the lines in bodies of 4 MiB, with the number of points in each.
+
+    The next body is made while the caller has the last one, and so sends it.
+    """
+    body = lines.body(_BODY_BYTES)
+    if body is None or body[1] == len(lines):
+        yield from filter(None, [body])
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="db-influx") as pool:
+        while body is not None:
+            following = pool.submit(lines.body, _BODY_BYTES)
+            yield body
+            body = following.result()
 
 
 def constant_tags(tags: object) -> dict[str, str]:
