@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError, QueryError
 from db_influx import _checks, _flux
+from db_influx._windows import Windows
 
 if TYPE_CHECKING:
     from db_influx import InfluxManager
@@ -87,6 +88,11 @@ def test_a_literal_has_one_end(text: str) -> None:
 SELECTION = _flux.Selection("b", "m", ("v", "w"), (("k", ("x", "y")),), T0, T0 + 86_400_000_000_000)
 
 
+def hours(selection: _flux.Selection) -> Windows:
+    """Cut a selection's range into hours."""
+    return Windows("1h", "UTC", selection.start, selection.stop)
+
+
 def test_a_selection_filters_what_the_storage_can_filter() -> None:
     """Bucket, range, measurement, fields and tags come first, each in its own step."""
     expected = (
@@ -104,7 +110,7 @@ def test_no_query_pivots_and_none_carries_what_is_known() -> None:
     """The pivot is ours, and the constant columns stay at the server."""
     queries = [
         *_flux.raw(SELECTION, 4),
-        _flux.windows(SELECTION, "1h", "mean", tz="UTC"),
+        *_flux.windows(SELECTION, hours(SELECTION), "mean"),
         _flux.average(SELECTION),
         _flux.newest(SELECTION),
     ]
@@ -120,7 +126,7 @@ def test_the_field_travels_only_where_there_are_several() -> None:
     every = replace(SELECTION, fields=None)
 
     def drops_it(selection: _flux.Selection) -> list[bool]:
-        queries = [*_flux.raw(selection, 4), _flux.windows(selection, "1h", "mean", tz="UTC")]
+        queries = [*_flux.raw(selection, 4), *_flux.windows(selection, hours(selection), "mean")]
         return ['"_field"])' in query.flux for query in queries]
 
     assert [True, True] == drops_it(one)
@@ -156,11 +162,19 @@ def test_slices_are_the_range_cut(days: int, rest: int, max_parallel: int) -> No
     assert 1 == len(nanos) or all(end - begin >= 86_400_000_000_000 for begin, end in nanos)
 
 
-def test_a_zone_is_an_option_only_where_it_matters() -> None:
-    """UTC is what the server does by itself."""
-    assert "timezone" not in _flux.windows(SELECTION, "1d", "mean", tz="UTC").flux
-    assert _flux.windows(SELECTION, "1d", "mean", tz="Asia/Tokyo").flux.startswith(
-        'import "timezone"\noption location = timezone.location(name: "Asia/Tokyo")\n'
+def test_windows_of_a_zone_are_cut_by_the_storage_engine() -> None:
+    """A location would have the server read every point; only empty windows need it, over a change."""
+    tokyo = Windows("1d", "Asia/Tokyo", SELECTION.start, SELECTION.stop)
+    lisbon = Windows("1d", "Europe/Lisbon", T0, T0 + 365 * 86_400_000_000_000)
+
+    [query] = _flux.windows(SELECTION, tokyo, "mean", create_empty=True)
+    assert "timezone" not in query.flux
+    assert "offset: 54000000000000ns, " in query.flux  # days end at 15:00 UTC
+
+    assert not any("timezone" in query.flux for query in _flux.windows(SELECTION, lisbon, "mean"))
+    [query] = _flux.windows(SELECTION, lisbon, "mean", create_empty=True)
+    assert query.flux.startswith(
+        'import "timezone"\noption location = timezone.location(name: "Europe/Lisbon")\n'
     )
 
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
 from db_influx._checks import flag, names, text
+
+if TYPE_CHECKING:
+    from db_influx._windows import Windows
 
 __all__ = ["Query", "Selection", "Tags"]
 
@@ -163,27 +166,44 @@ def _unused(selection: Selection) -> tuple[str, ...]:
 
 def windows(
     selection: Selection,
-    every: str,
+    cut: Windows,
     agg_func: str,
     *,
-    tz: str,
     label: str = "stop",
     create_empty: bool = False,
-) -> Query:
-    """Ask for one value per window."""
+) -> list[Query]:
+    """Ask for one value per window: a query for each segment, which the storage engine answers."""
     if agg_func not in AGGREGATES:
         message = f"`agg_func` must be one of {', '.join(AGGREGATES)}, not {agg_func!r}"
         raise InvalidArgumentError(message, argument="agg_func")
     if label not in ("start", "stop"):
         message = f"`label` must be 'start' or 'stop', not {label!r}"
         raise InvalidArgumentError(message, argument="label")
-    empty = "true" if flag(create_empty, "create_empty") else "false"
-    location = ""
-    if tz != "UTC":
-        location = f'import "timezone"\noption location = timezone.location(name: {string(tz)})\n'
+    if flag(create_empty, "create_empty") and len(cut.segments) > 1:
+        # A series without a point in a segment has no empty windows there; only a slow query has them all.
+        location = f'import "timezone"\noption location = timezone.location(name: {string(cut.tz)})\n'
+        return [_aggregate(location, selection, cut.every, cut.origin, agg_func, label, empty=True)]
+    return [
+        _aggregate(
+            "",
+            replace(selection, start=part.start, stop=part.stop),
+            part.every,
+            part.offset,
+            agg_func,
+            label,
+            empty=create_empty,
+        )
+        for part in cut.segments
+    ]
+
+
+def _aggregate(
+    options: str, selection: Selection, every: str, offset: int, agg_func: str, label: str, *, empty: bool
+) -> Query:
+    shift = f"offset: {offset}ns, " if offset else ""
     return Query(
-        f"{location}{selection.flux()}\n"
-        f"  |> aggregateWindow(every: {every}, fn: {agg_func}, createEmpty: {empty}, "
+        f"{options}{selection.flux()}\n"
+        f"  |> aggregateWindow(every: {every}, {shift}fn: {agg_func}, createEmpty: {str(empty).lower()}, "
         f'timeSrc: "_{label}")\n'
         f"  |> drop(columns: {strings(_unused(selection))})"
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from db_influx._flux import Query, Selection, Tags
     from db_influx._settings import InfluxSettings
     from db_influx._times import Instant, Length
+    from db_influx._windows import Windows
 
 __all__ = ["InfluxManager"]
 
@@ -213,10 +214,8 @@ class InfluxManager:
         if interval is None:
             queries = _flux.raw(selection, call.max_parallel)
         else:
-            window = _times.duration(interval, "interval")
-            queries = [
-                _flux.windows(selection, window, agg_func, tz=call.tz, label=label, create_empty=create_empty)
-            ]
+            cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
+            queries = _flux.windows(selection, cut, agg_func, label=label, create_empty=create_empty)
         answers = self._ask(queries, call, timeout)
         empty_text = interval is None or not create_empty
         return _wide(answers, selection.fields, call, empty_text=empty_text).release(call.into)
@@ -278,9 +277,9 @@ class InfluxManager:
 
         call = self._call(by=by, into=into, tz=tz)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
-        every = _times.duration(timestep, "timestep", unit=_MINUTE)
-        query = _flux.windows(selection, every, "last", tz=call.tz, label=label)
-        totals = _wide(self._ask([query], call, timeout), selection.fields, call)
+        cut = _windows(selection, _times.duration(timestep, "timestep", unit=_MINUTE), call.tz)
+        queries = _flux.windows(selection, cut, "last", label=label)
+        totals = _wide(self._ask(queries, call, timeout), selection.fields, call)
         return meter_differences(totals).release(call.into)
 
     def read_accumulated_value_in_seconds(
@@ -699,6 +698,12 @@ def _selection(
         start=start,
         stop=stop,
     )
+
+
+def _windows(selection: Selection, every: str, tz: str) -> Windows:
+    from db_influx._windows import Windows
+
+    return Windows(every, tz, selection.start, selection.stop)
 
 
 def _wide(

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["Instant", "Length", "duration", "instant", "time_literal", "time_range", "zone"]
+__all__ = ["UNITS", "Instant", "Length", "duration", "instant", "time_literal", "time_range", "zone"]
 
 Instant: TypeAlias = "datetime | timedelta | str"
 Length: TypeAlias = "timedelta | str | int | float"
@@ -24,7 +24,7 @@ _DAY = 86_400 * _SECOND
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"(?P<head>.+[T ]\d{2}:?\d{2}:?\d{2})[.,](?P<digits>[0-9]{1,9})(?P<zone>\D.*)?")
-_UNITS = {
+UNITS = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,
@@ -37,7 +37,8 @@ _UNITS = {
     "mo": 30 * _DAY,
     "y": 365 * _DAY,
 }
-_DURATION = re.compile(rf"(?:[1-9][0-9]{{0,18}}(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))}))+")
+_CALENDAR = ("mo", "y")
+_DURATION = re.compile(rf"(?:[1-9][0-9]{{0,18}}(?:{'|'.join(sorted(UNITS, key=len, reverse=True))}))+")
 
 # The range of InfluxDB's own timestamps.
 EARLIEST = -(2**63) + 2
@@ -144,7 +145,11 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
         nanos = _count(value, unit)
     elif _DURATION.fullmatch(value):
         parts = re.findall(r"(\d+)(\D+)", value)
-        if sum(int(number) * _UNITS[name] for number, name in parts) <= LATEST:
+        calendar = {name in _CALENDAR for _, name in parts}
+        if len(calendar) > 1:
+            message = f"`{argument}`: months and years can't be mixed with shorter units, as in {value!r}"
+            raise InvalidArgumentError(message, argument=argument)
+        if sum(int(number) * UNITS[name] for number, name in parts) <= LATEST:
             return value
     if not 0 < nanos <= LATEST:
         message = f"`{argument}` must be {accepted}, not {value!r}"

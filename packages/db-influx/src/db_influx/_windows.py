@@ -1,0 +1,253 @@
+"""Windows in local time, as ranges that the storage engine can cut by itself.
+
+InfluxDB cuts windows in the storage engine only where they are regular in UTC;
+given a location, it reads every point instead, which takes a hundred times as
+long. Between two changes of a zone's offset local windows *are* regular: their
+distance is `every`, and the offset shifts them. So a range is asked for in
+segments: one for each stretch between changes, and one for each window that a
+change lies in, such as a day of 23 or 25 hours, or that is a local month.
+
+Windows are cells of the local clock: hours from midnight, days, weeks from
+Monday, months. Where the clock is put back within a cell, both passes are one
+window; where it is put back by a whole cell, they are two.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from db_influx._times import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Segment", "Windows"]
+
+_SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+_WEEK = 7 * _DAY
+_MONDAY = 4 * _DAY  # the first one after the epoch
+_LONGEST_MONTH = 31 * _DAY
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = 1677, 2262
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a range whose windows are regular in UTC: a small value that can be pickled.
+
+    Attributes:
+        start: Nanoseconds since the epoch, included; cuts the first window.
+        stop: Nanoseconds since the epoch, excluded; cuts the last window.
+        every: Distance of the windows, a Flux duration.
+        offset: Nanoseconds by which they are shifted from those that begin at the epoch.
+    """
+
+    start: int
+    stop: int
+    every: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A time in which a zone keeps its offset."""
+
+    start: int
+    stop: int
+    offset: int
+
+
+class Windows:
+    """The windows of one length over a range, in the local time of a zone.
+
+    Args:
+        every: A Flux duration of months or of anything shorter, not of both.
+        tz: IANA name of the zone.
+        start: Nanoseconds since the epoch.
+        stop: Nanoseconds since the epoch, later than `start`.
+
+    Attributes:
+        every: As given.
+        tz: As given.
+    """
+
+    def __init__(self, every: str, tz: str, start: int, stop: int) -> None:
+        parts = [(int(number), unit) for number, unit in re.findall(r"(\d+)(\D+)", every)]
+        self.every = every
+        self.tz = tz
+        self._months = sum(number * {"mo": 1, "y": 12}.get(unit, 0) for number, unit in parts)
+        self._nanos = 0 if self._months else sum(number * UNITS[unit] for number, unit in parts)
+        self._origin = _MONDAY if self._nanos and self._nanos % _WEEK == 0 else 0
+        self._start, self._stop = start, stop
+        margin = 2 * (self._nanos or self._months * _LONGEST_MONTH) + 3 * _DAY
+        self._stretches = _stretches(tz, start - margin, stop + margin)
+        self._begins = [stretch.start for stretch in self._stretches]
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """The range in segments, in order of time."""
+        segments = []
+        at = self._start
+        while at < self._stop:
+            stretch = self._stretches[self._stretch_at(at)]
+            first, last = self._window(at)
+            if self._is_regular(stretch, first, last):
+                end = min(stretch.stop, self._stop)
+                begin_of_last, end_of_last = self._window(end - 1)
+                end = begin_of_last if end_of_last > stretch.stop else end
+                segments.append(Segment(at, end, self.every, self._offset(stretch)))
+            else:
+                end = min(last, self._stop)
+                segments.append(Segment(at, end, f"{last - first}ns", first % (last - first)))
+            at = end
+        return segments
+
+    def labels(self, label: str) -> array[int]:
+        """Give the start or the stop of every window, as `label` says, cut by the range."""
+        edges = array("q", self._edges())
+        return edges[:-1] if label == "start" else edges[1:]
+
+    @property
+    def longest(self) -> int:
+        """No window is longer than so many nanoseconds."""
+        irregular = (part.every for part in self.segments if part.every != self.every)
+        usual = self._nanos or self._months * _LONGEST_MONTH
+        return max([usual, *(int(every.removesuffix("ns")) for every in irregular)])
+
+    @property
+    def before(self) -> int:
+        """Start of the window before the first one."""
+        first, _ = self._window(self._start)
+        start, _ = self._window(first - 1)
+        return start
+
+    def _edges(self) -> Iterator[int]:
+        yield self._start
+        for segment in self.segments:
+            stretch = self._stretches[self._stretch_at(segment.start)]
+            if not self._is_regular(stretch, *self._window(segment.start)):
+                yield segment.stop
+            elif self._nanos:
+                _, first = self._cell(segment.start, stretch.offset)
+                yield from range(first, segment.stop, self._nanos)
+                yield segment.stop
+            else:
+                edge = segment.start
+                while edge < segment.stop:
+                    edge = min(self._cell(edge, stretch.offset)[1], segment.stop)
+                    yield edge
+
+    @property
+    def origin(self) -> int:
+        """Nanoseconds from local midnight of 1970-01-01 to the start of a window."""
+        return self._origin
+
+    def _is_regular(self, stretch: _Stretch, start: int, stop: int) -> bool:
+        """Whether a window is one that the storage engine cuts."""
+        # 2.9.1 loses points in months with a negative offset, so local ones are asked for one by one.
+        return stretch.start <= start and stop <= stretch.stop and not (self._months and stretch.offset)
+
+    def _offset(self, stretch: _Stretch) -> int:
+        return 0 if self._months else (self._origin - stretch.offset) % self._nanos
+
+    def _stretch_at(self, time: int) -> int:
+        return max(0, bisect_right(self._begins, time) - 1)
+
+    def _window(self, time: int) -> tuple[int, int]:
+        """Give start and stop of the window that holds a time, over any change of the zone's offset."""
+        place = left = right = self._stretch_at(time)
+        start, stop = self._within(place, time)
+        while left > 0 and start == self._stretches[left].start and self._is_one(left):
+            left -= 1
+            start, _ = self._within(left, self._stretches[left].stop - 1)
+        last = len(self._stretches) - 1
+        while right < last and stop == self._stretches[right].stop and self._is_one(right + 1):
+            right += 1
+            _, stop = self._within(right, self._stretches[right].start)
+        return start, stop
+
+    def _within(self, place: int, time: int) -> tuple[int, int]:
+        """Give the cell that holds a time, as far as its stretch goes."""
+        stretch = self._stretches[place]
+        start, stop = self._cell(time, stretch.offset)
+        return max(start, stretch.start), min(stop, stretch.stop)
+
+    def _is_one(self, place: int) -> bool:
+        """Whether the windows on both sides of a stretch's start are one."""
+        change = self._stretches[place].start
+        before, after = self._stretches[place - 1].offset, self._stretches[place].offset
+        _, end_before = self._cell(change - 1, before)
+        begin_after, _ = self._cell(change, after)
+        if end_before == change == begin_after:
+            return False
+        # The same cell of the local clock, not of UTC.
+        return end_before + before == self._cell(change, after)[1] + after
+
+    def _cell(self, time: int, offset: int) -> tuple[int, int]:
+        """Give start and stop of the cell of the local clock that holds a time, at one offset."""
+        local = time + offset
+        if self._nanos:
+            start = local - (local - self._origin) % self._nanos
+            return start - offset, start + self._nanos - offset
+        day = _EPOCH + timedelta(microseconds=local // 1_000)
+        month = (day.year - 1970) * 12 + day.month - 1
+        month -= month % self._months
+        return _month(month) - offset, _month(month + self._months) - offset
+
+
+def _month(number: int) -> int:
+    """Give the nanoseconds of the first day of a month, counted from January 1970."""
+    first = datetime(1970 + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return (first - _EPOCH) // timedelta(seconds=1) * _SECOND
+
+
+def _stretches(tz: str, start: int, stop: int) -> list[_Stretch]:
+    """Give the stretches that cover a range; the outer two go on beyond it."""
+    if tz == "UTC":
+        return [_Stretch(start, stop, 0)]
+    first, last = (min(max(_date(time).year, _FIRST_YEAR), _LAST_YEAR) for time in (start, stop))
+    changes = [change for year in range(first, last + 1) for change in _changes(tz, year)]
+    changes = [change for change in changes if start < change < stop]
+    edges = [start, *changes, stop]
+    return [_Stretch(begin, end, _utc_offset(ZoneInfo(tz), begin)) for begin, end in pairwise(edges)]
+
+
+@lru_cache(maxsize=1_024)
+def _changes(tz: str, year: int) -> list[int]:
+    """Give the instants of a year, in UTC, at which a zone changes its offset.
+
+    `zoneinfo` keeps them to itself, so they are looked for: day by day, then by halves.
+    """
+    zone = ZoneInfo(tz)
+    found = []
+    begin, end = _month((year - 1970) * 12), _month((year - 1969) * 12)
+    known = _utc_offset(zone, begin)
+    for midnight in range(begin + _DAY, end + 1, _DAY):
+        offset = _utc_offset(zone, midnight)
+        if offset != known:
+            low, high = (midnight - _DAY) // _SECOND, midnight // _SECOND
+            while high - low > 1:
+                middle = (low + high) // 2
+                same = _utc_offset(zone, middle * _SECOND) == known
+                low, high = (middle, high) if same else (low, middle)
+            found.append(high * _SECOND)
+        known = offset
+    return found
+
+
+def _utc_offset(zone: ZoneInfo, time: int) -> int:
+    offset = _date(time).astimezone(zone).utcoffset() or timedelta(0)
+    return offset // timedelta(microseconds=1) * 1_000
+
+
+def _date(time: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=time // 1_000)

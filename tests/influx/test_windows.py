@@ -1,0 +1,209 @@
+"""Windows in local time: against a naive twin that asks the clock at every step, and on the real server."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from db_core.errors import InvalidArgumentError
+from db_influx._windows import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Store
+
+SECOND = 1_000_000_000
+STEP = timedelta(minutes=15)  # every offset below is a multiple of it
+NANOS = 15 * 60 * SECOND
+# Zones with changes at midnight, of half an hour, of whole days, during Ramadan, and before some years.
+ZONES = [
+    "UTC",
+    "Europe/Lisbon",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Africa/Casablanca",
+    "Africa/Cairo",
+    "Pacific/Apia",
+    "America/Caracas",
+    "Asia/Pyongyang",
+    "Europe/Istanbul",
+    "America/Havana",
+]
+
+
+def day(local: datetime) -> Any:
+    """Give what tells a local day from others."""
+    return local.date()
+
+
+def week(local: datetime) -> Any:
+    """Give what tells a week from Monday from others."""
+    return local.date() - timedelta(days=local.weekday())
+
+
+def month(local: datetime) -> Any:
+    """Give what tells a month from others."""
+    return local.year, local.month
+
+
+def quarter(local: datetime) -> Any:
+    """Give what tells three months from others."""
+    return local.year, (local.month - 1) // 3
+
+
+def six_hours(local: datetime) -> Any:
+    """Give what tells a quarter of a day from others."""
+    return local.date(), local.hour // 6
+
+
+def half_hour(local: datetime) -> Any:
+    """Give what tells half an hour from others; one that is repeated is another."""
+    return local.date(), local.hour, local.minute // 30, local.utcoffset()
+
+
+CELLS: dict[str, Callable[[datetime], Any]] = {
+    "1d": day,
+    "24h": day,
+    "1w": week,
+    "7d": week,
+    "1mo": month,
+    "3mo": quarter,
+    "6h": six_hours,
+    "30m": half_hour,
+}
+
+
+def edges(every: str, tz: str, start: datetime, stop: datetime) -> list[int]:
+    """Give the edges of all windows: the naive twin."""
+    zone = ZoneInfo(tz)
+    moments = [start + STEP * step for step in range((stop - start) // STEP)]
+    groups = groupby(moments, key=lambda moment: CELLS[every](moment.astimezone(zone)))
+    return [nanoseconds(next(group)) for _, group in groups] + [nanoseconds(stop)]
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Count from the epoch."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1) * SECOND
+
+
+@pytest.mark.parametrize("every", CELLS)
+@settings(deadline=None, max_examples=60)
+@given(
+    tz=st.sampled_from(ZONES),
+    start=st.datetimes(datetime(2005, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - made aware below
+    days=st.integers(1, 120),
+)
+@example(tz="Pacific/Apia", start=datetime(2011, 12, 20), days=30)  # noqa: DTZ001
+@example(tz="America/Sao_Paulo", start=datetime(2018, 2, 10), days=300)  # noqa: DTZ001
+@example(tz="Australia/Lord_Howe", start=datetime(2026, 4, 1), days=10)  # noqa: DTZ001
+@example(tz="Africa/Casablanca", start=datetime(2026, 1, 5), days=120)  # noqa: DTZ001
+def test_windows_are_the_cells_of_the_local_clock(every: str, tz: str, start: datetime, days: int) -> None:
+    """Whatever the zone does in between; what the range cuts keeps the range's edge."""
+    begin = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0, tzinfo=UTC)
+    end = begin + timedelta(days=days, hours=5)
+    windows = Windows(every, tz, nanoseconds(begin), nanoseconds(end))
+
+    expected = edges(every, tz, begin, end)
+
+    assert expected[:-1] == windows.labels("start").tolist()
+    assert expected[1:] == windows.labels("stop").tolist()
+    assert windows.longest >= max(b - a for a, b in pairwise(expected))
+    assert windows.before in edges(every, tz, begin - timedelta(days=190), begin)
+
+
+@given(
+    tz=st.sampled_from(ZONES),
+    every=st.sampled_from([*CELLS, "2d", "5h", "7m", "2w", "1y", "17s", "1h30m"]),
+    start=st.integers(0, 1_700_000_000_000_000_000),
+    length=st.integers(1, 400 * 86_400 * SECOND),
+)
+@settings(deadline=None, max_examples=200)
+def test_segments_are_the_range_cut(tz: str, every: str, start: int, length: int) -> None:
+    """Without a gap or an overlap, and each small enough to be sent elsewhere."""
+    segments = Windows(every, tz, start, start + length).segments
+
+    assert start == segments[0].start
+    assert start + length == segments[-1].stop
+    assert all(one.stop == two.start for one, two in pairwise(segments))
+    assert all(part.start < part.stop for part in segments)
+    assert segments == pickle.loads(pickle.dumps(segments))
+
+
+@pytest.mark.parametrize("label", ["start", "stop"])
+@pytest.mark.parametrize("every", ["1d", "1w", "1mo", "6h", "30m"])
+@pytest.mark.parametrize(
+    ("tz", "start"),
+    [
+        ("Europe/Lisbon", datetime(2026, 10, 20, 1, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 25, tzinfo=UTC)),
+        ("America/Sao_Paulo", datetime(2018, 10, 28, 7, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 1, 20, 18, tzinfo=UTC)),
+        ("UTC", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("UTC", datetime(2026, 2, 27, 23, tzinfo=UTC)),
+    ],
+)
+def test_the_server_cuts_the_same_windows(
+    manager: InfluxManager, store: Store, msname: str, tz: str, start: datetime, every: str, label: str
+) -> None:
+    """A point every 15 minutes, counted by window."""
+    stop = start + timedelta(days=20)
+    store.write(*(f"{msname} v=1 {at}" for at in range(nanoseconds(start), nanoseconds(stop), NANOS)))
+
+    got = manager.read(
+        start,
+        stop,
+        msname,
+        "v",
+        store.name,
+        interval=every,
+        agg_func="count",
+        tz=tz,
+        label=label,  # type: ignore[arg-type]
+    )
+
+    cuts = edges(every, tz, start, stop)
+    labels = cuts[:-1] if label == "start" else cuts[1:]
+    counts = [(b - a) // NANOS for a, b in pairwise(cuts)]
+    index = pd.DatetimeIndex(pd.to_datetime(labels, utc=True), name="time").as_unit("ns").tz_convert(tz)
+    pd.testing.assert_frame_equal(pd.DataFrame({"v": counts}, index=index), got, check_freq=False)
+
+
+@pytest.mark.parametrize("every", ["1d", "1w"])
+def test_empty_windows_are_there_for_each_series_over_a_change_of_offset(
+    manager: InfluxManager, store: Store, msname: str, every: str
+) -> None:
+    """Also for a series without a point before the change."""
+    start, stop = datetime(2026, 10, 19, 23, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
+    store.write(
+        f"{msname},k=a v=1 {nanoseconds(start)}", f"{msname},k=b v=2 {nanoseconds(stop - timedelta(hours=1))}"
+    )
+
+    got = manager.read(
+        start, stop, msname, "v", store.name, interval=every, tz="Europe/Lisbon", create_empty=True
+    )
+
+    labels = edges(every, "Europe/Lisbon", start, stop)[1:]
+    empty = [None] * (len(labels) - 1)
+    assert labels * 2 == [moment.value for moment in got.index.get_level_values("time")]
+    assert [1.0, *empty, *empty, 2.0] == [None if value != value else value for value in got["v"]]  # noqa: PLR0124
+
+
+@pytest.mark.parametrize("every", ["1mo1d", "1y1h"])
+def test_months_do_not_mix_with_shorter_units(manager: InfluxManager, every: str) -> None:
+    """What a window would be is anyone's guess, the server's too."""
+    with pytest.raises(InvalidArgumentError, match="mixed"):
+        manager.read("2026-01-01", "2026-02-01", "m", "v", "b", interval=every)
