@@ -24,6 +24,10 @@ class Sent:
         self.bodies: list[bytes] = []
         self.parallel = 0
 
+    def call(self, **options: Any) -> Any:
+        """Pass a call on."""
+        return self._transport.call(**options)
+
     def query(self, query: Any, **options: Any) -> Iterator[bytes]:
         """Pass a query on."""
         self.queries.append(query)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv
+from db_influx._call import Again
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
+    from db_influx._call import Call
     from db_influx._flux import Query
     from db_influx._transport import Transport
 
@@ -26,40 +26,63 @@ def fetch(
 ) -> list[Answer]:
     """Ask all queries, at most `max_parallel` at once, and decode their answers as they arrive.
 
-    All answers, or the first error; then the other transfers are stopped.
+    All answers, or the first error; then, as on Ctrl-C, the other transfers are stopped. A query whose
+    answer breaks off is asked again, whole.
     """
-    stop = threading.Event()
-    if len(queries) == 1:
-        return [_answer(transport, queries[0], timeout, stop)]
-    pool = ThreadPoolExecutor(min(max_parallel, len(queries)), thread_name_prefix="db-influx")
-    try:
-        pending = [pool.submit(_answer, transport, query, timeout, stop) for query in queries]
-        done, _ = wait(pending, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        return [future.result() for future in pending]
-    finally:
-        # Also on Ctrl-C: a transfer sees this at its next chunk.
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+    with transport.call() as call:
+        if len(queries) == 1:
+            return [_answer(transport, queries[0], timeout, call)]
+        pool = ThreadPoolExecutor(min(max_parallel, len(queries)), thread_name_prefix="db-influx")
+        try:
+            pending = [pool.submit(_answer, transport, query, timeout, call) for query in queries]
+            done, _ = wait(pending, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            return [future.result() for future in pending]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def fetch_at_most(
     transport: Transport, query: Query, rows: int | None, *, timeout: float | None
 ) -> Answer | None:
     """Ask a query; None, and the transfer stopped, once its answer has more rows than that."""
-    with closing(transport.query(query, timeout=timeout)) as chunks:
-        return decode(chunks) if rows is None else decode_at_most(chunks, rows)
+
+    def ask() -> Answer | None:
+        with closing(transport.query(query, timeout=timeout, call=call)) as chunks:
+            return decode(chunks) if rows is None else decode_at_most(chunks, rows)
+
+    with transport.call() as call:
+        return call.attempt(ask)
 
 
 def fetch_batches(
     transport: Transport, query: Query, batch_rows: int, *, timeout: float | None
 ) -> Generator[Frame]:
-    """Ask a query and yield its answer in frames; closing the iterator stops the transfer."""
-    with closing(transport.query(query, timeout=timeout)) as chunks:
-        yield from iter_annotated_csv(chunks, batch_rows=batch_rows)
+    """Ask a query and yield its answer in frames; closing the iterator stops the transfer.
+
+    It is asked again only before the first frame, and has no deadline, as the caller's time counts too.
+    """
+
+    def begin() -> tuple[Generator[bytes], Iterator[Frame], Frame | None]:
+        chunks = transport.query(query, timeout=timeout, call=call)
+        frames = iter_annotated_csv(chunks, batch_rows=batch_rows)
+        return chunks, frames, next(frames, None)
+
+    with transport.call(endless=True) as call:
+        chunks, frames, first = call.attempt(begin)
+        with closing(chunks):
+            if first is not None:
+                yield first
+            try:
+                yield from frames
+            except Again as again:
+                raise again.error from again.error.__cause__
 
 
-def _answer(transport: Transport, query: Query, timeout: float | None, stop: threading.Event) -> Answer:
-    with closing(transport.query(query, timeout=timeout)) as chunks:
-        return decode(takewhile(lambda _: not stop.is_set(), chunks))
+def _answer(transport: Transport, query: Query, timeout: float | None, call: Call) -> Answer:
+    def ask() -> Answer:
+        with closing(transport.query(query, timeout=timeout, call=call)) as chunks:
+            return decode(chunks)
+
+    return call.attempt(ask)

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from db_core.errors import DatabaseError, WriteError
@@ -92,6 +93,8 @@ class InfluxManager:
         token: str | None = None,
         *,
         timeout: float = 60.0,
+        connect_timeout: float = 10.0,
+        deadline: float | None = 3_600.0,
         retries: int = 3,
         max_parallel: int = 4,
         gzip: bool = False,
@@ -108,8 +111,12 @@ class InfluxManager:
             org: Name or ID of the organization; else ``INFLUXDB_ORG``.
             token: API token; else ``INFLUXDB_TOKEN``.
             timeout: Seconds the server may be silent, per attempt.
-            retries: How often a request is repeated that did not reach the server, or that it
-                answered with 429, 502, 503 or 504.
+            connect_timeout: Seconds a connection may take to be made.
+            deadline: Seconds a call may take, retries included; None is without end. It does not hold
+                for `query_batches`, and for `read_batches` for each slice.
+            retries: How often a request is repeated whose connection failed or broke, or that was
+                answered with 429, 502, 503 or 504. Then the server's Retry-After is kept to. Writing
+                again changes nothing, as every point carries its time.
             max_parallel: How many slices of a long read are fetched at once; 1 asks for no slices.
             gzip: Compress what is sent and received; worth it for far servers.
             into: Kind of the frames given, unless a call says otherwise.
@@ -127,6 +134,8 @@ class InfluxManager:
         self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
         self._connection = Connection(
             timeout=_checks.positive(timeout, "timeout"),
+            connect_timeout=_checks.positive(connect_timeout, "connect_timeout"),
+            deadline=None if deadline is None else _checks.positive(deadline, "deadline"),
             retries=_checks.count(retries, "retries"),
             gzip=_checks.flag(gzip, "gzip"),
             verify=_checks.flag(verify, "verify"),
@@ -566,10 +575,10 @@ class InfluxManager:
         silence = _checks.timeout(timeout)
         lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
         sent = 0
-        with closing(bodies(lines)) as made:
+        with self._transport.call() as call, closing(bodies(lines)) as made:
             for body, points in made:
                 try:
-                    self._transport.write(bucket, body, timeout=silence)
+                    call.attempt(partial(self._transport.write, bucket, body, timeout=silence, call=call))
                 except WriteError as error:
                     lost = dropped(error)
                     error.accepted = None if lost is None else sent + points - lost

@@ -1,7 +1,8 @@
-"""HTTP to InfluxDB: the only code here that opens sockets or waits.
+"""HTTP to InfluxDB: the only code here that opens sockets.
 
-It takes ready requests, gives bytes, and turns every failure into an error of
-`db_core.errors`. Nothing in it knows Flux, annotated CSV or frames.
+It takes ready requests, tries each once, gives bytes, and turns every failure
+into an error of `db_core.errors`, or into `Again` where another attempt may
+help. Nothing in it knows Flux, annotated CSV or frames.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.retry import Retry
 
 from db_core.errors import (
     AuthenticationError,
@@ -27,8 +31,10 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
+from db_influx._call import Again, Call, taken_up
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Generator
 
     from db_influx._flux import Query
@@ -38,8 +44,6 @@ __all__ = ["Connection", "Transport"]
 
 _CHUNK = 1 << 17
 _RETRIED = (429, 502, 503, 504)
-_CONNECT_SECONDS = 10.0
-_BACKOFF_SECONDS = 0.25
 _POOL = 16
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
@@ -52,7 +56,9 @@ class Connection:
 
     Attributes:
         timeout: Seconds the server may be silent, per attempt.
-        retries: How often a request is repeated that did not reach the server, or that it answered
+        connect_timeout: Seconds a connection may take to be made.
+        deadline: Seconds a call may take, retries included; None is without end.
+        retries: How often a request is repeated whose connection failed or broke, or that was answered
             with 429, 502, 503 or 504.
         gzip: Compress what is sent and received.
         verify: Check the server's certificate.
@@ -61,6 +67,8 @@ class Connection:
     """
 
     timeout: float = 60.0
+    connect_timeout: float = 10.0
+    deadline: float | None = 3_600.0
     retries: int = 3
     gzip: bool = False
     verify: bool = True
@@ -73,6 +81,40 @@ class Connection:
         if self.client_cert is None or isinstance(self.client_cert, str):
             return self.client_cert, None
         return self.client_cert
+
+
+class _Watched:
+    """A connection that the call it works for can shut down."""
+
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._tell()
+
+    def putrequest(self, *arguments: Any, **options: Any) -> None:
+        self._tell()  # of a connection that is kept from a request before
+        super().putrequest(*arguments, **options)  # type: ignore[misc]
+
+    def _tell(self) -> None:
+        if self.sock is not None:
+            taken_up(self.sock)
+
+
+class _Http(_Watched, HTTPConnection):
+    pass
+
+
+class _Https(_Watched, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
 
 
 class Transport:
@@ -89,22 +131,37 @@ class Transport:
             cert_file=cert,
             key_file=key,
         )
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def call(self, *, endless: bool = False) -> Call:
+        """Give a new call, with the retries and, unless it is endless, the deadline of the settings."""
+        return Call(self._connection.retries, None if endless else self._connection.deadline)
 
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.clear()
 
-    def query(self, query: Query, *, timeout: float | None = None) -> Generator[bytes]:
+    def query(
+        self, query: Query, *, timeout: float | None = None, call: Call | None = None
+    ) -> Generator[bytes]:
         """Send a query and yield its answer as it arrives.
 
         Closing the iterator early closes the connection, which stops the transfer.
+
+        Args:
+            query: What is asked.
+            timeout: Seconds the server may be silent; None is the settings'.
+            call: What the request is part of; it can shut the connection down.
+
+        Raises:
+            Again: Another attempt may help.
         """
         headers = {
             "Accept": "application/csv",
             "Accept-Encoding": "gzip" if self._connection.gzip else "identity",
             "Content-Type": "application/json",
         }
-        with closing(self._send("query", {}, query.body(), headers, timeout)) as response:
+        with self._answer("query", {}, query.body(), headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError)
             try:
@@ -117,23 +174,46 @@ class Transport:
                 raise OperationTimeoutError(message) from error
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 message = f"the answer was cut off: {_reason(error)}"
-                raise IncompleteResultError(message) from error
+                raise _again(IncompleteResultError(message), error) from error
 
-    def write(self, bucket: str, body: bytes, *, timeout: float | None = None) -> None:
+    def write(
+        self, bucket: str, body: bytes, *, timeout: float | None = None, call: Call | None = None
+    ) -> None:
         """Send line protocol with nanoseconds; returns when the server has accepted every point.
 
         Raises:
             WriteError: The server refused some or all points.
+            Again: Another attempt may help; it does no harm, as every point carries its time.
         """
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self._connection.gzip:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
         parameters = {"bucket": bucket, "precision": "ns"}
-        with closing(self._send("write", parameters, body, headers, timeout)) as response:
+        with self._answer("write", parameters, body, headers, timeout, call) as response:
             if response.status != HTTPStatus.NO_CONTENT:
                 raise _refusal(response, WriteError)
             response.drain_conn()
+
+    @contextmanager
+    def _answer(
+        self,
+        endpoint: str,
+        parameters: dict[str, str],
+        body: bytes,
+        headers: dict[str, str],
+        timeout: float | None,
+        call: Call | None,
+    ) -> Generator[urllib3.BaseHTTPResponse]:
+        call = call or Call()
+        connections: set[socket.socket] = set()
+        try:
+            with call.connecting(connections):
+                response = self._send(endpoint, parameters, body, headers, timeout, call.remaining)
+            with closing(response):
+                yield response
+        finally:
+            call.release(connections)
 
     def _send(
         self,
@@ -142,11 +222,13 @@ class Transport:
         body: bytes,
         headers: dict[str, str],
         timeout: float | None,
+        remaining: float | None,
     ) -> urllib3.BaseHTTPResponse:
-        address = (
-            f"{self._settings.url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
-        )
+        url = self._settings.url
+        address = f"{url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
         silence = self._connection.timeout if timeout is None else timeout
+        # urllib3 takes no 0; a call that is over shuts its connections down anyway.
+        longest = silence if remaining is None else max(0.001, min(silence, remaining))
         try:
             return self._pool.request(
                 "POST",
@@ -156,27 +238,25 @@ class Transport:
                 preload_content=False,
                 # A redirect could carry the token to another host.
                 redirect=False,
-                timeout=urllib3.Timeout(connect=min(silence, _CONNECT_SECONDS), read=silence),
-                retries=urllib3.Retry(
-                    total=self._connection.retries,
-                    read=0,
-                    redirect=0,
-                    allowed_methods=None,
-                    status_forcelist=_RETRIED,
-                    raise_on_status=False,
-                    backoff_factor=_BACKOFF_SECONDS,
-                    backoff_jitter=_BACKOFF_SECONDS,
-                ),
+                timeout=urllib3.Timeout(connect=min(longest, self._connection.connect_timeout), read=longest),
+                retries=False,
             )
+        except urllib3.exceptions.NewConnectionError as error:  # counts as a timeout in urllib3's tree
+            raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
+        except urllib3.exceptions.ConnectTimeoutError as error:
+            message = f"{url} did not answer in time: {_reason(error)}"
+            raise _again(OperationTimeoutError(message), error) from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise OperationTimeoutError(f"{url} did not answer in time: {_reason(error)}") from error
+        except urllib3.exceptions.ProtocolError as error:
+            raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
-            cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
-            # A refused connection counts as a timeout in urllib3's tree.
-            refused = isinstance(cause, urllib3.exceptions.NewConnectionError)
-            if isinstance(cause, urllib3.exceptions.TimeoutError) and not refused:
-                message = f"{self._settings.url} did not answer in time: {_reason(cause)}"
-                raise OperationTimeoutError(message) from error
-            message = f"{self._settings.url} can't be reached: {_reason(cause)}"
-            raise ConnectionFailedError(message) from error
+            raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
+
+
+def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:
+    error.__cause__ = cause
+    return Again(error, after)
 
 
 def _reason(error: BaseException | None) -> str:
@@ -184,8 +264,19 @@ def _reason(error: BaseException | None) -> str:
     return re.sub(r"^\w+\([^)]*\): ", "", str(error)) or type(error).__name__
 
 
-def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> DatabaseError:
+def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> Exception:
     """The error for an answer that is not the expected one; reads its body."""
+    error = _refused(response, kind)
+    if response.status not in _RETRIED:
+        return error
+    after = None
+    if said := response.headers.get("Retry-After"):
+        with suppress(urllib3.exceptions.InvalidHeader):
+            after = Retry().parse_retry_after(said)
+    return Again(error, after)
+
+
+def _refused(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> DatabaseError:
     try:
         text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
         response.drain_conn()

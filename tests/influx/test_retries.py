@@ -1,0 +1,344 @@
+"""Attempts, deadlines and what is stopped: against peers that fail as a real server won't on demand."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from db_core.errors import (
+    ConnectionFailedError,
+    DatabaseError,
+    IncompleteResultError,
+    OperationTimeoutError,
+    QueryError,
+)
+from db_influx._call import Again, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from db_influx import InfluxManager
+
+    Turn = Callable[[socket.socket], None]
+
+PATIENCE = 60  # seconds; nothing waits so long unless it fails
+SPAN = ("2026-01-01", "2026-01-05")
+FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n"
+ROWS = (
+    b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
+    b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
+    b",,0,2026-01-01T00:00:00Z,1.5\r\n,,0,2026-01-01T00:00:01Z,2.5\r\n"
+)
+WHOLE = ROWS + b"\r\n"
+EMPTY = b"\r\n"
+
+
+class Scripted:
+    """A peer that takes its turns connection by connection, and then the last one for ever."""
+
+    def __init__(self, turns: tuple[Turn, ...]) -> None:
+        self._turns = turns
+        self._lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.requests: list[bytes] = []
+        self.closed = threading.Semaphore(0)  # how many connections the other side has closed
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def close(self) -> None:
+        """Stop, and wait for every turn to end."""
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        for number in range(1_000):
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            turn = self._turns[min(number, len(self._turns) - 1)]
+            thread = threading.Thread(target=self._take, args=(turn, connection))
+            self._threads.append(thread)
+            thread.start()
+
+    def _take(self, turn: Turn, connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(PATIENCE)
+            with suppress(OSError):
+                request = read_request(connection)
+                with self._lock:
+                    self.requests.append(request)
+                turn(connection)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65_536):
+                    pass
+            self.closed.release()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Read one request whole; b"" if there is none."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        piece = connection.recv(65_536)
+        if not piece:
+            return got
+        got += piece
+    head, _, body = got.partition(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    while len(body) < int(length.split(b":")[1]):
+        body += connection.recv(65_536)
+    return head + b"\r\n\r\n" + body
+
+
+def says(body: bytes, head: bytes = HEAD) -> Turn:
+    """Answer, and close."""
+    return lambda connection: connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def says_until_it_closes(body: bytes) -> Turn:
+    """Answer without a length, so that HTTP ends well wherever it is cut."""
+    return lambda connection: connection.sendall(HEAD + b"\r\n" + body)
+
+
+def breaks_off(connection: socket.socket) -> None:
+    """Answer less than was promised."""
+    connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE[:-40])
+
+
+def resets(connection: socket.socket) -> None:
+    """Say nothing, and reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def hangs_up(_: socket.socket) -> None:
+    """Say nothing, and close."""
+
+
+def is_silent(connection: socket.socket) -> None:
+    """Say nothing until the other side closes."""
+    while connection.recv(65_536):
+        pass
+
+
+def drips(connection: socket.socket) -> None:
+    """Answer byte by byte, too slowly to ever end and too fast to be silent."""
+    connection.sendall(HEAD + b"\r\n")
+    stopped = threading.Event()
+    while not stopped.wait(0.02):
+        connection.sendall(b"#")
+
+
+def done(connection: socket.socket) -> None:
+    """Accept a write."""
+    connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    """Give a function that starts a peer with these turns."""
+    with ExitStack() as at_end:
+
+        def start(*turns: Turn) -> Scripted:
+            peer = Scripted(turns)
+            at_end.callback(peer.close)
+            return peer
+
+        yield start
+
+
+@pytest.fixture
+def call(make_manager: Callable[..., InfluxManager]) -> Callable[..., InfluxManager]:
+    """Give a function that makes a manager on a peer."""
+
+    def make(peer: Scripted, **options: Any) -> InfluxManager:
+        return make_manager(url=peer.url, token="t", org="o", **options)
+
+    return make
+
+
+BROKEN = {
+    "broken off": breaks_off,
+    "reset": resets,
+    "hung up": hangs_up,
+    "cut in a row": says_until_it_closes(ROWS[:-9]),
+    "cut at a row's end": says_until_it_closes(ROWS),
+    "cut before its first row": says_until_it_closes(b""),
+}
+
+
+@pytest.mark.parametrize("turn", BROKEN.values(), ids=BROKEN)
+def test_a_broken_answer_is_asked_for_again(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], turn: Turn
+) -> None:
+    """The whole of it, so no row comes twice; without retries it is an error."""
+    peer = scripted(turn, says(WHOLE))
+    assert [1.5, 2.5] == call(peer).query("any")["_value"].tolist()
+    assert peer.requests[0] == peer.requests[1]
+
+    with pytest.raises((IncompleteResultError, ConnectionFailedError)):
+        call(scripted(turn), retries=0).query("any")
+
+
+def test_one_slice_of_several_is_asked_for_again(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """Two slices give two rows each, whichever broke at first."""
+    peer = scripted(breaks_off, says(WHOLE), says(WHOLE.replace(b"01-01T", b"01-03T")), says(EMPTY))
+
+    got = call(peer).read(*SPAN, "m", "v", "b", interval=None, max_parallel=2)
+
+    assert 3 == len(peer.requests)
+    assert [1.5, 2.5] * 2 == got["v"].tolist()
+
+
+def test_batches_are_asked_for_again_before_the_first(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """Later the rows given would come twice: it is an error."""
+    peer = scripted(hangs_up, says(WHOLE))
+    assert [1, 1] == [len(batch) for batch in call(peer).query_batches("any", batch_rows=1)]
+
+    long = WHOLE[:-2] + ROWS[-30:] * 30_000
+    peer = scripted(says_until_it_closes(long))
+    given = []
+    with pytest.raises(IncompleteResultError):
+        given.extend(call(peer).query_batches("any", batch_rows=1_000))
+    assert 1 == len(peer.requests)
+
+
+@pytest.mark.parametrize("turn", [resets, hangs_up], ids=["reset", "hung up"])
+def test_a_write_is_sent_again(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], turn: Turn
+) -> None:
+    """The same points, which changes nothing if they had landed."""
+    peer = scripted(turn, done)
+
+    call(peer).synchronous_write("b", FRAME, "m")
+
+    assert peer.requests[0] == peer.requests[1]
+    with pytest.raises(ConnectionFailedError):
+        call(scripted(turn), retries=0).synchronous_write("b", FRAME, "m")
+
+
+def test_a_kept_connection_that_was_closed_is_no_error(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """A server may close an idle connection just when it is used again."""
+
+    def keeps_open_and_hangs_up_on_the_next(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
+        read_request(connection)
+
+    manager = call(scripted(keeps_open_and_hangs_up_on_the_next, says(WHOLE)))
+
+    assert [2, 2] == [len(manager.query("any")) for _ in range(2)]
+
+
+def test_attempts_run_out(scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]) -> None:
+    """Two retries are three attempts; the last one's error is raised, with its cause."""
+    peer = scripted(hangs_up)
+
+    with pytest.raises(ConnectionFailedError) as caught:
+        call(peer, retries=2).query("any")
+
+    assert 3 == len(peer.requests)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("said", ["3600", "Wed, 21 Oct 2465 07:28:00 GMT"])
+def test_a_server_that_asks_for_more_time_than_there_is(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], said: str
+) -> None:
+    """Its own error at once, instead of a wait for nothing."""
+    head = f"HTTP/1.1 429 Too Many\r\nRetry-After: {said}\r\nConnection: close\r\n".encode()
+    peer = scripted(says(b'{"code":"too many requests","message":"later"}', head))
+
+    with pytest.raises(QueryError, match="later"):
+        call(peer, deadline=PATIENCE).query("any")
+
+    assert 1 == len(peer.requests)
+
+
+@pytest.mark.parametrize("turn", [drips, is_silent], ids=["dripping", "silent"])
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_a_call_ends_with_its_deadline(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], turn: Turn, parallel: int
+) -> None:
+    """Whatever the server does; and its connections end with it."""
+    peer = scripted(turn)
+
+    with pytest.raises(OperationTimeoutError):
+        call(peer, deadline=0.5, timeout=PATIENCE).read(
+            *SPAN, "m", "v", "b", interval=None, max_parallel=parallel
+        )
+
+    for _ in range(parallel):
+        assert peer.closed.acquire(timeout=PATIENCE)
+
+
+def test_a_write_ends_with_its_deadline(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """A server that takes points and never says so."""
+    with pytest.raises(OperationTimeoutError):
+        call(scripted(is_silent), deadline=0.5, timeout=PATIENCE).synchronous_write("b", FRAME, "m")
+
+
+def test_an_error_in_one_slice_stops_the_others(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """At once, though they are silent; no thread stays behind."""
+    before = set(threading.enumerate())
+    refused = b'{"code":"invalid","message":"no such thing"}'
+    peer = scripted(is_silent, is_silent, is_silent, says(refused, HEAD.replace(b"200 OK", b"400 Bad")))
+
+    with pytest.raises(QueryError, match="no such thing"):
+        call(peer, timeout=10 * PATIENCE, deadline=None).read(*SPAN, "m", "v", "b", interval=None)
+
+    for _ in range(4):
+        assert peer.closed.acquire(timeout=PATIENCE)
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("db-influx"):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+def test_pauses_are_cut_short_when_the_call_ends() -> None:
+    """A thread that waits for its next attempt is not waited for."""
+    call = Call(retries=5)
+    begun = threading.Event()
+    failed: list[DatabaseError] = []
+
+    def job() -> None:
+        begun.set()
+        raise Again(QueryError("busy"), after=10 * PATIENCE)
+
+    def run() -> None:
+        try:
+            call.attempt(job)
+        except QueryError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    call.cancel()
+    thread.join(PATIENCE)
+
+    assert 1 == len(failed)
