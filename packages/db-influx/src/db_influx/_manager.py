@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from db_core.errors import DatabaseError, WriteError
 from db_influx import _checks, _flux, _times
-from db_influx._transport import Connection, Transport, dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from db_influx._flux import Query, Selection, Tags
     from db_influx._settings import InfluxSettings
     from db_influx._times import Instant, Length
+    from db_influx._transport import Connection
     from db_influx._windows import Windows
 
 __all__ = ["InfluxManager"]
@@ -128,8 +128,10 @@ class InfluxManager:
         Raises:
             ConfigurationError: A setting is missing or malformed; names argument and variable.
         """
+        # Imported here, so that `import db_influx` loads neither pydantic nor urllib3.
         from db_core.settings import load
         from db_influx._settings import InfluxSettings
+        from db_influx._transport import Connection
 
         self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
         self._connection = Connection(
@@ -150,6 +152,8 @@ class InfluxManager:
         self._open()
 
     def _open(self) -> None:
+        from db_influx._transport import Transport
+
         self._transport = Transport(self._settings, self._connection)
         self._client: InfluxDBClient | None = None
         self._client_lock = threading.Lock()
@@ -570,6 +574,7 @@ class InfluxManager:
             WriteError: The server refused some points.
         """
         from db_influx._points import bodies, encode
+        from db_influx._transport import dropped
 
         _checks.text(bucket, "bucket")
         silence = _checks.timeout(timeout)
