@@ -1,0 +1,87 @@
+//! A field's one type over all its pieces, and their values cast to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, LargeStringArray};
+use arrow_schema::DataType;
+
+use crate::error::{ErrorKind, Result};
+use crate::pieces::{Piece, Pieces, series_name};
+use crate::unify::{cast, type_name, unify};
+
+/// What an empty string value means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyText {
+    /// Null: the server wrote an absent value.
+    Null,
+    /// The empty string: points as stored always have a value.
+    Empty,
+}
+
+/// A field's unified type and its pieces' values cast to it.
+pub(crate) struct FieldColumn {
+    pub(crate) kind: DataType,
+    /// Values of the field's pieces.
+    pub(crate) arrays: Vec<ArrayRef>,
+    /// Index into `arrays`, by piece of all answers.
+    pub(crate) source: HashMap<usize, usize>,
+}
+
+/// One column per field; `kinds` are types that fields have elsewhere.
+pub(crate) fn columns(
+    found: &Pieces<'_>,
+    fields: &[&str],
+    kinds: &[(String, DataType)],
+    empty_text: EmptyText,
+) -> Result<Vec<FieldColumn>> {
+    let mut columns: Vec<FieldColumn> = Vec::with_capacity(fields.len());
+    for field in fields {
+        let pieces: Vec<(usize, &Piece<'_>)> =
+            found.list.iter().enumerate().filter(|(_, piece)| piece.field == *field).collect();
+        let elsewhere = kinds.iter().find(|(name, _)| name == field).map(|(_, kind)| kind);
+        let Some((_, first)) = pieces.first() else {
+            let kind = elsewhere.unwrap_or(&DataType::Float64).clone();
+            columns.push(FieldColumn { kind, arrays: Vec::new(), source: HashMap::new() });
+            continue;
+        };
+        let conflict = |other: &Piece<'_>, why: &str| ErrorKind::Conflict {
+            column: (*field).to_owned(),
+            detail: format!(
+                "{} in series {} and {} in series {} do not unify{why}",
+                type_name(first.values.data_type()),
+                series_name(found, first.series),
+                type_name(other.values.data_type()),
+                series_name(found, other.series),
+            ),
+        };
+        let mut kind = first.values.data_type().clone();
+        for (_, piece) in &pieces {
+            kind = unify(&kind, piece.values.data_type()).ok_or_else(|| conflict(piece, ""))?;
+        }
+        kind = elsewhere.and_then(|elsewhere| unify(&kind, elsewhere)).unwrap_or(kind);
+        let other = pieces.iter().find(|(_, piece)| piece.values.data_type() != first.values.data_type());
+        let mut arrays = Vec::with_capacity(pieces.len());
+        let mut source = HashMap::with_capacity(pieces.len());
+        for (index, piece) in &pieces {
+            let array = cast(&piece.values, &kind)
+                .map_err(|why| conflict(other.map_or(piece, |(_, other)| other), &format!(": {why}")))?;
+            source.insert(*index, arrays.len());
+            arrays.push(if empty_text == EmptyText::Empty { without_null_text(array) } else { array });
+        }
+        columns.push(FieldColumn { kind, arrays, source });
+    }
+    Ok(columns)
+}
+
+/// A string column whose nulls read as empty strings; other columns as they are.
+fn without_null_text(array: ArrayRef) -> ArrayRef {
+    match array.as_string_opt::<i64>() {
+        Some(texts) if texts.null_count() > 0 => {
+            let (offsets, bytes, _) = texts.clone().into_parts();
+            Arc::new(LargeStringArray::new(offsets, bytes, None))
+        }
+        _ => array,
+    }
+}

@@ -1,0 +1,163 @@
+//! What a read gives, by field and series: the pieces that a pivot puts side by side.
+//!
+//! A table of a read is one field of one series: a piece. Series are numbered
+//! by their tags over all answers, so that answers of several queries about the
+//! same series can be put together.
+
+use std::collections::{BTreeSet, HashMap};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampNanosecondType};
+use arrow_array::{Array, ArrayRef};
+
+use crate::decoder::{Answer, Group, Table};
+use crate::error::{Error, Result};
+
+/// One field of one series in one table.
+pub(crate) struct Piece<'a> {
+    pub(crate) series: usize,
+    pub(crate) field: &'a str,
+    pub(crate) times: Times<'a>,
+    pub(crate) values: ArrayRef,
+}
+
+/// Times of a piece.
+#[derive(Clone, Copy)]
+pub(crate) enum Times<'a> {
+    /// As the table gives them.
+    Read(&'a [i64]),
+    /// An aggregate over the whole range has none: the newest of its series.
+    Newest,
+}
+
+/// The pieces of all answers and the tags of their series.
+#[derive(Default)]
+pub(crate) struct Pieces<'a> {
+    pub(crate) list: Vec<Piece<'a>>,
+    pub(crate) tags: Vec<&'a str>,
+    /// Per series, the value of each of `tags`.
+    pub(crate) series: Vec<Vec<Option<&'a str>>>,
+    /// How many of the series, the first ones, are those of the first set.
+    pub(crate) leading: usize,
+    /// Per series, the newest time in its tables without values.
+    pub(crate) newest: HashMap<usize, i64>,
+}
+
+/// Finds the pieces of all sets of answers, the first set's first, and numbers their series.
+///
+/// A set is one query's answers. A read of one field may leave out the column `_field`, whose every cell would name it.
+pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a [String]>) -> Result<Pieces<'a>> {
+    let only = match fields {
+        Some([field]) => field.as_str(),
+        _ => "",
+    };
+    let answers = || sets.iter().enumerate().flat_map(|(set, answers)| answers.iter().map(move |a| (set, a.as_ref())));
+    let mut found = Pieces::default();
+    let with_rows = answers().flat_map(|(_, answer)| &answer.groups).filter(|group| group.rows > 0);
+    let names: BTreeSet<&str> = with_rows.flat_map(tags_of).collect();
+    found.tags = names.into_iter().collect();
+    let mut ids: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
+    for (set, answer) in answers() {
+        let layouts = answer.groups.iter().map(|group| Layout::of(group, &found.tags)).collect::<Result<Vec<_>>>()?;
+        for table in &answer.tables {
+            let layout = &layouts[table.group];
+            let tags: Vec<Option<&str>> =
+                layout.tags.iter().map(|column| column.and_then(|c| text(c, table.ordinal))).collect();
+            let next = ids.len();
+            let series = *ids.entry(tags.clone()).or_insert_with(|| {
+                found.series.push(tags);
+                next
+            });
+            if set == 0 {
+                found.leading = found.series.len();
+            }
+            let times = layout.times(table)?;
+            match (layout.values(table), times) {
+                (Some(values), times) => found.list.push(Piece {
+                    series,
+                    field: layout.field.map_or(Some(only), |column| text(column, table.ordinal)).unwrap_or_default(),
+                    times: times.map_or(Times::Newest, Times::Read),
+                    values,
+                }),
+                (None, Some(times)) => {
+                    let last = times.iter().copied().max().unwrap_or(i64::MIN);
+                    let newest = found.newest.entry(series).or_insert(last);
+                    *newest = last.max(*newest);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Where a group keeps what a pivot needs.
+struct Layout<'a> {
+    time: Option<&'a ArrayRef>,
+    value: Option<&'a ArrayRef>,
+    field: Option<&'a ArrayRef>,
+    /// One per tag of the whole answer.
+    tags: Vec<Option<&'a ArrayRef>>,
+}
+
+impl<'a> Layout<'a> {
+    fn of(group: &'a Group, tags: &[&str]) -> Result<Self> {
+        // `result` and `table` come first; a tag may have either name.
+        let find = |name: &str| {
+            let mut columns = group.schema.columns.iter().zip(&group.columns).skip(2);
+            columns.find(|(column, _)| column.name == name)
+        };
+        let by_row = |name: &str| match find(name) {
+            Some((column, _)) if column.constant => {
+                Err(Error::syntax(format!("column {name:?} is part of the group key, and can't be pivoted")))
+            }
+            found => Ok(found.map(|(_, array)| array)),
+        };
+        let by_table = |name: &str| find(name).map(|(_, array)| array);
+        Ok(Self {
+            time: by_row("_time")?,
+            value: by_row("_value")?,
+            field: by_table("_field"),
+            tags: tags.iter().map(|tag| by_table(tag)).collect(),
+        })
+    }
+
+    fn times(&self, table: &Table) -> Result<Option<&'a [i64]>> {
+        let Some(array) = self.time else { return Ok(None) };
+        let array = array
+            .as_primitive_opt::<TimestampNanosecondType>()
+            .filter(|array| array.null_count() == 0)
+            .ok_or_else(|| Error::syntax("column \"_time\" has to hold a time in every row"))?;
+        Ok(Some(&array.values()[table.start..table.start + table.rows]))
+    }
+
+    fn values(&self, table: &Table) -> Option<ArrayRef> {
+        self.value.map(|array| array.slice(table.start, table.rows))
+    }
+}
+
+/// The tag columns of a group: the strings of its key that are not InfluxDB's own.
+fn tags_of(group: &Group) -> impl Iterator<Item = &str> {
+    let columns = group.schema.columns.iter().skip(2).filter(|column| column.is_dictionary());
+    columns.map(|column| column.name.as_str()).filter(|name| !matches!(*name, "_field" | "_measurement"))
+}
+
+fn text(column: &ArrayRef, row: usize) -> Option<&str> {
+    let array = column.as_dictionary_opt::<Int32Type>()?;
+    let word = array.key(row)?;
+    Some(array.values().as_string::<i64>().value(word))
+}
+
+/// Whether the tag has more than one value among these series.
+pub(crate) fn differs(found: &Pieces<'_>, tag: usize, series: impl IntoIterator<Item = usize>) -> bool {
+    let mut values = series.into_iter().map(|id| found.series[id][tag]);
+    let first = values.next();
+    values.any(|value| Some(value) != first)
+}
+
+/// A series for a message: its tags in braces.
+pub(crate) fn series_name(found: &Pieces<'_>, series: usize) -> String {
+    let tags = found.tags.iter().zip(&found.series[series]);
+    let tags: Vec<String> = tags.filter_map(|(name, value)| Some(format!("{name}={}", (*value)?))).collect();
+    format!("{{{}}}", tags.join(","))
+}
