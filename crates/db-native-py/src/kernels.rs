@@ -1,13 +1,14 @@
-//! Pivot and meter differences.
+//! Pivot, meter differences and consumption.
 
 use std::sync::Arc;
 
-use db_native::{EmptyText, Levels, Pivot};
+use db_native::{Consumption, EmptyText, Gaps, Levels, OnReset, Pivot, Totals, Window};
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
 use crate::batch::{Batch, data_type};
 use crate::decoder::Answer;
-use crate::errors::raise;
+use crate::errors::{InvalidArgumentError, raise};
 
 /// Long to wide; gives the frame and how many of its columns are levels.
 #[pyfunction]
@@ -23,10 +24,10 @@ pub(crate) fn pivot(
     kinds: Vec<(String, String)>,
     tz: String,
 ) -> PyResult<(Batch, usize)> {
-    let answers: Vec<Arc<db_native::Answer>> = answers.iter().map(|answer| Arc::clone(&answer.get().0)).collect();
+    let answers = shared(&answers);
     let spec = Pivot {
         fields,
-        levels: levels.map_or(Levels::Differing, Levels::Named),
+        levels: of_names(levels),
         tag_columns,
         empty_text: if empty_text { EmptyText::Empty } else { EmptyText::Null },
         kinds: kinds.into_iter().map(|(name, kind)| Ok((name, data_type(&kind)?))).collect::<PyResult<_>>()?,
@@ -42,4 +43,88 @@ pub(crate) fn pivot(
 pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<usize>) -> PyResult<Batch> {
     let frame = batch.get()?;
     py.detach(|| db_native::differences(&frame, &keys)).map(Batch::new).map_err(|error| raise(py, &error))
+}
+
+/// Totals to consumption per window; gives the frame and how many of its columns are levels.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+#[pyo3(signature = (
+    totals, *, before, first, lows, points, refined, fields, levels, tz, on_reset, rollover, max_rate, gaps, grid,
+    adjacent_since, lead, quality
+))]
+pub(crate) fn consumption(
+    py: Python<'_>,
+    totals: Vec<Bound<'_, Answer>>,
+    before: Vec<Bound<'_, Answer>>,
+    first: Vec<Bound<'_, Answer>>,
+    lows: Vec<Bound<'_, Answer>>,
+    points: Vec<Bound<'_, Answer>>,
+    refined: Vec<(i64, i64, i64)>,
+    fields: Vec<String>,
+    levels: Option<Vec<String>>,
+    tz: String,
+    on_reset: &str,
+    rollover: Vec<(String, f64)>,
+    max_rate: Vec<(String, f64)>,
+    gaps: &str,
+    grid: Option<PyBuffer<i64>>,
+    adjacent_since: Option<i64>,
+    lead: i64,
+    quality: bool,
+) -> PyResult<(Batch, usize)> {
+    let spec = Consumption {
+        fields,
+        levels: of_names(levels),
+        tz,
+        refined: refined.into_iter().map(|(label, start, stop)| Window { label, start, stop }).collect(),
+        on_reset: match on_reset {
+            "null" => OnReset::Null,
+            "restart" => OnReset::Restart,
+            "rollover" => OnReset::Rollover,
+            "keep" => OnReset::Keep,
+            other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no way to take a reset"))),
+        },
+        rollover,
+        max_rate,
+        gaps: match gaps {
+            "book" => Gaps::Book,
+            "spread" => Gaps::Spread,
+            "null" => Gaps::Null,
+            other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no way to take a gap"))),
+        },
+        grid: grid.map(|labels| labels.to_vec(py)).transpose()?,
+        adjacent_since,
+        lead,
+        quality,
+    };
+    let [totals, before, first, lows, points] = [totals, before, first, lows, points].map(|answers| shared(&answers));
+    let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
+    let wide = py.detach(|| db_native::consumption(answers, &spec)).map_err(|error| raise(py, &error))?;
+    Ok((Batch::new(wide.batch), wide.levels))
+}
+
+/// Labels of the windows in which some series' total fell.
+#[pyfunction]
+#[pyo3(signature = (totals, *, before, first, lows, fields, levels))]
+pub(crate) fn resets(
+    py: Python<'_>,
+    totals: Vec<Bound<'_, Answer>>,
+    before: Vec<Bound<'_, Answer>>,
+    first: Vec<Bound<'_, Answer>>,
+    lows: Vec<Bound<'_, Answer>>,
+    fields: Vec<String>,
+    levels: Option<Vec<String>>,
+) -> PyResult<Vec<i64>> {
+    let levels = of_names(levels);
+    let [totals, before, first, lows] = [totals, before, first, lows].map(|answers| shared(&answers));
+    let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &[] };
+    py.detach(|| db_native::resets(answers, &fields, &levels)).map_err(|error| raise(py, &error))
+}
+
+fn shared(answers: &[Bound<'_, Answer>]) -> Vec<Arc<db_native::Answer>> {
+    answers.iter().map(|answer| Arc::clone(&answer.get().0)).collect()
+}
+
+fn of_names(levels: Option<Vec<String>>) -> Levels {
+    levels.map_or(Levels::Differing, Levels::Named)
 }

@@ -24,5 +24,5 @@ mod _native {
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]
-    use crate::kernels::{differences, pivot};
+    use crate::kernels::{consumption, differences, pivot, resets};
 }

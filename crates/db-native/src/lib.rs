@@ -1,11 +1,13 @@
-//! Annotated CSV, pivot, meter differences and line protocol, on Arrow arrays.
+//! Annotated CSV, pivot, meters' consumption and line protocol, on Arrow arrays.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
 //! an [`Answer`]: columns by schema, and tables.
 
 mod annotated;
+mod booking;
 mod cells;
 mod column;
+mod consumption;
 mod decoder;
 mod error;
 mod fields;
@@ -19,11 +21,14 @@ mod scan;
 mod spelling;
 mod texts;
 mod timestamp;
+mod total;
 mod tracks;
 mod unify;
 mod union;
 
 pub use annotated::{ColumnSchema, Datatype, Schema};
+pub use booking::{Gaps, OnReset};
+pub use consumption::{Consumption, Totals, Window, consumption, resets};
 pub use decoder::{Answer, Decoder, EndMark, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;

@@ -61,12 +61,15 @@ fn difference(name: &str, column: &ArrayRef, starts: &[bool]) -> Result<ArrayRef
         DataType::UInt64 => each::<UInt64Type, Int64Type>(column, starts, |now, before| {
             i64::try_from(i128::from(now) - i128::from(before)).ok()
         }),
-        other => {
-            let reason = format!("consumption needs a float64, int64 or uint64 total, not {other}");
-            return Err(Error::input(None, Some(name), reason));
-        }
+        other => return Err(no_total(name, other)),
     }
     .map_err(overflow)
+}
+
+/// A column of this type holds no totals.
+pub(crate) fn no_total(name: &str, kind: &DataType) -> Error {
+    let reason = format!("consumption needs a float64, int64 or uint64 total, not {kind}");
+    Error::input(None, Some(name), reason)
 }
 
 /// Differences along the series; the row whose difference can't be held is the error.

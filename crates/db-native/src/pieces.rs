@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// One field of one series in one table.
 pub(crate) struct Piece<'a> {
+    /// Number of the set of answers that it came with.
+    pub(crate) set: usize,
     pub(crate) series: usize,
     pub(crate) field: &'a str,
     pub(crate) times: Times<'a>,
@@ -74,6 +76,7 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a
             let times = layout.times(table)?;
             match (layout.values(table), times) {
                 (Some(values), times) => found.list.push(Piece {
+                    set,
                     series,
                     field: layout.field.map_or(Some(only), |column| text(column, table.ordinal)).unwrap_or_default(),
                     times: times.map_or(Times::Newest, Times::Read),

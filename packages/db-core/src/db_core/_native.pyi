@@ -9,7 +9,18 @@ from typing import Any, Literal, TypeAlias, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Answer", "Batch", "Column", "Decoder", "Encoder", "Memory", "differences", "pivot"]
+__all__ = [
+    "Answer",
+    "Batch",
+    "Column",
+    "Decoder",
+    "Encoder",
+    "Memory",
+    "consumption",
+    "differences",
+    "pivot",
+    "resets",
+]
 
 _Kind: TypeAlias = Literal[
     "float64",
@@ -144,3 +155,40 @@ def pivot(
 
 def differences(batch: Batch, *, keys: Sequence[int]) -> Batch:
     """Replace all columns but the keys, given by position, by differences within each series."""
+
+def consumption(
+    totals: Sequence[Answer],
+    *,
+    before: Sequence[Answer],
+    first: Sequence[Answer],
+    lows: Sequence[Answer],
+    points: Sequence[Answer],
+    refined: Sequence[tuple[int, int, int]],
+    fields: Sequence[str],
+    levels: Sequence[str] | None,
+    tz: str,
+    on_reset: str,
+    rollover: Sequence[tuple[str, float]],
+    max_rate: Sequence[tuple[str, float]],
+    gaps: str,
+    grid: Buffer | None,
+    adjacent_since: int | None,
+    lead: int,
+    quality: bool,
+) -> tuple[Batch, int]:
+    """Turn running totals into consumption per window; arguments as `db_core.meter.consumption` has them.
+
+    Returns:
+        Levels, `time`, fields, qualities; and how many of the columns are levels.
+    """
+
+def resets(
+    totals: Sequence[Answer],
+    *,
+    before: Sequence[Answer],
+    first: Sequence[Answer],
+    lows: Sequence[Answer],
+    fields: Sequence[str],
+    levels: Sequence[str] | None,
+) -> list[int]:
+    """Give the labels of the windows in which some series' total fell."""

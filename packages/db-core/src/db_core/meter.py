@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from numbers import Real
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, get_args
 
 from db_core import _native
 from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["meter_differences"]
+    from typing_extensions import Buffer
+
+    from db_core.annotated_csv import Answer
+
+__all__ = ["Gaps", "OnReset", "consumption", "meter_differences", "resets"]
+
+OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
+Gaps: TypeAlias = Literal["book", "spread", "null"]
 
 
 def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> Frame:
@@ -43,3 +52,164 @@ def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> F
     else:
         positions = [position for position, name in enumerate(frame.columns) if name in keys]
     return frame.derive(_native.differences(frame.batch, keys=positions))
+
+
+def resets(
+    totals: Sequence[Answer],
+    *,
+    before: Sequence[Answer],
+    first: Sequence[Answer],
+    lows: Sequence[Answer],
+    fields: Sequence[str],
+    by: Sequence[str] | None,
+) -> list[int]:
+    """Find the windows in which a total fell, or was below the total before them.
+
+    What a meter counted around a reset shows only in the points of the window, which `consumption`
+    takes as `points`.
+
+    Args:
+        totals: As `consumption` takes them; so are the other answers, `fields` and `by`.
+        before: The last totals before the range.
+        first: The first totals in the range.
+        lows: The smallest totals of the windows.
+        fields: The fields to look at.
+        by: The tags that tell meters apart.
+
+    Returns:
+        The windows' labels in nanoseconds, for any field of any series; sorted, each once.
+
+    Raises:
+        AmbiguousSeriesError: Two totals of one meter meet in one window.
+        InvalidArgumentError: A field is not a number.
+        SchemaConflictError: A field has types that do not unify.
+    """
+    return _native.resets(totals, before=before, first=first, lows=lows, fields=fields, levels=by)
+
+
+def consumption(
+    totals: Sequence[Answer],
+    *,
+    before: Sequence[Answer] = (),
+    first: Sequence[Answer] = (),
+    lows: Sequence[Answer] = (),
+    points: Sequence[Answer] = (),
+    refined: Sequence[tuple[int, int, int]] = (),
+    fields: Sequence[str],
+    by: Sequence[str] | None = None,
+    tz: str = "UTC",
+    on_reset: OnReset = "null",
+    rollover: Mapping[str, float] | None = None,
+    max_rate: Mapping[str, float] | None = None,
+    gaps: Gaps = "book",
+    grid: Buffer | None = None,
+    adjacent_since: int | None = None,
+    lead: int = 0,
+    quality: bool = False,
+) -> Frame:
+    """Turn meters' running totals into consumption per window.
+
+    A window's consumption is its last total less the last total before it, so windows side by side
+    add up, over any range. Answers are those of `db_core.pivot.pivot`: tables of `_time`, `_value`,
+    `_field` and tags. All times are nanoseconds since the epoch.
+
+    A series is told by all its tags; the series of `totals` make the frame. Of the other answers,
+    what belongs to none of them is left out. With `by`, series that agree in those tags are one
+    meter, whichever of them has the newest `before` or the oldest `first`.
+
+    Args:
+        totals: The last total of each window that has one; `_time` is the window's label, its start
+            or its stop.
+        before: The last total before the range of each series and field, with its own time.
+        first: The first total in the range, with its own time; for a series without one before.
+        lows: The smallest total of each window, labelled as `totals`; without, a reset that the total
+            has overtaken by the end of its window is not seen.
+        points: All totals of the windows in `refined`, with their own times, in place of the one.
+        refined: Label, start and stop of those windows; the stop is no part of its window.
+        fields: The fields, float64, int64 or uint64, in this order.
+        by: The tags that lead the frame; None is those that differ between the series of `totals`;
+            none at all insists on one series.
+        tz: Zone of the time column.
+        on_reset: What a total below the one before means. "null": the step to it is not known;
+            "restart": the meter began again at 0; "rollover": it went round at `rollover`; "keep": it
+            counts backwards, and the difference is negative.
+        rollover: For "rollover", per field the total at which it starts again from 0.
+        max_rate: Per field, the most it rises per second. A jump above that is not known; where the
+            next total goes on from before the jump or drop, that one total was wrong, and only its
+            own window is not known.
+        gaps: Where consumption over windows without a total goes. "book": into the window of the
+            next total; "spread": evenly over all of them, its sum unchanged; "null": nowhere.
+        grid: Labels of all windows of the range, ascending, as a buffer of int64; without them no
+            gap is seen.
+        adjacent_since: A `before` total at or after this time lies in the window right before the
+            first; an older one leaves a gap.
+        lead: How long before the end of its window a label lies at most: 0 for labels at the stop.
+        quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
+            "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
+
+    Returns:
+        A frame with the index: leading tags and `time`, the windows' labels, by which its rows are
+        sorted. In the totals' unit: float64 stays float64; int64 and uint64 become int64, exactly; a
+        field without data is a float64 column of nulls. Null is what is not known; a field without a
+        total where another has one is null, and a gap.
+
+    Raises:
+        AmbiguousSeriesError: Two totals of one meter meet in one window.
+        InvalidArgumentError: An argument is none of these, a field is not a number, or an integer sum
+            exceeds 64 bits.
+        SchemaConflictError: A field has types that do not unify.
+    """
+    ends, rates = dict(rollover or {}), dict(max_rate or {})
+    _check_word("on_reset", on_reset, OnReset)
+    _check_word("gaps", gaps, Gaps)
+    _check_rollover(ends, on_reset, fields)
+    for field, rate in rates.items():
+        if not _is_number(rate) or not rate > 0:
+            _refuse("max_rate", f"`max_rate` of {field!r} must be a number above 0, not {rate!r}")
+    if quality and (taken := [field for field in fields if f"{field}_quality" in fields]):
+        _refuse("quality", f"`quality=True` makes a column {taken[0]}_quality, which is a field too")
+    batch, levels = _native.consumption(
+        totals,
+        before=before,
+        first=first,
+        lows=lows,
+        points=points,
+        refined=refined,
+        fields=fields,
+        levels=by,
+        tz=tz,
+        on_reset=on_reset,
+        rollover=list(ends.items()),
+        max_rate=list(rates.items()),
+        gaps=gaps,
+        grid=grid,
+        adjacent_since=adjacent_since,
+        lead=lead,
+        quality=quality,
+    )
+    return Frame(batch, levels + 1)
+
+
+def _check_word(argument: str, word: object, words: object) -> None:
+    known = get_args(words)
+    if word not in known:
+        _refuse(argument, f"`{argument}` must be one of {', '.join(map(repr, known))}, not {word!r}")
+
+
+def _check_rollover(ends: Mapping[str, float], on_reset: str, fields: Sequence[str]) -> None:
+    if on_reset != "rollover" and ends:
+        _refuse("rollover", f'`rollover` goes with `on_reset="rollover"`, not with {on_reset!r}')
+    if on_reset == "rollover" and (missing := [field for field in fields if field not in ends]):
+        _refuse("rollover", f'`on_reset="rollover"` needs the `rollover` of {missing[0]!r} too')
+    for field, end in ends.items():
+        if not _is_number(end) or not 0 < end <= sys.float_info.max or end != float(end):
+            wanted = "a finite number above 0 that a double holds exactly"
+            _refuse("rollover", f"`rollover` of {field!r} must be {wanted}, not {end!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _refuse(argument: str, message: str) -> NoReturn:
+    raise InvalidArgumentError(message, argument=argument)
