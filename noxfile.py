@@ -54,6 +54,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of docs/, from what a real server gives."""
+    _install(session, "demo", wheels=True)
+    session.run("python", "-m", "tools.draw_consumption")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Race the wheels against their peers; arguments go to pytest, and only a run without any is recorded."""
     _install(session, "bench", wheels=True)

@@ -134,3 +134,9 @@ def many(manager: InfluxManager, influx: servers.InfluxDB, buckets: Buckets, sca
 def year(manager: InfluxManager, influx: servers.InfluxDB, buckets: Buckets, scale: int) -> DataSet:
     """Write a year of minutes of 20 meters."""
     return data.write(manager, influx.url, buckets.make(), data.year(scale))
+
+
+@pytest.fixture(scope="session")
+def totals(manager: InfluxManager, influx: servers.InfluxDB, buckets: Buckets, scale: int) -> DataSet:
+    """Write a year of minutes of 20 meters that count up."""
+    return data.write(manager, influx.url, buckets.make(), data.totals(scale))

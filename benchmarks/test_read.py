@@ -98,6 +98,28 @@ def test_hourly_means(race: Race, manager: InfluxManager, influx: InfluxDB, year
     )
 
 
+def test_consumption(race: Race, manager: InfluxManager, totals: DataSet) -> None:
+    """Read hourly consumption of a year of minutes, to pandas, against the difference of the last totals."""
+
+    def ours() -> Any:
+        return manager.read_accumulated_value(**totals.period, fields=totals.fields, timestep="1h")
+
+    def plain_difference() -> Any:
+        last = manager.read(**totals.period, fields=totals.fields, interval="1h", agg_func="last")
+        return last.groupby(level="meter").diff()
+
+    expected = data.hourly_consumption(totals.frame)
+    same(expected, ours(), exact=False)
+    later = expected.index.get_level_values("time") > data.START + pd.Timedelta(hours=1)
+    same(expected[later], plain_difference()[later], exact=False)
+
+    race(
+        "read hourly consumption of 20 meters, a year",
+        ours,
+        Peer("difference of last totals", plain_difference, within=2.2),
+    )
+
+
 def test_peak_memory(race: Race, influx: InfluxDB, points: DataSet) -> None:
     """Hold few copies of a frame while it is read."""
     asked = json.dumps([points.bucket, str(data.START), str(points.stop), points.fields])

@@ -12,11 +12,11 @@ from db_influx import InfluxManager
 from tools import servers
 
 ROOT = Path(__file__).parents[1]
-READMES = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/*.md")])
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_examples_of_a_readme_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_examples_of_a_document_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python block runs as it stands, on real servers, and its comments tell what it gives."""
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
 
@@ -36,7 +36,7 @@ def test_the_examples_of_a_readme_run(path: Path, monkeypatch: pytest.MonkeyPatc
 
 def run(block: str, path: Path) -> None:
     """Run a block; a call whose comment is a literal must give it."""
-    code = re.sub(r"^( *)([\w.]+\(.*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
+    code = re.sub(r"^( *)(\w[^#\n]*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
     exec(compile(code, str(path), "exec"), {})
 
 
@@ -48,6 +48,18 @@ def with_check(line: re.Match[str]) -> str:
     except (SyntaxError, ValueError):
         return line[0]
     return f"{indent}given = {call}\n{indent}assert {comment} == given, given"
+
+
+def test_the_pictures_of_a_document_exist() -> None:
+    """And every picture there is, is shown."""
+    shown = {
+        (path.parent / name).resolve()
+        for path in DOCUMENTS
+        for name in re.findall(r"!\[[^]]*\]\(([^)]*)\)", path.read_text())
+    }
+
+    assert {path.resolve() for path in ROOT.glob("docs/pictures/*")} <= shown
+    assert all(path.is_file() for path in shown)
 
 
 def test_the_contributing_guide_names_sessions_that_exist() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from numbers import Integral, Real
 from pathlib import Path
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["count", "file", "flag", "names", "positive", "text", "timeout"]
+__all__ = ["count", "file", "flag", "names", "number", "positive", "text", "timeout"]
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
@@ -49,6 +50,16 @@ def positive(value: object, argument: str) -> float:
         message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return float(value)
+
+
+def number(value: object, argument: str) -> float:
+    """Give a number above 0; an int stays one."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        given = int(value) if isinstance(value, Integral) else float(value)
+        if 0 < given < float("inf"):
+            return given
+    message = f"`{argument}` must be a number above 0, not {value!r}"
+    raise InvalidArgumentError(message, argument=argument)
 
 
 def timeout(value: object) -> float | None:

@@ -223,6 +223,17 @@ def series(selection: Selection) -> Query:
     return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings(_UNUSED)})")
 
 
+def last_before(selection: Selection) -> Query:
+    """Ask for the last point of each series and field before the range, however old it is."""
+    earlier = replace(selection, start=_times.EARLIEST, stop=selection.start)
+    return Query(f"{earlier.flux()}\n  |> last()\n  |> drop(columns: {strings(_unused(selection))})")
+
+
+def first(selection: Selection) -> Query:
+    """Ask for the first point of each series and field."""
+    return Query(f"{selection.flux()}\n  |> first()\n  |> drop(columns: {strings(_unused(selection))})")
+
+
 def newest(selection: Selection) -> Query:
     """Ask for the last point of each series and field, whose tags do not matter."""
     # Only these tags could be mistaken for the answer's own columns; rows of several series may meet here.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame, Into
+    from db_influx._consumption import Gaps, OnReset, PerField
     from db_influx._flux import Query, Selection, Tags
     from db_influx._settings import InfluxSettings
     from db_influx._times import Instant, Length
@@ -267,33 +268,56 @@ class InfluxManager:
         timestep: Length,
         tags: Tags | None = None,
         *,
+        on_reset: OnReset = "null",
+        rollover: PerField | None = None,
+        max_rate: PerField | None = None,
+        gaps: Gaps = "book",
+        quality: bool = False,
         by: Sequence[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read consumption per window, from meters that report running totals.
 
-        A window's consumption is its last total less the last total before it, in the total's unit.
-        The first window of a series has no total before it and is null.
+        A window's consumption is its last total less the last total before it, however old that is, in
+        the total's unit; so the consumption of adjoining ranges adds up. A series without a point
+        before `start` begins at its first point.
 
         Args:
             fields: One field or several, each a running total.
             timestep: Length of a window in minutes, or a duration as for `read`.
+            on_reset: What a window is worth in which the total fell: "null", as it is not known;
+                "restart", counted from zero; "rollover", counted through `rollover`; or "keep", the
+                negative difference. A fall that a later, higher total of the same window hides is seen
+                where it goes below the last total before the window.
+            rollover: For "rollover", the total that is zero again: 9999.9, or one for each field.
+            max_rate: Most that a field may count per second, or one for each field. A window with more
+                is null. The total that caused it is taken for wrong, unless the next ones go on from it.
+            gaps: Where the consumption over windows without a point goes: "book", into the window in
+                which totals go on; "spread", evenly over those windows and this one, as far as they
+                lie in the range; "null", nowhere. The last two give empty windows too.
+            quality: Append a column ``<field>_quality`` for each field, of categories: "ok", "first"
+                (no total before), "gap", "reset", "rollover" or "implausible".
             label: Whether a window's start or stop is its time.
 
         Returns:
             One frame, float64 for float totals and int64 for integer totals; see the class.
-        """
-        from db_core.meter import meter_differences
 
-        call = self._call(by=by, into=into, tz=tz)
-        selection = self._selection(start, stop, msname, fields, bucket, tags)
-        cut = _windows(selection, _times.duration(timestep, "timestep", unit=_MINUTE), call.tz)
-        queries = _flux.windows(selection, cut, "last", label=label)
-        totals = _wide(self._ask(queries, call, timeout), selection.fields, call)
-        return meter_differences(totals).release(call.into)
+        Raises:
+            InvalidArgumentError: Also if a field holds no numbers, or a difference exceeds 64 bits.
+        """
+        every = _times.duration(timestep, "timestep", unit=_MINUTE)
+        return self._consumption(
+            self._selection(start, stop, msname, fields, bucket, tags),
+            every,
+            (on_reset, rollover, max_rate, gaps, quality),
+            label,
+            self._call(by=by, into=into, tz=tz, max_parallel=max_parallel),
+            timeout,
+        )
 
     def read_accumulated_value_in_seconds(
         self,
@@ -305,37 +329,57 @@ class InfluxManager:
         duration: Length,
         tags: Tags | None = None,
         *,
+        on_reset: OnReset = "null",
+        rollover: PerField | None = None,
+        max_rate: PerField | None = None,
+        gaps: Gaps = "book",
+        quality: bool = False,
         by: Sequence[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read consumption per window of `duration` seconds; otherwise as `read_accumulated_value`.
 
         Args:
-            fields: One field or several, each a running total.
             duration: Length of a window in seconds, or a duration as for `read`.
-            label: Whether a window's start or stop is its time.
 
         Returns:
             As `read_accumulated_value`.
         """
         every = _times.duration(duration, "duration", unit=_SECOND)
-        return self.read_accumulated_value(
-            start,
-            stop,
-            msname,
-            fields,
-            bucket,
+        return self._consumption(
+            self._selection(start, stop, msname, fields, bucket, tags),
             every,
-            tags,
-            by=by,
-            label=label,
-            into=into,
-            tz=tz,
-            timeout=timeout,
+            (on_reset, rollover, max_rate, gaps, quality),
+            label,
+            self._call(by=by, into=into, tz=tz, max_parallel=max_parallel),
+            timeout,
         )
+
+    def _consumption(
+        self,
+        selection: Selection,
+        every: str,
+        policy: tuple[OnReset, PerField | None, PerField | None, Gaps, bool],
+        label: Literal["start", "stop"],
+        call: _Options,
+        timeout: float | None,
+    ) -> Any:
+        from db_influx._consumption import Policy, consumption
+
+        frame = consumption(
+            lambda queries: self._ask(queries, call, timeout),
+            selection,
+            _windows(selection, every, call.tz),
+            Policy.of(selection.fields or (), *policy),
+            label=label,
+            by=call.by,
+            tz=call.tz,
+        )
+        return frame.release(call.into)
 
     def read_average_value_in_seconds(
         self,

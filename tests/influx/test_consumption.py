@@ -1,0 +1,493 @@
+"""Consumption from meter totals on a real InfluxDB: tables worked out by hand, and that it adds up."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from db_core.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Store
+
+START = pd.Timestamp("2026-01-01T00:00:00Z")
+T0 = 1_767_225_600_000_000_000  # START
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+# Totals of one meter: minutes from START, and what it showed.
+Totals = list[tuple[int, float]]
+
+
+@pytest.fixture
+def meter(store: Store, msname: str) -> Meter:
+    """Give a meter without totals yet."""
+    return Meter(store, msname)
+
+
+class Meter:
+    """One meter, or several told apart by a tag, and its consumption as plain lists."""
+
+    def __init__(self, store: Store, msname: str) -> None:
+        self._store = store
+        self._msname = msname
+
+    def write(self, totals: Totals, tags: str = "", kind: str = "i") -> None:
+        """Store totals around our own writer."""
+        self._store.write(
+            *(f"{self._msname}{tags} e={total}{kind} {T0 + at * MINUTE}" for at, total in totals)
+        )
+
+    def read(self, manager: InfluxManager, hours: float = 24, *, start: float = 0, **options: Any) -> Any:
+        """Read the consumption of windows of an hour."""
+        arguments = {
+            "start": START + pd.Timedelta(hours=start),
+            "stop": START + pd.Timedelta(hours=hours),
+            "timestep": 60,
+            **options,
+        }
+        return manager.read_accumulated_value(
+            msname=self._msname, fields=["e"], bucket=self._store.name, **arguments
+        )
+
+    def rows(self, manager: InfluxManager, hours: float = 24, **options: Any) -> list[tuple[float, Any]]:
+        """Give hours from START with what was consumed by then, and if asked for why."""
+        frame = self.read(manager, hours, into="polars", **options)
+        hour = ((frame["time"].dt.timestamp("ns") - T0) / HOUR).to_list()
+        columns = [frame[name].to_list() for name in frame.columns[frame.columns.index("time") + 1 :]]
+        return list(zip(hour, *columns, strict=True))
+
+
+# --- The first window ------------------------------------------------------------
+
+
+def test_the_first_window_counts_from_the_last_total_before_it(manager: InfluxManager, meter: Meter) -> None:
+    """However old that is: the consumption of adjoining ranges adds up."""
+    meter.write([(-30 * 24 * 60, 90), (10, 100), (50, 104), (70, 130)])
+
+    assert [(1, 14), (2, 26)] == meter.rows(manager)
+    assert [(1, 14)] == meter.rows(manager, 1)
+    assert [(2, 26)] == meter.rows(manager, 2, start=1)
+
+
+def test_without_one_it_counts_from_its_first_point(manager: InfluxManager, meter: Meter) -> None:
+    """What was before is not known; what it counts by then is."""
+    meter.write([(5, 100), (50, 107), (70, 110)])
+
+    assert [(1, 7, "first"), (2, 3, "ok")] == meter.rows(manager, quality=True)
+
+
+def test_a_single_point_has_consumed_nothing_yet(manager: InfluxManager, meter: Meter) -> None:
+    """From its first point to its last, which is the same."""
+    meter.write([(5, 100)])
+
+    assert [(1, 0, "first")] == meter.rows(manager, quality=True)
+
+
+def test_floats_give_floats_and_nothing_gives_nothing(manager: InfluxManager, meter: Meter) -> None:
+    """The shape is that of every read."""
+    meter.write([(-10, 90), (10, 100)], kind="")
+
+    frame = meter.read(manager, quality=True)
+    index = pd.DatetimeIndex([T0 + HOUR], name="time").as_unit("ns").tz_localize("UTC")
+    words = ["ok", "first", "gap", "reset", "rollover", "implausible"]
+    quality = pd.Series(["ok"], index=index, dtype=pd.CategoricalDtype(pd.Index(words, dtype="str")))
+
+    assert_frame_equal(pd.DataFrame({"e": [10.0]}, index=index), frame[["e"]])
+    assert quality.tolist() == frame["e_quality"].tolist()
+    assert words == frame["e_quality"].cat.categories.tolist()
+    assert [] == meter.rows(manager, start=2)
+    assert ["e", "e_quality"] == list(meter.read(manager, start=2, quality=True).columns)
+
+
+# --- Resets ----------------------------------------------------------------------
+
+# 110 is the last total before the second hour, in which the meter is reset to 5 and counts to 20.
+RESET = [(10, 100), (50, 110), (70, 113), (80, 5), (110, 20), (130, 30)]
+# The same, but the second hour ends above where it began.
+HIDDEN = [(10, 100), (50, 110), (70, 113), (80, 5), (110, 300), (130, 310)]
+
+
+@pytest.mark.parametrize(
+    ("totals", "options", "expected"),
+    [
+        (RESET, {}, (None, "reset")),
+        (RESET, {"on_reset": "restart"}, (3 + 5 + 15, "reset")),
+        (RESET, {"on_reset": "rollover", "rollover": 200}, (3 + (200 - 113 + 5) + 15, "rollover")),
+        (RESET, {"on_reset": "rollover", "rollover": {"e": 114}}, (3 + (114 - 113 + 5) + 15, "rollover")),
+        (RESET, {"on_reset": "keep"}, (20 - 110, "reset")),
+        (HIDDEN, {}, (None, "reset")),
+        (HIDDEN, {"on_reset": "restart"}, (3 + 5 + 295, "reset")),
+        (HIDDEN, {"on_reset": "rollover", "rollover": 112}, (None, "reset")),  # which never showed 113
+        (HIDDEN, {"on_reset": "rollover", "rollover": 1000}, (3 + (1000 - 113 + 5) + 295, "rollover")),
+        (HIDDEN, {"on_reset": "keep"}, (300 - 110, "ok")),
+    ],
+)
+def test_a_reset_is_what_the_policy_says(
+    manager: InfluxManager,
+    meter: Meter,
+    totals: Totals,
+    options: dict[str, Any],
+    expected: tuple[int | None, str],
+) -> None:
+    """Also one that a later, higher total of the same window hides; the next window goes on from there."""
+    meter.write(totals)
+
+    assert [(1, 10, "first"), (2, *expected), (3, 10, "ok")] == meter.rows(manager, quality=True, **options)
+
+
+def test_many_resets_are_read_in_one_piece(manager: InfluxManager, meter: Meter) -> None:
+    """A meter that begins anew every second hour; each of its hours is known."""
+    hours = range(200)
+    meter.write([(60 * hour + minute, (hour % 2) * 60 + minute) for hour in hours for minute in (5, 35, 55)])
+
+    restarted = meter.rows(manager, 200, on_reset="restart")
+    unknown = meter.rows(manager, 200)
+
+    # An odd hour counts from 55 to 115; an even one begins at 5 after 115, which it counts from zero.
+    assert [50] + [60 if hour % 2 else 55 for hour in hours[1:]] == [value for _, value in restarted]
+    assert [50] + [60 if hour % 2 else None for hour in hours[1:]] == [value for _, value in unknown]
+
+
+def test_a_display_that_rolls_over(manager: InfluxManager, meter: Meter) -> None:
+    """9999.9 is the same as 0."""
+    meter._store.write(
+        f"{meter._msname} e=9990.5 {T0}",
+        f"{meter._msname} e=9999 {T0 + HOUR}",
+        f"{meter._msname} e=3.5 {T0 + 2 * HOUR}",
+    )
+
+    [(_, first), (_, second), (_, third)] = meter.rows(manager, on_reset="rollover", rollover=9999.9)
+
+    assert 0 == first
+    assert 8.5 == second
+    assert math.isclose(0.9 + 3.5, third, rel_tol=1e-12)
+
+
+def test_a_replaced_meter_does_not_book_its_index(manager: InfluxManager, meter: Meter) -> None:
+    """The new one starts at 40, which nobody has consumed."""
+    meter.write([(-60, 100), (30, 110), (90, 40), (150, 45)])
+
+    assert [(1, 10), (2, None), (3, 5)] == meter.rows(manager)
+
+
+def test_a_replaced_meter_that_starts_higher(manager: InfluxManager, meter: Meter) -> None:
+    """Only a plausible rate tells it from consumption; the totals that go on from it confirm it."""
+    meter.write([(-30, 100), (30, 110), (90, 5_000), (150, 5_010), (210, 5_020)])
+
+    assert [(1, 10, "ok"), (2, None, "implausible"), (3, 10, "ok"), (4, 10, "ok")] == meter.rows(
+        manager, quality=True, max_rate=20 / 3_600
+    )
+
+
+# --- Plausibility ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("odd", [99_999, 0])
+@pytest.mark.parametrize("on_reset", ["null", "restart", "keep"])
+@pytest.mark.parametrize("label", ["start", "stop"])
+def test_an_odd_total_does_not_poison_the_next_window(
+    manager: InfluxManager, meter: Meter, odd: int, on_reset: str, label: str
+) -> None:
+    """Whether too high or too low: the next total goes on from the one before it."""
+    meter.write([(-30, 100), (30, 110), (90, odd), (150, 130), (210, 140)])
+
+    rows = meter.rows(manager, quality=True, max_rate={"e": 20 / 3_600}, on_reset=on_reset, label=label)
+
+    assert [(10, "ok"), (None, "implausible"), (20, "ok"), (10, "ok")] == [row[1:] for row in rows]
+
+
+def test_a_dip_within_a_window_is_seen_through(manager: InfluxManager, meter: Meter) -> None:
+    """With a plausible rate a window is known although a total in it was wrong."""
+    meter.write([(-30, 100), (30, 110), (70, 113), (80, 0), (110, 120), (150, 130)])
+
+    assert [(1, 10), (2, 10), (3, 10)] == meter.rows(manager, max_rate=20 / 3_600)
+    assert [(1, 10), (2, None), (3, 10)] == meter.rows(manager)
+
+
+# --- Gaps ------------------------------------------------------------------------
+
+GAP = [(-30, 90), (30, 100), (4 * 60 + 30, 131), (5 * 60 + 30, 135)]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        ("book", [(1, 10, "ok"), (5, 31, "gap"), (6, 4, "ok")]),
+        (
+            "spread",
+            [(1, 10, "ok"), (2, 7, "gap"), (3, 8, "gap"), (4, 8, "gap"), (5, 8, "gap"), (6, 4, "ok")],
+        ),
+        (
+            "null",
+            [
+                (1, 10, "ok"),
+                (2, None, "gap"),
+                (3, None, "gap"),
+                (4, None, "gap"),
+                (5, None, "gap"),
+                (6, 4, "ok"),
+            ],
+        ),
+    ],
+)
+def test_a_gap_is_what_the_policy_says(
+    manager: InfluxManager, meter: Meter, gaps: str, expected: list[Any]
+) -> None:
+    """31 over four windows: whole numbers whose sum is 31."""
+    meter.write(GAP)
+
+    assert expected == meter.rows(manager, gaps=gaps, quality=True)
+
+
+def test_a_gap_before_the_range_goes_into_its_first_windows(manager: InfluxManager, meter: Meter) -> None:
+    """Where it resumes, or over the windows of the range; what is before them is another read's."""
+    meter.write(GAP)
+
+    assert [(5, 31, "gap"), (6, 4, "ok")] == meter.rows(manager, start=3, quality=True)
+    assert [(4, 15), (5, 16), (6, 4)] == meter.rows(manager, start=3, gaps="spread")
+    assert [(1, 10, "ok")] == meter.rows(manager, 1, quality=True)
+    assert [(5, 31, "gap"), (6, 4, "ok")] == meter.rows(manager, start=4, quality=True)
+
+
+# --- Series ----------------------------------------------------------------------
+
+
+def test_meters_are_kept_apart(manager: InfluxManager, meter: Meter) -> None:
+    """Each has its own total before the range, and a dead one adds nothing."""
+    meter.write([(-30, 1_000), (30, 1_001), (90, 1_003)], tags=",meter=a")
+    meter.write([(-30, 10), (30, 20), (90, 15)], tags=",meter=b")
+    meter.write([(-300, 77)], tags=",meter=dead,site=north")
+
+    frame = meter.read(manager, into="polars", quality=True)
+
+    assert ["meter", "time", "e", "e_quality"] == frame.columns
+    assert ["a", "a", "b", "b"] == frame["meter"].to_list()
+    assert [1, 2, 10, None] == frame["e"].to_list()
+    assert ["ok", "ok", "ok", "reset"] == frame["e_quality"].to_list()
+
+
+def test_a_meter_stays_one_while_a_tag_of_it_changes(manager: InfluxManager, meter: Meter) -> None:
+    """`by` says what a meter is: totals go on over a change of its firmware."""
+    meter.write([(-30, 100), (30, 110)], tags=",meter=a,firmware=1")
+    meter.write([(90, 125), (150, 127)], tags=",meter=a,firmware=2")
+
+    frame = meter.read(manager, into="polars", by=["meter"])
+
+    assert [10, 15, 2] == frame["e"].to_list()
+
+
+def test_fields_have_their_own_windows_and_policies(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """A field without a point in a row's window is null there."""
+    store.write(
+        f"{msname} e=10i,x=1.5 {T0}",
+        f"{msname} e=14i {T0 + HOUR}",
+        f"{msname} e=15i,x=0.5 {T0 + 2 * HOUR}",
+    )
+
+    got = manager.read_accumulated_value(
+        START,
+        START + pd.Timedelta(days=1),
+        msname,
+        ["x", "e"],
+        store.name,
+        60,
+        on_reset="rollover",
+        rollover={"x": 2, "e": 100},
+        quality=True,
+        into="polars",
+    )
+
+    assert [0.0, None, 1.0] == got["x"].to_list()
+    assert [0, 4, 1] == got["e"].to_list()
+    assert ["first", "gap", "rollover"] == got["x_quality"].to_list()
+    assert ["time", "x", "e", "x_quality", "e_quality"] == got.columns
+
+
+@pytest.mark.parametrize("kind", ["i", "u"])
+def test_integers_are_exact_up_to_64_bits(manager: InfluxManager, meter: Meter, kind: str) -> None:
+    """Beyond 2^53 no float could tell these totals apart."""
+    meter.write([(-30, 2**62), (30, 2**62 + 1), (90, 2**63 - 1)], kind=kind)
+
+    frame = meter.read(manager, into="polars")
+
+    assert [1, 2**62 - 2] == frame["e"].to_list()
+    assert pl.Int64 == frame.schema["e"]
+
+
+def test_floats_do_not_drift(manager: InfluxManager, store: Store, msname: str) -> None:
+    """100,000 windows add up to the total."""
+    random = np.random.default_rng(1)
+    totals = 12_345.678 + np.cumsum(random.random(100_001))
+    store.write(*(f"{msname} e={total} {T0 + at * SECOND}" for at, total in enumerate(totals.tolist())))
+
+    got = manager.read_accumulated_value_in_seconds(
+        START + pd.Timedelta(seconds=1), START + pd.Timedelta(days=2), msname, "e", store.name, 1
+    )
+
+    assert 100_000 == len(got)
+    assert math.isclose(totals[-1] - totals[0], got["e"].sum(), rel_tol=1e-9)
+
+
+# --- Local time ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("day", "hours"), [((2026, 3, 29), 23), ((2026, 10, 25), 25)])
+def test_a_local_day_is_one_window(
+    manager: InfluxManager, store: Store, msname: str, day: tuple[int, int, int], hours: int
+) -> None:
+    """A meter that counts hours counts 23 or 25 of them when the clocks change, under that day."""
+    lisbon = ZoneInfo("Europe/Lisbon")
+    midnights = [datetime(*day, tzinfo=lisbon) + timedelta(days=offset) for offset in (-1, 0, 1, 2)]
+    nanos = [int(midnight.timestamp()) * SECOND for midnight in midnights]
+    store.write(*(f"{msname} e={n}i {at}" for n, at in enumerate(range(nanos[0] - HOUR, nanos[3], HOUR))))
+
+    got = manager.read_accumulated_value(
+        midnights[0], midnights[3], msname, "e", store.name, "1d", tz="Europe/Lisbon", label="start"
+    )
+
+    assert [24, hours, 24] == got["e"].tolist()
+    assert midnights[:3] == got.index.tolist()
+    assert "Europe/Lisbon" == str(got.index.tz)
+
+
+@pytest.mark.parametrize("length", [30, 30.0, timedelta(seconds=30), "30s"])
+def test_a_window_in_seconds(manager: InfluxManager, store: Store, msname: str, length: Any) -> None:
+    """A number is seconds; a timedelta and a duration say the same."""
+    store.write(*(f"{msname} e={n * n} {T0 + 10 * n * SECOND}" for n in range(9)))
+
+    got = manager.read_accumulated_value_in_seconds(
+        START, START + pd.Timedelta(days=1), msname, "e", store.name, length, into="polars"
+    )
+
+    # The first total is 0; the last ones of the windows are 4, 25 and 64.
+    assert [4.0, 21.0, 39.0] == got["e"].to_list()
+
+
+# --- Sums ------------------------------------------------------------------------
+
+
+@st.composite
+def meters(draw: st.DrawFn) -> list[Totals]:
+    """Draw totals of up to three meters over four days, with gaps and resets."""
+    drawn = []
+    for _ in range(draw(st.integers(1, 3))):
+        at, total, lowest = draw(st.integers(-600, 600)), draw(st.integers(1_000, 2_000)), 20
+        totals = []
+        for _ in range(draw(st.integers(0, 25))):
+            totals.append((at, total))
+            # Most points are minutes apart, some are days.
+            at += draw(st.sampled_from([1, 3, 7, 30, 55, 60, 200, 1_500]))
+            if draw(st.integers(0, 7)) == 0:
+                lowest -= 1  # below every total before it, or nobody could see it: see DESIGN.md
+                total = lowest
+            else:
+                total += draw(st.integers(0, 40))
+        drawn.append(totals)
+    return drawn
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    drawn=meters(),
+    cuts=st.lists(st.integers(-12 * 60, 4 * 24 * 60), min_size=3, max_size=3, unique=True).map(sorted),
+    options=st.fixed_dictionaries(
+        {
+            "on_reset": st.sampled_from(["null", "restart", "rollover", "keep"]),
+            "gaps": st.sampled_from(["book", "spread"]),
+            "tz": st.sampled_from(["UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"]),
+            "label": st.sampled_from(["start", "stop"]),
+            "timestep": st.sampled_from([7, 60, "6h", "1d", "1w", "1mo"]),
+        }
+    ),
+)
+def test_adjoining_ranges_add_up(
+    manager: InfluxManager, store: Store, drawn: list[Totals], cuts: list[int], options: dict[str, Any]
+) -> None:
+    """Wherever a range is cut, in a window, a gap or a reset; unknown in a part is unknown in the whole."""
+    msname = f"m{abs(hash(repr(drawn)))}"
+    meter = Meter(store, msname)
+    for number, totals in enumerate(drawn):
+        if totals:
+            meter.write(totals, tags=f",meter={number}")
+    if options["on_reset"] == "rollover":
+        options = options | {"rollover": 4_000}
+
+    def of(start: int, stop: int) -> dict[str, int | None]:
+        frame = meter.read(manager, stop / 60, start=start / 60, by=["meter"], into="polars", **options)
+        return sums(zip(frame["meter"].to_list(), frame["e"].to_list(), strict=True))
+
+    a, b, c = cuts
+    whole, first, second = of(a, c), of(a, b), of(b, c)
+
+    assert whole == sums([*first.items(), *second.items()])
+
+
+def sums(values: Iterable[tuple[str, int | None]]) -> dict[str, int | None]:
+    """Add up by meter; what is not known makes a sum unknown."""
+    added: dict[str, int | None] = defaultdict(int)
+    for meter, value in values:
+        known = added[meter]
+        added[meter] = None if value is None or known is None else known + value
+    return dict(added)
+
+
+# --- Arguments -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argument", "options"),
+    [
+        ("on_reset", {"on_reset": "zero"}),
+        ("rollover", {"on_reset": "rollover"}),
+        ("rollover", {"rollover": 100}),
+        ("rollover", {"on_reset": "rollover", "rollover": {"x": 100}}),
+        ("rollover", {"on_reset": "rollover", "rollover": -1}),
+        ("rollover", {"on_reset": "rollover", "rollover": "9999.9"}),
+        ("max_rate", {"max_rate": 0}),
+        ("max_rate", {"max_rate": {"x": 1}}),
+        ("max_rate", {"max_rate": math.nan}),
+        ("gaps", {"gaps": "fill"}),
+        ("quality", {"quality": "yes"}),
+    ],
+)
+def test_policies_are_checked_before_anything_is_asked(
+    manager: InfluxManager, argument: str, options: dict[str, Any]
+) -> None:
+    """The bucket does not even exist."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        manager.read_accumulated_value(
+            START, START + pd.Timedelta(days=1), "m", "e", "nobody-made-this-bucket", 60, **options
+        )
+
+    assert argument == caught.value.argument
+
+
+@pytest.mark.parametrize("value", ['"text"', "true"])
+def test_only_numbers_are_totals(manager: InfluxManager, store: Store, msname: str, value: str) -> None:
+    """The error names the field."""
+    store.write(f"{msname} e={value} {T0}")
+
+    with pytest.raises(InvalidArgumentError, match=r'"e".*total'):
+        manager.read_accumulated_value(START, START + pd.Timedelta(days=1), msname, "e", store.name, 60)
