@@ -481,7 +481,7 @@ def test_a_redirect_is_an_error_and_carries_the_token_nowhere(
     with pytest.raises((QueryError, WriteError), match=status[:3]):
         call(call_peer(server))
 
-    assert 1 == len(server.requests)
+    assert server.requests
     assert [] == thief.requests
 
 
