@@ -497,8 +497,11 @@ def test_a_partial_write_says_how_many_points_were_accepted(
 
     assert 1 == caught.value.accepted
     assert 422 == caught.value.status
-    assert 1 == len(caught.value.rejected)
-    assert '"v"' in caught.value.rejected[0]
+    [rejection] = caught.value.rejected
+    assert (0, 1, 1) == (rejection.start, rejection.stop, rejection.points)
+    assert '"v"' in rejection.reason
+    assert "dropped" not in rejection.reason
+    pd.testing.assert_frame_equal(frame.iloc[:1], caught.value.frame)
     stored = [(point.tags["k"], point.field, point.value) for point in store.points(msname)]
     assert [("c", "v", 1), ("b", "o", 2.0)] == stored
 
@@ -543,6 +546,54 @@ def test_a_partial_write_counts_the_bodies_before_it(
         manager.synchronous_write(store.name, frame, msname)
 
     assert rows - 1 == caught.value.accepted
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_every_refused_row_is_named_and_all_others_are_stored(
+    manager: InfluxManager, store: Store, msname: str, kind: str
+) -> None:
+    """Over several bodies, whatever lies between; the error holds the frame of the refused rows."""
+    rows = 120_000  # of 90 bytes: 2.6 bodies of 4 MiB
+    wrong = [0, 7, 8, 9, 40_000, 46_602, 99_999, 119_999]
+    store.write(f"{msname} last=1i {T0 - 1}")
+    index = pd.date_range("2026-01-01", periods=rows, freq="s", tz="UTC", name="time")
+    frame = pd.DataFrame({"n": np.arange(rows), "text": "x" * 30, "last": math.nan}, index=index)
+    frame.iloc[wrong, 2] = 0.5
+    columns = {"pandas": frame, "polars": pl.from_pandas(frame.reset_index())}
+    data = columns["polars"].to_arrow() if kind == "pyarrow" else columns[kind]
+
+    with pytest.raises(WriteError, match=r"8 of 120000 points were refused: row 0: .*; and 3 more") as caught:
+        manager.synchronous_write(store.name, data, msname, time_column=None if kind == "pandas" else "time")
+
+    assert rows - len(wrong) == caught.value.accepted
+    assert wrong == [row for one in caught.value.rejected for row in range(one.start, one.stop)]
+    assert {1, 3} == {one.points for one in caught.value.rejected}
+    assert (
+        wrong == [int(row) for row in caught.value.frame["n"].to_pylist()]
+        if kind == "pyarrow"
+        else (wrong == caught.value.frame["n"].to_list())
+    )
+    stored = manager.read("2026-01-01", "2026-01-03", msname, "n", store.name, interval=None)
+    assert sorted(set(range(rows)) - set(wrong)) == stored["n"].tolist()
+
+
+def test_the_search_for_refused_rows_is_bounded(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Where every second row is refused, most of them are told by the stretch; the counts are right."""
+    rows = 4_000
+    store.write(f"{msname} v=1i {T0 - 1}")
+    index = pd.date_range("2026-01-01", periods=rows, freq="s")
+    frame = pd.DataFrame({"n": 1, "v": [0.5, math.nan] * (rows // 2)}, index=index)
+
+    with pytest.raises(WriteError, match=f"{rows // 2} of {rows} points were refused") as caught:
+        manager.synchronous_write(store.name, frame, msname)
+
+    assert rows // 2 == caught.value.accepted
+    assert rows // 2 == sum(one.points for one in caught.value.rejected)
+    refused = {row for one in caught.value.rejected for row in range(one.start, one.stop)}
+    assert set(range(0, rows, 2)) <= refused
+    assert (
+        rows // 2 == manager.read("2026-01-01", "2026-01-03", msname, "n", store.name, interval=None).n.sum()
+    )
 
 
 def test_points_older_than_the_retention_are_an_error(

@@ -64,4 +64,14 @@ impl Encoder {
         });
         (points > 0).then(|| (PyBytes::new(py, &body), points))
     }
+
+    /// The lines of some rows, wherever `body` has come to.
+    fn rows<'py>(&self, py: Python<'py>, start: usize, stop: usize) -> Bound<'py, PyBytes> {
+        let lines = py.detach(|| {
+            let mut lines = Vec::new();
+            (start..stop.min(self.points.rows())).for_each(|row| self.points.write_row(row, &mut lines));
+            lines
+        });
+        PyBytes::new(py, &lines)
+    }
 }

@@ -138,26 +138,31 @@ impl Points {
     /// At least one row is written. Rows must have passed [`check`](Self::check).
     pub fn write(&self, mut row: usize, limit: usize, body: &mut Vec<u8>) -> usize {
         while row < self.rows() {
-            body.extend_from_slice(&self.head);
-            for tag in &self.tags {
-                tag.write(row, body);
-            }
-            let mut separator = b' ';
-            for field in &self.fields {
-                if field.write(row, separator, body) {
-                    separator = b',';
-                }
-            }
-            body.push(b' ');
-            let ticks = self.times[row].unwrap_or_default() / self.per_tick;
-            body.extend_from_slice(itoa::Buffer::new().format(ticks).as_bytes());
-            body.push(b'\n');
+            self.write_row(row, body);
             row += 1;
             if body.len() >= limit {
                 break;
             }
         }
         row
+    }
+
+    /// Appends one row as a line.
+    pub fn write_row(&self, row: usize, body: &mut Vec<u8>) {
+        body.extend_from_slice(&self.head);
+        for tag in &self.tags {
+            tag.write(row, body);
+        }
+        let mut separator = b' ';
+        for field in &self.fields {
+            if field.write(row, separator, body) {
+                separator = b',';
+            }
+        }
+        body.push(b' ');
+        let ticks = self.times[row].unwrap_or_default() / self.per_tick;
+        body.extend_from_slice(itoa::Buffer::new().format(ticks).as_bytes());
+        body.push(b'\n');
     }
 }
 

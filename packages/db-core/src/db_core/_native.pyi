@@ -128,6 +128,9 @@ class Encoder:
         They are at least `limit` bytes, if so many are left.
         """
 
+    def rows(self, start: int, stop: int) -> bytes:
+        """Give the lines of the rows from `start` to `stop`, wherever `body` has come to."""
+
 def pivot(
     answers: Sequence[Answer],
     *,

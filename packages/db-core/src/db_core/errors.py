@@ -7,7 +7,8 @@ error survives pickling with its attributes. None carries a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ __all__ = [
     "OperationTimeoutError",
     "ParseError",
     "QueryError",
+    "Rejection",
     "SchemaConflictError",
     "SerializationError",
     "WriteError",
@@ -115,12 +117,30 @@ class AmbiguousSeriesError(DatabaseError, ValueError):
     """Values of several series would fall into one cell; names the tags that tell them apart."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Rows of a frame of which the server refused points.
+
+    Attributes:
+        start: First row, counted from 0.
+        stop: First row after them.
+        points: How many of them were refused; all, unless finding out which would have taken too long.
+        reason: The server's own text, about the first of them.
+    """
+
+    start: int
+    stop: int
+    points: int
+    reason: str
+
+
 class WriteError(DatabaseError):
     """Not every point was accepted.
 
     Attributes:
-        accepted: How many points the server says it stored, if it said so.
-        rejected: The reasons the server gave, one text per rejected point it named.
+        accepted: How many points the server stored, as far as it said so.
+        rejected: Which rows were refused, and why; in order.
+        frame: The rejected rows, as a frame of the kind that was to be written; None if no row is known.
         status: The HTTP status of the refusal.
     """
 
@@ -129,12 +149,14 @@ class WriteError(DatabaseError):
         message: str,
         *,
         accepted: int | None = None,
-        rejected: Sequence[str] = (),
+        rejected: Sequence[Rejection] = (),
+        frame: Any = None,
         status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.accepted = accepted
         self.rejected = tuple(rejected)
+        self.frame = frame
         self.status = status
 
 

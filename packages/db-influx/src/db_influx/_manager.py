@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from db_core.errors import DatabaseError, WriteError
 from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
@@ -615,29 +614,21 @@ class InfluxManager:
             InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
                 that can't be stored, a missing time, a row without a field, a name or tag that line
                 protocol can't carry. Says column and row; nothing was sent.
-            WriteError: The server refused some points.
+            WriteError: Not every point was accepted. All that the server takes are written; which rows it
+                refused, and why, is in `rejected`, and these rows are in `frame`.
         """
-        from db_influx._points import bodies, encode
-        from db_influx._transport import dropped
+        from db_influx._points import encode
+        from db_influx._writing import write
 
         _checks.text(bucket, "bucket")
         silence = _checks.timeout(timeout)
         lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
-        sent = 0
-        with self._transport.call() as call, closing(bodies(lines)) as made:
-            for body, points in made:
-                try:
-                    call.attempt(partial(self._transport.write, bucket, body, timeout=silence, call=call))
-                except WriteError as error:
-                    lost = dropped(error)
-                    error.accepted = None if lost is None else sent + points - lost
-                    raise
-                except DatabaseError as error:
-                    if not sent:
-                        raise
-                    message = f"{sent} of {len(lines)} points were written, then: {error}"
-                    raise WriteError(message, accepted=sent) from error
-                sent += points
+        with self._transport.call() as call:
+
+            def send(body: bytes) -> None:
+                call.attempt(partial(self._transport.write, bucket, body, timeout=silence, call=call))
+
+            write(send, lines, data)
 
     # The official client, on the same settings
 

@@ -47,7 +47,6 @@ _RETRIED = (429, 502, 503, 504)
 _POOL = 16
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
-_DROPPED = re.compile(r"dropped=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +292,5 @@ def _refused(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteEr
     if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
         return NotFoundError(text)
     if kind is WriteError:
-        return WriteError(text, rejected=[text], status=response.status)
+        return WriteError(text, status=response.status)
     return QueryError(text, code=code, status=response.status)
-
-
-def dropped(error: WriteError) -> int | None:
-    """How many points of a body the server says it dropped."""
-    # The last one: a measurement's name before it may hold anything.
-    found = _DROPPED.findall(str(error))
-    return int(found[-1]) if found else None

@@ -1,0 +1,144 @@
+"""Points to the server, body by body, and which of them it refused.
+
+Of a body the server takes what it can, and says how many points it does not,
+but names only the first. Writing a point again changes nothing, as it carries
+its time; so a body with refused points is written again by halves, until what
+is refused stands alone. A refused row costs some twenty small requests.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from db_core.errors import DatabaseError, Rejection, WriteError
+from db_influx._points import bodies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from db_core.line_protocol import Encoder
+
+__all__ = ["write"]
+
+_MOST_REQUESTS = 500  # to find out which rows were refused
+_MOST_NAMED = 3  # rejections in a message
+_DROPPED = re.compile(r" ?dropped=(\d+)")
+
+
+def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
+    """Write all lines that the server takes; what it refuses is an error in the end.
+
+    Args:
+        send: Writes a body, or raises a `WriteError` with the server's words.
+        lines: What to write.
+        data: The frame they were made of.
+    """
+    search = _Search(send, lines)
+    accepted, row, status = 0, 0, None
+    rejected: list[Rejection] = []
+    with closing(bodies(lines)) as made:
+        for body, points in made:
+            try:
+                lost = 0
+                if refusal := _refusal(send, body):
+                    lost, reason, status = refusal
+                    rejected += search.narrow(row, row + points, lost, reason)
+            except DatabaseError as error:
+                if not row:
+                    raise
+                message = f"{accepted} of {len(lines)} points were written, then: {error}"
+                frame = _rows(data, rejected)
+                raise WriteError(message, accepted=accepted, rejected=rejected, frame=frame) from error
+            accepted += points - lost
+            row += points
+    if rejected:
+        merged = list(_merged(rejected))
+        raise WriteError(
+            _message(merged, len(lines)),
+            accepted=accepted,
+            rejected=merged,
+            frame=_rows(data, merged),
+            status=status,
+        )
+
+
+class _Search:
+    """Finds refused rows, within a budget of requests."""
+
+    def __init__(self, send: Callable[[bytes], None], lines: Encoder) -> None:
+        self._send = send
+        self._lines = lines
+        self._left = _MOST_REQUESTS
+
+    def narrow(self, start: int, stop: int, lost: int, reason: str) -> list[Rejection]:
+        """Give the rejections among rows of which so many points were lost, the first for this reason."""
+        if lost >= stop - start or self._left <= 0:
+            return [Rejection(start, stop, min(lost, stop - start), reason)]
+        middle = (start + stop) // 2
+        lost_before, reason_before = self._again(start, middle)
+        found = self.narrow(start, middle, lost_before, reason_before) if lost_before else []
+        lost_after = lost - lost_before
+        if lost_before and lost_after > 0:
+            lost_after, reason = self._again(middle, stop)
+        return found + self.narrow(middle, stop, lost_after, reason) if lost_after > 0 else found
+
+    def _again(self, start: int, stop: int) -> tuple[int, str]:
+        """Write rows again; give how many points were lost, and the reason for the first."""
+        self._left -= 1
+        refusal = _refusal(self._send, self._lines.rows(start, stop))
+        return refusal[:2] if refusal else (0, "")
+
+
+def _refusal(send: Callable[[bytes], None], body: bytes) -> tuple[int, str, int | None] | None:
+    """Write a body; give how many points were lost, the reason for the first, and the status, if any were."""
+    try:
+        send(body)
+    except WriteError as error:
+        # The last one: a measurement's name before it may hold anything.
+        found = list(_DROPPED.finditer(str(error)))
+        if not found:
+            raise
+        return int(found[-1][1]), str(error)[: found[-1].start()], error.status
+    return None
+
+
+def _merged(rejected: list[Rejection]) -> Iterator[Rejection]:
+    """Join neighbours that were refused for the same reason."""
+    last = rejected[0]
+    for one in rejected[1:]:
+        whole = last.points == last.stop - last.start and one.points == one.stop - one.start
+        if whole and last.stop == one.start and last.reason == one.reason:
+            last = Rejection(last.start, one.stop, last.points + one.points, last.reason)
+        else:
+            yield last
+            last = one
+    yield last
+
+
+def _message(rejected: list[Rejection], points: int) -> str:
+    lost = sum(one.points for one in rejected)
+    named = [
+        f"row {one.start}: {one.reason}"
+        if one.stop == one.start + 1
+        else f"{one.points} of rows {one.start} to {one.stop - 1}: {one.reason}"
+        for one in rejected[:_MOST_NAMED]
+    ]
+    more = len(rejected) - len(named)
+    return f"{lost} of {points} points were refused: {'; '.join(named)}{f'; and {more} more' if more else ''}"
+
+
+def _rows(data: Any, rejected: list[Rejection]) -> Any:
+    """Give the rejected rows of a pandas or polars frame or a pyarrow Table."""
+    rows = [row for one in rejected for row in range(one.start, one.stop)]
+    if not rows:
+        return None
+    match type(data).__module__.partition(".")[0]:
+        case "pandas":
+            return data.iloc[rows]
+        case "polars":
+            return data[rows]
+        case "pyarrow" if hasattr(data, "take"):
+            return data.take(rows)
+    return None
