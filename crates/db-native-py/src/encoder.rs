@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use db_native::{Layout, Points, Precision};
+use db_native::{Error, ErrorKind, Layout, Points, Precision};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -15,6 +15,9 @@ pub(crate) struct Encoder {
     points: Points,
     next: Mutex<usize>,
 }
+
+/// Row and column, where they are known, and the reason of what can't be written.
+type Problem = (Option<usize>, Option<String>, String);
 
 #[pymethods]
 impl Encoder {
@@ -29,17 +32,8 @@ impl Encoder {
         tags: Vec<(String, String)>,
         precision: &str,
     ) -> PyResult<Self> {
-        let precision = match precision {
-            "ns" => Precision::Nanosecond,
-            "us" => Precision::Microsecond,
-            "ms" => Precision::Millisecond,
-            "s" => Precision::Second,
-            other => {
-                let why = format!("precision must be \"ns\", \"us\", \"ms\" or \"s\", not {other:?}");
-                return Err(InvalidArgumentError::new_err(why));
-            }
-        };
         let frame = batch.get()?;
+        let precision = unit(precision)?;
         let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision };
         let points = py.detach(|| {
             let points = Points::new(&frame, &layout)?;
@@ -49,8 +43,46 @@ impl Encoder {
         Ok(Self { points: points.map_err(|error| raise(py, &error))?, next: Mutex::new(0) })
     }
 
+    /// All that can't be written, at most so much of it.
+    #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, most))]
+    fn problems(
+        py: Python<'_>,
+        batch: &Batch,
+        measurement: &str,
+        tag_columns: Vec<String>,
+        time_column: &str,
+        tags: Vec<(String, String)>,
+        precision: &str,
+        most: usize,
+    ) -> PyResult<Vec<Problem>> {
+        let frame = batch.get()?;
+        let precision = unit(precision)?;
+        let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision };
+        Ok(py.detach(|| {
+            let mut problems = Vec::new();
+            let mut tell = |error: Error| {
+                if problems.len() < most {
+                    problems.push(problem(error));
+                }
+            };
+            match Points::new(&frame, &layout) {
+                Ok(points) => points.inspect(&mut tell),
+                Err(error) => tell(error),
+            }
+            problems
+        }))
+    }
+
     fn __len__(&self) -> usize {
         self.points.rows()
+    }
+
+    /// The points' times as native 64-bit integers.
+    fn times<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let times: Vec<u8> = self.points.times().flat_map(|time| time.unwrap_or_default().to_ne_bytes()).collect();
+        PyBytes::new(py, &times)
     }
 
     /// The next lines, at least `limit` bytes of them if there are as many, and how many they are; None at the end.
@@ -73,5 +105,25 @@ impl Encoder {
             lines
         });
         PyBytes::new(py, &lines)
+    }
+}
+
+fn unit(precision: &str) -> PyResult<Precision> {
+    match precision {
+        "ns" => Ok(Precision::Nanosecond),
+        "us" => Ok(Precision::Microsecond),
+        "ms" => Ok(Precision::Millisecond),
+        "s" => Ok(Precision::Second),
+        other => {
+            let why = format!("precision must be \"ns\", \"us\", \"ms\" or \"s\", not {other:?}");
+            Err(InvalidArgumentError::new_err(why))
+        }
+    }
+}
+
+fn problem(error: Error) -> Problem {
+    match error.kind {
+        ErrorKind::Input { row, column, reason } => (row, column, reason),
+        _ => (None, None, error.to_string()),
     }
 }

@@ -53,8 +53,8 @@ impl Cells {
         })
     }
 
-    /// Marks the rows that have a value to write as a field; a row whose value can't be written is the error.
-    pub(crate) fn mark_values(&self, marks: &mut [bool]) -> std::result::Result<(), (usize, String)> {
+    /// Marks the rows that have a value to write as a field; tells of rows whose value can't be written.
+    pub(crate) fn mark_values(&self, marks: &mut [bool], refuse: &mut dyn FnMut(usize, String)) {
         let mark = |marks: &mut [bool], nulls: Option<&NullBuffer>| match nulls {
             None => marks.fill(true),
             Some(nulls) => marks.iter_mut().zip(nulls).for_each(|(mark, valid)| *mark |= valid),
@@ -70,14 +70,13 @@ impl Cells {
                 for (row, (mark, value)) in marks.iter_mut().zip(values.values()).enumerate() {
                     let valid = values.is_valid(row);
                     if valid && value.is_infinite() {
-                        return Err((row, format!("{value} can't be stored; InfluxDB keeps finite floats")));
+                        refuse(row, format!("{value} can't be stored; InfluxDB keeps finite floats"));
                     }
                     *mark |= valid && !value.is_nan();
                 }
             }
             Self::Nothing => {}
         }
-        Ok(())
     }
 
     /// Writes the key and a value that is not text; `false`, and nothing written, if there is none.

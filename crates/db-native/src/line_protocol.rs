@@ -105,20 +105,32 @@ impl Points {
         self.times.len()
     }
 
+    /// The points' times; nanoseconds since the epoch.
+    pub fn times(&self) -> impl Iterator<Item = Option<i64>> {
+        self.times.iter().copied()
+    }
+
     /// Finds a row that can't be written; nothing is written before all rows pass.
     pub fn check(&self) -> Result<()> {
+        let mut first = None;
+        self.inspect(&mut |error| {
+            first.get_or_insert(error);
+        });
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Tells of all that can't be written: by column, then of rows without a field, then of tags and times.
+    pub fn inspect(&self, tell: &mut dyn FnMut(Error)) {
         let mut has_field = vec![false; self.rows()];
         for column in &self.fields {
-            column
-                .cells
-                .mark_values(&mut has_field)
-                .map_err(|(row, why)| Error::input(Some(row), Some(&column.name), why))?;
+            let mut refuse = |row, why| tell(Error::input(Some(row), Some(&column.name), why));
+            column.cells.mark_values(&mut has_field, &mut refuse);
         }
-        if let Some(row) = has_field.iter().position(|has| !has) {
-            return Err(Error::input(Some(row), None, "no field has a value; a point needs at least one"));
+        for (row, _) in has_field.iter().enumerate().filter(|(_, has)| !**has) {
+            tell(Error::input(Some(row), None, "no field has a value; a point needs at least one"));
         }
         for column in &self.tags {
-            column.check(self.rows())?;
+            column.inspect(self.rows(), tell);
         }
         for (row, time) in self.times.iter().enumerate() {
             let why = match time {
@@ -128,9 +140,8 @@ impl Points {
                 }
                 Some(_) => continue,
             };
-            return Err(Error::input(Some(row), Some(&self.time_name), why));
+            tell(Error::input(Some(row), Some(&self.time_name), why));
         }
-        Ok(())
     }
 
     /// Appends the rows from `row` on as lines until `body` has `limit` bytes; gives the next row.
@@ -232,26 +243,25 @@ impl TagColumn {
         Ok(Self { name: name.to_owned(), key, cells })
     }
 
-    /// Finds a row whose text can't be written.
-    fn check(&self, rows: usize) -> Result<()> {
+    /// Tells of rows whose text can't be written.
+    fn inspect(&self, rows: usize, tell: &mut dyn FnMut(Error)) {
         let texts = match &self.cells {
             TagCells::Words { texts, .. } => {
                 // Rows are only looked at if a word is at fault.
                 let faulty = |word: Option<&str>| word.and_then(|word| Role::TagValue.refusal(word)).is_some();
                 if !texts.words().into_iter().flatten().any(faulty) {
-                    return Ok(());
+                    return;
                 }
                 texts
             }
             TagCells::Cells(Cells::Text(texts)) => texts,
-            TagCells::Cells(_) => return Ok(()),
+            TagCells::Cells(_) => return,
         };
         for row in 0..rows {
             if let Some(reason) = texts.get(row).and_then(|text| Role::TagValue.refusal(text)) {
-                return Err(Error::input(Some(row), Some(&self.name), reason));
+                tell(Error::input(Some(row), Some(&self.name), reason));
             }
         }
-        Ok(())
     }
 
     fn write(&self, row: usize, body: &mut Vec<u8>) {

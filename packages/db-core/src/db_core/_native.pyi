@@ -121,7 +121,23 @@ class Encoder:
         tags: Sequence[tuple[str, str]],
         precision: str,
     ) -> Encoder: ...
+    @staticmethod
+    def problems(
+        batch: Batch,
+        measurement: str,
+        *,
+        tag_columns: Sequence[str],
+        time_column: str,
+        tags: Sequence[tuple[str, str]],
+        precision: str,
+        most: int,
+    ) -> list[tuple[int | None, str | None, str]]:
+        """Give row, column and reason of what can't be written, at most so many."""
+
     def __len__(self) -> int: ...
+    def times(self) -> bytes:
+        """Give the points' times: int64 nanoseconds."""
+
     def body(self, limit: int) -> tuple[bytes, int] | None:
         """Give the next lines and their number; None at the end.
 

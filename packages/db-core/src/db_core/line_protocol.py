@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from db_core._native import Encoder
 from db_core.errors import InvalidArgumentError
@@ -13,7 +13,7 @@ from db_core.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Encoder", "Precision", "encoder", "to_line_protocol"]
+__all__ = ["Encoder", "Precision", "encoder", "problems", "to_line_protocol"]
 
 Precision = Literal["ns", "us", "ms", "s"]
 
@@ -67,22 +67,49 @@ def encoder(
     precision: Precision = "ns",
 ) -> Encoder:
     """Check a frame and give its lines body by body; arguments and errors as for `to_line_protocol`."""
+    return Encoder(**_checked(frame, measurement, tag_columns, time_column, tags, precision))
+
+
+def problems(
+    frame: object,
+    measurement: str,
+    *,
+    tag_columns: Sequence[str] = (),
+    time_column: str = "time",
+    tags: Mapping[str, str] | None = None,
+    precision: Precision = "ns",
+    most: int = 1_000,
+) -> list[tuple[int | None, str | None, str]]:
+    """Give row, column and reason of what `to_line_protocol` would refuse, at most so many."""
+    return Encoder.problems(
+        **_checked(frame, measurement, tag_columns, time_column, tags, precision), most=most
+    )
+
+
+def _checked(
+    frame: object,
+    measurement: object,
+    tag_columns: Sequence[str],
+    time_column: object,
+    tags: object,
+    precision: Precision,
+) -> dict[str, Any]:
+    """Give the native arguments."""
     for argument, value in (("measurement", measurement), ("time_column", time_column)):
         if not isinstance(value, str):
             message = f"`{argument}` must be text, not {value!r}"
             raise InvalidArgumentError(message, argument=argument)
     constant = tags if tags is not None else {}
-    is_text = isinstance(constant, Mapping) and all(
+    if not isinstance(constant, Mapping) or not all(
         isinstance(key, str) and isinstance(value, str) for key, value in constant.items()
-    )
-    if not is_text:
+    ):
         message = f"`tags` must map tag keys to texts, not {tags!r}"
         raise InvalidArgumentError(message, argument="tags")
-    return Encoder(
-        Frame.of(frame).batch,
-        measurement,
-        tag_columns=[tag_columns] if isinstance(tag_columns, str) else list(tag_columns),
-        time_column=time_column,
-        tags=list(constant.items()),
-        precision=precision,
-    )
+    return {
+        "batch": Frame.of(frame).batch,
+        "measurement": measurement,
+        "tag_columns": [tag_columns] if isinstance(tag_columns, str) else list(tag_columns),
+        "time_column": time_column,
+        "tags": list(constant.items()),
+        "precision": precision,
+    }

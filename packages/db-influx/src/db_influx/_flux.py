@@ -241,6 +241,14 @@ def newest(selection: Selection) -> Query:
     return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {unused})")
 
 
+def retention(bucket: str) -> Query:
+    """Ask how long a bucket keeps its points: one row of nanoseconds, 0 for ever."""
+    return Query(
+        f"buckets()\n  |> filter(fn: (r) => r.name == {string(bucket)})\n"
+        '  |> keep(columns: ["retentionPeriod"])'
+    )
+
+
 def measurements(bucket: str) -> Query:
     """Ask for the measurements of a bucket, over all time."""
     return _schema(f"measurements(bucket: {string(bucket)}, ")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from influxdb_client.client.write_api import WriteApi
 
     from db_core.annotated_csv import Answer
+    from db_core.errors import Rejection
     from db_core.frame import Frame, Into
     from db_influx._consumption import Gaps, OnReset, PerField
     from db_influx._flux import Query, Selection, Tags
@@ -617,18 +618,49 @@ class InfluxManager:
             WriteError: Not every point was accepted. All that the server takes are written; which rows it
                 refused, and why, is in `rejected`, and these rows are in `frame`.
         """
-        from db_influx._points import encode
+        from db_influx._points import Points
         from db_influx._writing import write
 
         _checks.text(bucket, "bucket")
         silence = _checks.timeout(timeout)
-        lines = encode(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        lines = points.encoder()
         with self._transport.call() as call:
 
             def send(body: bytes) -> None:
                 call.attempt(partial(self._transport.write, bucket, body, timeout=silence, call=call))
 
             write(send, lines, data)
+
+    def check_write(
+        self,
+        bucket: str,
+        data: object,
+        data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        tag_columns: Sequence[str] = (),
+        time_column: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Rejection]:
+        """Tell what `synchronous_write` would refuse, or the server would drop; nothing is written.
+
+        Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a thousand of
+        them at most. If there are none, the server is asked how long the bucket keeps points, and
+        of what type the fields are that it holds within the frame's times. A type may differ from
+        week to week (by shard), so a conflict that is told need not arise.
+
+        Returns:
+            Rows with the reason, neighbours together; none if all would be written.
+        """
+        from db_influx._points import Points
+        from db_influx._preview import preview
+
+        _checks.text(bucket, "bucket")
+        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        return preview(
+            lambda queries: self._ask(queries, self._options, timeout), bucket, points, time.time_ns()
+        )
 
     # The official client, on the same settings
 

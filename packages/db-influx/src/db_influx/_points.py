@@ -4,49 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from db_core.errors import InvalidArgumentError
+from db_core.errors import InvalidArgumentError, Rejection
 from db_core.frame import Frame
-from db_core.line_protocol import Encoder, encoder
+from db_core.line_protocol import Encoder, encoder, problems
 from db_influx import _checks
 
-__all__ = ["bodies", "constant_tags", "encode"]
+__all__ = ["Points", "bodies", "constant_tags"]
 
 _BODY_BYTES = 4 << 20
 
 
-def encode(
-    data: object,
-    measurement: str,
-    tags: Mapping[str, str] | None,
-    tag_columns: Sequence[str],
-    time_column: str | None,
-) -> Encoder:
-    """Check a frame and give its lines body by body; see `InfluxManager.synchronous_write`."""
-    _checks.text(measurement, "data_frame_measurement_name")
-    constant = constant_tags(tags)
-    if time_column is not None:
-        _checks.text(time_column, "time_column")
-    columns = list(_checks.names(tag_columns, "tag_columns")) if tag_columns else []
-    levels: list[str] = []
-    is_pandas = type(data).__module__.partition(".")[0] == "pandas"
-    if time_column is None:
-        if not is_pandas:
-            message = "`time_column` must name the column of timestamps, as only pandas frames have an index"
-            raise InvalidArgumentError(message, argument="time_column")
-        time_column, levels = _pandas_index(data)
-    elif is_pandas:
-        data = _without_row_numbers(data)
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A frame, and which of its columns are what."""
+
+    frame: Frame
+    measurement: str
+    tag_columns: tuple[str, ...]
+    time_column: str
+    tags: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        data: object,
+        measurement: str,
+        tags: Mapping[str, str] | None,
+        tag_columns: Sequence[str],
+        time_column: str | None,
+    ) -> Points:
+        """Sort the columns of a frame; see `InfluxManager.synchronous_write`."""
+        _checks.text(measurement, "data_frame_measurement_name")
+        constant = constant_tags(tags)
+        if time_column is not None:
+            _checks.text(time_column, "time_column")
+        columns = _checks.names(tag_columns, "tag_columns") if tag_columns else ()
+        levels: list[str] = []
+        is_pandas = type(data).__module__.partition(".")[0] == "pandas"
+        if time_column is None:
+            if not is_pandas:
+                message = (
+                    "`time_column` must name the column of timestamps, as only pandas frames have an index"
+                )
+                raise InvalidArgumentError(message, argument="time_column")
+            time_column, levels = _pandas_index(data)
+        elif is_pandas:
+            data = _without_row_numbers(data)
+        with _named():
+            frame = Frame.of(data)
+        return cls(frame, measurement, (*levels, *columns), time_column, constant)
+
+    def encoder(self) -> Encoder:
+        """Check all of it and give its lines body by body."""
+        with _named():
+            return encoder(self.frame, self.measurement, **self._layout())
+
+    def problems(self) -> list[Rejection]:
+        """Give what can't be written, row by row; what is wrong with a column is of all rows."""
+        whole = len(self.frame)
+        found = []
+        for row, column, why in problems(self.frame, self.measurement, **self._layout()):
+            start, stop = (0, whole) if row is None else (row, row + 1)
+            reason = why if column is None else f"column {column!r}: {why}"
+            found.append(Rejection(start, stop, stop - start, reason))
+        return found
+
+    @property
+    def fields(self) -> list[str]:
+        """Names of the columns that are fields."""
+        others = {*self.tag_columns, self.time_column}
+        return [name for name in self.frame.columns if name not in others]
+
+    def _layout(self) -> dict[str, Any]:
+        return {"tag_columns": self.tag_columns, "time_column": self.time_column, "tags": self.tags}
+
+
+@contextmanager
+def _named() -> Generator[None]:
+    """Have errors name the argument."""
     try:
-        frame = Frame.of(data)
-        return encoder(
-            frame,
-            measurement,
-            tag_columns=[*levels, *columns],
-            time_column=time_column,
-            tags=constant,
-        )
+        yield
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
 

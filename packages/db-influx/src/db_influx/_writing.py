@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from db_core.line_protocol import Encoder
 
-__all__ = ["write"]
+__all__ = ["merged", "write"]
 
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
@@ -54,12 +54,12 @@ def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
             accepted += points - lost
             row += points
     if rejected:
-        merged = list(_merged(rejected))
+        joined = list(merged(rejected))
         raise WriteError(
-            _message(merged, len(lines)),
+            _message(joined, len(lines)),
             accepted=accepted,
-            rejected=merged,
-            frame=_rows(data, merged),
+            rejected=joined,
+            frame=_rows(data, joined),
             status=status,
         )
 
@@ -104,8 +104,8 @@ def _refusal(send: Callable[[bytes], None], body: bytes) -> tuple[int, str, int 
     return None
 
 
-def _merged(rejected: list[Rejection]) -> Iterator[Rejection]:
-    """Join neighbours that were refused for the same reason."""
+def merged(rejected: list[Rejection]) -> Iterator[Rejection]:
+    """Join neighbours that are refused for the same reason; there is at least one."""
     last = rejected[0]
     for one in rejected[1:]:
         whole = last.points == last.stop - last.start and one.points == one.stop - one.start

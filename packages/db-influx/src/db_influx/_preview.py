@@ -1,0 +1,80 @@
+"""What a write would meet: faults of the frame, the bucket's retention, and the types it already holds."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from db_core.annotated_csv import split
+from db_core.errors import NotFoundError, Rejection
+from db_influx import _flux
+from db_influx._writing import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from db_core.annotated_csv import Answer
+    from db_influx._flux import Query
+    from db_influx._points import Points
+
+__all__ = ["preview"]
+
+_NAMES = {
+    "float64": "float",
+    "int64": "integer",
+    "uint64": "unsigned integer",
+    "bool": "boolean",
+    "string": "string",
+    "dictionary": "string",
+}
+
+
+def preview(
+    ask: Callable[[Sequence[Query]], list[Answer]], bucket: str, points: Points, now: int
+) -> list[Rejection]:
+    """Give what would be refused or dropped; the server is asked only if the frame has no fault itself."""
+    found = points.problems()
+    if not found and len(points.frame):
+        times = array("q", points.encoder().times())
+        found = [*_too_old(ask, bucket, times, now), *_conflicts(ask, bucket, points, times)]
+    return list(merged(found)) if found else []
+
+
+def _too_old(
+    ask: Callable[[Sequence[Query]], list[Answer]], bucket: str, times: array[int], now: int
+) -> Iterator[Rejection]:
+    [answer] = ask([_flux.retention(bucket)])
+    kept = [nanos for frame in split(answer) for nanos in frame.to_pydict()["retentionPeriod"]]
+    if not kept:
+        message = f"bucket {bucket!r} not found"
+        raise NotFoundError(message)
+    if kept[0]:
+        oldest = now - kept[0]
+        reason = f"older than the {kept[0] // 1_000_000_000} seconds that the bucket keeps"
+        for row, time in enumerate(times):
+            if time < oldest:
+                yield Rejection(row, row + 1, 1, reason)
+
+
+def _conflicts(
+    ask: Callable[[Sequence[Query]], list[Answer]], bucket: str, points: Points, times: array[int]
+) -> Iterator[Rejection]:
+    """Compare the types of fields with those stored within the frame's times."""
+    fields = points.fields
+    selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), min(times), max(times) + 1)
+    [answer] = ask([_flux.series(selection)])
+    stored: dict[str, set[str]] = {}
+    for frame in split(answer):
+        kind = frame.kinds["_value"]
+        for field in set(frame.to_pydict()["_field"]):
+            stored.setdefault(field, set()).add(kind)
+    rows = len(points.frame)
+    columns = dict(zip(points.frame.columns, points.frame.batch.columns(), strict=True))
+    for field in fields:
+        kind, nulls = columns[field].kind, columns[field].nulls()
+        others = sorted(_NAMES.get(other, other) for other in stored.get(field, set()))
+        name = _NAMES.get(kind, kind)
+        if others and name not in others:
+            values = rows if nulls is None else rows - sum(memoryview(nulls))
+            reason = f"column {field!r}: {name}, where the bucket holds {' and '.join(others)}"
+            yield Rejection(0, rows, values, reason)

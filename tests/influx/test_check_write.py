@@ -1,0 +1,101 @@
+"""What a write would meet: told before, and then met."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from db_core.errors import InvalidArgumentError, NotFoundError, WriteError
+
+if TYPE_CHECKING:
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Store
+
+T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+INDEX = pd.DatetimeIndex(["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"], tz="UTC")
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    """Give four rows."""
+    return pd.DataFrame(columns, index=INDEX)
+
+
+def rows(rejections: list[Any]) -> list[tuple[int, int, int]]:
+    """Give the rows of rejections, and how many points."""
+    return [(one.start, one.stop, one.points) for one in rejections]
+
+
+def test_what_can_be_written_has_nothing_to_tell(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Nothing is written by the check."""
+    data = frame(f=[1.5, math.nan, 2.5, 3.5], i=[1, 2, 3, 4], s=["a", "b", "c", "d"], b=[True] * 4)
+    store.write(f'{msname} f=1,i=2i,s="x",b=true {T0}')
+
+    assert [] == manager.check_write(store.name, data, msname)
+    assert 4 == len(store.points(msname))
+    assert [] == manager.check_write(store.name, data.iloc[:0], msname)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "words"),
+    [
+        (frame(v=[1.0, math.inf, -math.inf, 2.0]), [(1, 2, 1), (2, 3, 1)], "'v'.*inf"),
+        (frame(v=[math.nan, math.nan, 1.0, math.nan]), [(0, 2, 2), (3, 4, 1)], "no field"),
+        (frame(v=[1, 2, 3, 4]).set_axis(INDEX.where(INDEX != INDEX[2])), [(2, 3, 1)], "time"),
+        (frame(v=list(INDEX)), [(0, 4, 4)], "'v'"),
+        (frame(time=[1, 2, 3, 4]), [(0, 4, 4)], "'time'"),
+    ],
+)
+def test_every_fault_of_the_frame_is_told(
+    manager: InfluxManager, store: Store, msname: str, data: pd.DataFrame, expected: Any, words: str
+) -> None:
+    """Not just the first one; and writing is refused for it."""
+    told = manager.check_write(store.name, data, msname)
+
+    assert expected == rows(told)
+    assert all(pd.Series([one.reason]).str.contains(words).all() for one in told)
+    with pytest.raises(InvalidArgumentError):
+        manager.synchronous_write(store.name, data, msname)
+
+
+def test_a_type_that_differs_from_what_is_stored(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Names both types, and counts the points."""
+    store.write(f"{msname},k=a v=1i {T0}")
+    data = frame(v=[0.5, math.nan, 1.5, 2.5], other=[1, 2, 3, 4])
+
+    [told] = manager.check_write(store.name, data, msname)
+
+    assert (0, 4, 3) == (told.start, told.stop, told.points)
+    assert "column 'v': float, where the bucket holds integer" == told.reason
+    with pytest.raises(WriteError):
+        manager.synchronous_write(store.name, data, msname)
+
+
+def test_points_that_the_bucket_does_not_keep(manager: InfluxManager, own_store: Store, msname: str) -> None:
+    """A bucket of an hour: what is older would be dropped."""
+    api = own_store.client.buckets_api()
+    bucket = api.find_bucket_by_name(own_store.name)
+    bucket.retention_rules[0].every_seconds = 3600
+    bucket.retention_rules[0].shard_group_duration_seconds = 3600
+    api.update_bucket(bucket)
+    now = pd.Timestamp(time.time_ns(), tz="UTC")
+    times = [now - pd.Timedelta(hours=hours) for hours in (9, 8, 0)]
+    data = pl.DataFrame({"t": times, "v": [1, 2, 3]})
+
+    told = manager.check_write(own_store.name, data, msname, time_column="t")
+
+    assert [(0, 2, 2)] == rows(told)
+    assert "older than the 3600 seconds that the bucket keeps" == told[0].reason
+    with pytest.raises(WriteError) as caught:
+        manager.synchronous_write(own_store.name, data, msname, time_column="t")
+    assert [0, 1] == [row for one in caught.value.rejected for row in range(one.start, one.stop)]
+
+
+def test_a_bucket_that_is_not_there(manager: InfluxManager) -> None:
+    """Is not found, as in a write."""
+    with pytest.raises(NotFoundError, match="nowhere"):
+        manager.check_write("nowhere", frame(v=[1, 2, 3, 4]), "m")
