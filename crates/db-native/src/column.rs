@@ -10,11 +10,14 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, LargeBinaryArray, LargeStringArray,
     PrimitiveArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
 use crate::annotated::{ColumnSchema, Datatype};
+use crate::nulls::Nulls;
 use crate::number;
+use crate::scan;
 use crate::timestamp::TimeReader;
+use crate::varying::Varying;
 
 /// The time zone in which every timestamp column is typed.
 pub(crate) const UTC: &str = "UTC";
@@ -42,28 +45,6 @@ impl Words {
     }
 }
 
-/// Offsets and bytes of variable-length values.
-#[derive(Debug)]
-struct Varying {
-    offsets: Vec<i64>,
-    bytes: Vec<u8>,
-}
-
-impl Varying {
-    fn new() -> Self {
-        Self { offsets: vec![0], bytes: Vec::new() }
-    }
-
-    fn push(&mut self, value: &[u8]) {
-        self.bytes.extend_from_slice(value);
-        self.offsets.push(i64::try_from(self.bytes.len()).expect("a buffer's length fits in i64"));
-    }
-
-    fn finish(self) -> (OffsetBuffer<i64>, Buffer) {
-        (OffsetBuffer::new(ScalarBuffer::from(self.offsets)), Buffer::from_vec(self.bytes))
-    }
-}
-
 #[derive(Debug)]
 enum Values {
     Long(Vec<i64>),
@@ -82,7 +63,7 @@ enum Values {
 #[derive(Debug)]
 pub(crate) struct Column {
     values: Values,
-    nulls: NullBufferBuilder,
+    nulls: Nulls,
 }
 
 impl Column {
@@ -99,7 +80,7 @@ impl Column {
             Datatype::Duration => Values::Duration(Vec::new()),
             Datatype::Binary => Values::Binary(Varying::new()),
         };
-        Self { values, nulls: NullBufferBuilder::new(0) }
+        Self { values, nulls: Nulls::default() }
     }
 
     /// Appends a cell's value; `false`, and nothing appended, if the text is not of this type.
@@ -118,7 +99,7 @@ impl Column {
             Values::Long(values) => push!(values, number::long(cell)),
             Values::UnsignedLong(values) => push!(values, number::unsigned_long(cell)),
             Values::Double(values) => push!(values, number::double(cell)),
-            Values::Time(values, reader) => push!(values, reader.read(cell)),
+            Values::Time(values, reader) => push!(values, reader.time(cell)),
             Values::Duration(values) => push!(values, number::duration(cell)),
             Values::Boolean(values) => match number::boolean(cell) {
                 Some(value) => values.append(value),
@@ -137,12 +118,79 @@ impl Column {
                 Err(_) => return false,
             },
         }
-        self.nulls.append_non_null();
+        true
+    }
+
+    /// Appends the double or time that `text` starts with, if it is spelled as most are; gives what follows its comma.
+    #[inline]
+    pub(crate) fn read<'a>(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
+        match &mut self.values {
+            Values::Double(values) => {
+                let (value, [b',', rest @ ..]) = number::read_double(text)? else {
+                    return None;
+                };
+                values.push(value);
+                Some(rest)
+            }
+            Values::Time(values, reader) => {
+                let (value, [b',', rest @ ..]) = reader.read(text)? else {
+                    return None;
+                };
+                values.push(value);
+                Some(rest)
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends the cell that `text` starts with, or its default; gives what follows it.
+    ///
+    /// `None`, and half a value may be left to [`truncate`](Self::truncate), if the cell does not end
+    /// in `text`, is in quotes and no string, or is not of this type.
+    #[inline(never)]
+    pub(crate) fn read_any<'a>(&mut self, text: &'a [u8], default: &[u8]) -> Option<&'a [u8]> {
+        let first = *text.first()?;
+        if first == b',' {
+            return self.push_default(default, &mut []).then_some(text);
+        }
+        let read = match &mut self.values {
+            Values::Double(values) => number::read_long_double(text).map(|(value, rest)| (values.push(value), rest)),
+            Values::Time(values, reader) => reader.read(text).map(|(value, rest)| (values.push(value), rest)),
+            Values::Long(values) => number::read_long(text).map(|(value, rest)| (values.push(value), rest)),
+            Values::UnsignedLong(values) => {
+                number::read_unsigned_long(text).map(|(value, rest)| (values.push(value), rest))
+            }
+            Values::Text(values) if first == b'"' => return values.read_quoted(&text[1..]),
+            Values::Text(values) => {
+                let rest = values.read(text)?;
+                return (rest.len() < text.len() || self.push_default(default, &mut [])).then_some(rest);
+            }
+            _ => None,
+        };
+        if let Some(((), rest)) = read {
+            return Some(rest);
+        }
+        if first == b'"' {
+            return None;
+        }
+        let (cell, rest) = text.split_at(scan::plain(text, 0, scan::delimiter(text, 0)?).end);
+        let pushed = if cell.is_empty() { self.push_default(default, &mut []) } else { self.push(cell, &mut []) };
+        pushed.then_some(rest)
+    }
+
+    /// Appends what an empty cell stands for: the default, or a null if that is empty too.
+    #[inline]
+    pub(crate) fn push_default(&mut self, default: &[u8], words: &mut [Words]) -> bool {
+        if !default.is_empty() {
+            return self.push(default, words);
+        }
+        self.push_null();
         true
     }
 
     /// Appends a null.
-    pub(crate) fn push_null(&mut self) {
+    fn push_null(&mut self) {
+        self.nulls.mark(self.len());
         match &mut self.values {
             Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => values.push(0),
             Values::UnsignedLong(values) => values.push(0),
@@ -151,12 +199,37 @@ impl Column {
             Values::Text(values) | Values::Binary(values) => values.push(b""),
             Values::Word(codes, _) => codes.push(0),
         }
-        self.nulls.append_null();
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        match &self.values {
+            Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => values.len(),
+            Values::UnsignedLong(values) => values.len(),
+            Values::Double(values) => values.len(),
+            Values::Boolean(values) => values.len(),
+            Values::Text(values) | Values::Binary(values) => values.len(),
+            Values::Word(codes, _) => codes.len(),
+        }
+    }
+
+    /// Forgets the values from `rows` on, and what [`read`](Self::read) left of one.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Long(values) | Values::Time(values, _) | Values::Duration(values) => values.truncate(rows),
+            Values::UnsignedLong(values) => values.truncate(rows),
+            Values::Double(values) => values.truncate(rows),
+            Values::Boolean(values) => values.truncate(rows),
+            Values::Text(values) | Values::Binary(values) => values.truncate(rows),
+            Values::Word(codes, _) => codes.truncate(rows),
+        }
+        self.nulls.truncate(rows);
     }
 
     /// The column as an Arrow array; `words` are the finished dictionaries by slot.
-    pub(crate) fn finish(mut self, words: &[ArrayRef]) -> ArrayRef {
-        let nulls = self.nulls.finish();
+    pub(crate) fn finish(self, words: &[ArrayRef]) -> ArrayRef {
+        let rows = self.len();
+        let nulls = self.nulls.finish(rows);
         match self.values {
             Values::Long(values) => primitive::<Int64Type>(values, nulls),
             Values::UnsignedLong(values) => primitive::<UInt64Type>(values, nulls),

@@ -12,14 +12,14 @@
 //!               keep what is not yet a whole record
 //! ```
 //!
-//! Two departures make it fast. Rows of one table repeat their constant cells
-//! (result, table, group key) byte for byte, so a row's constant *runs* are
-//! compared with the last row's bytes and, if equal, passed over: a constant
-//! column has one value a table, not one a row. And only when a row does not fit that
-//! pattern (a new table, a quoted cell, a line end in a cell) is it split into
-//! fields properly. Both ways append the same values: `tests/oracle.rs`.
+//! Two departures make it fast, and `block.rs` has both: what the rows of a
+//! table repeat is compared, not parsed again, and the other cells are read
+//! straight into their columns. Only a row that does not fit that pattern (a new
+//! table, say) is split into fields properly, here. Both ways append the same
+//! values: `tests/oracle.rs`.
 //!
-//! If you change what a row may look like, change `fast_rows` and `slow_row`.
+//! If you change what a row may look like, change `Block::read` and `slow_row`;
+//! what a cell may look like, `Column::read_any` and `Column::push`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 
 use crate::annotated::{Annotations, Schema};
+use crate::block::{Block, Step};
 use crate::column::{Column, Words};
 use crate::error::{Error, ErrorKind, Position, Result, excerpt};
 use crate::scan::{self, Scan, Span};
@@ -85,52 +86,6 @@ pub enum EndMark {
     Optional,
 }
 
-/// Part of a row: a run of constant columns, or one column that varies.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// The constant columns from..to, and the index of their remembered bytes.
-    Run { from: usize, to: usize, run: usize },
-    /// A varying column.
-    Cell(usize),
-}
-
-/// The rows after one header row.
-#[derive(Debug)]
-struct Block {
-    schema: Arc<Schema>,
-    group: usize,
-    defaults: Vec<Vec<u8>>,
-    steps: Vec<Step>,
-    /// Bytes of each run in the last row, delimiters included.
-    runs: Vec<Vec<u8>>,
-    /// The runs are those of the current table.
-    primed: bool,
-}
-
-impl Block {
-    fn new(schema: Arc<Schema>, group: usize, defaults: Vec<Vec<u8>>) -> Self {
-        // The annotation column, always empty in a row, opens the first run.
-        let mut steps = Vec::new();
-        let mut runs = 1;
-        let mut from = None;
-        for (index, column) in schema.columns.iter().enumerate() {
-            if column.constant {
-                from.get_or_insert(index);
-                continue;
-            }
-            if let Some(from) = from.take().or((index == 0).then_some(0)) {
-                steps.push(Step::Run { from, to: index, run: runs - 1 });
-                runs += 1;
-            }
-            steps.push(Step::Cell(index));
-        }
-        if let Some(from) = from {
-            steps.push(Step::Run { from, to: schema.columns.len(), run: runs - 1 });
-        }
-        Self { schema, group, defaults, steps, runs: vec![Vec::new(); runs], primed: false }
-    }
-}
-
 #[derive(Debug)]
 struct GroupBuilder {
     schema: Arc<Schema>,
@@ -175,7 +130,6 @@ pub struct Decoder {
     failed: bool,
     // Kept to be reused.
     fields: Vec<Span>,
-    cells: Vec<(usize, usize)>,
     scratch: Vec<u8>,
 }
 
@@ -284,7 +238,7 @@ impl Decoder {
         let mut at = 0;
         let mut fields = std::mem::take(&mut self.fields);
         loop {
-            at += self.fast_rows(&bytes[at..])?;
+            at += self.fast_rows(&bytes[at..]);
             match scan::record(&bytes[at..], &mut fields).map_err(|e| e.at(self.position(0)))? {
                 Scan::NeedMore => break,
                 Scan::Record(length) => {
@@ -299,64 +253,20 @@ impl Decoder {
         Ok(at)
     }
 
-    /// Appends rows as long as their runs repeat and their cells are unquoted; gives their length.
-    fn fast_rows(&mut self, bytes: &[u8]) -> Result<usize> {
-        let Some(block) = self.block.as_mut().filter(|block| block.primed) else {
-            return Ok(0);
+    /// Appends the rows of the current table that `bytes` starts with; gives their length.
+    fn fast_rows(&mut self, bytes: &[u8]) -> usize {
+        let Some(block) = &self.block else {
+            return 0;
         };
         let group = &mut self.groups[block.group];
-        let last = block.schema.columns.len() - 1;
-        let cells = &mut self.cells;
-        let mut done = 0;
-        let mut rows = 0;
-        'rows: loop {
-            cells.clear();
-            let mut at = done;
-            for step in &block.steps {
-                match *step {
-                    Step::Run { run, .. } => {
-                        let run = &block.runs[run];
-                        if !bytes[at..].starts_with(run) {
-                            break 'rows;
-                        }
-                        at += run.len();
-                    }
-                    Step::Cell(column) => {
-                        let Some(hit) = scan::delimiter(bytes, at) else {
-                            break 'rows;
-                        };
-                        let span = scan::plain(bytes, at, hit);
-                        if bytes[at] == b'"' || (bytes[hit] == b'\n') != (column == last) {
-                            break 'rows;
-                        }
-                        cells.push((span.start, span.end));
-                        at = span.next;
-                    }
-                }
-            }
-            let mut spans = cells.iter();
-            for step in &block.steps {
-                let Step::Cell(column) = *step else { continue };
-                let Some(&(start, end)) = spans.next() else { continue };
-                if !append(&mut group.columns[column], &bytes[start..end], &block.defaults[column], &mut self.words) {
-                    let error = bad_cell(&block.schema, column, &bytes[start..end], &block.defaults[column]);
-                    return Err(error.at(Position {
-                        offset: self.offset + done,
-                        table: self.begun.saturating_sub(1),
-                        row: self.row + rows,
-                    }));
-                }
-            }
-            rows += 1;
-            done = at;
-        }
+        let (rows, length) = block.read(bytes, &mut group.columns, group.rows);
         group.rows += rows;
         self.row += rows;
-        self.offset += done;
+        self.offset += length;
         if let Some(table) = self.tables.last_mut() {
             table.rows += rows;
         }
-        Ok(done)
+        length
     }
 
     /// Takes in one record of any kind.
@@ -473,7 +383,7 @@ impl Decoder {
         let mut new_table = false;
         for step in &block.steps {
             if let Step::Run { from, to, run } = *step {
-                let same = without_line_end(bytes_of(from, to)) == without_line_end(&block.runs[run]);
+                let same = without_line_end(bytes_of(from, to)) == without_line_end(block.runs[run].bytes());
                 new_table = new_table || !same;
             }
         }
@@ -483,8 +393,7 @@ impl Decoder {
         }
         for step in &block.steps {
             if let Step::Run { from, to, run } = *step {
-                block.runs[run].clear();
-                block.runs[run].extend_from_slice(bytes_of(from, to));
+                block.runs[run].set(bytes_of(from, to));
             }
         }
         // After `take`, the rest of a table opens a span of its own.
@@ -501,10 +410,11 @@ impl Decoder {
                 continue;
             }
             let text = cell(record, *span, &mut self.scratch);
-            let appended = if span.quoted && text.is_empty() && column.datatype == crate::Datatype::String {
-                group.columns[index].push(text, &mut self.words)
+            let empty_text = span.quoted && column.datatype == crate::Datatype::String;
+            let appended = if text.is_empty() && !empty_text {
+                group.columns[index].push_default(&block.defaults[index], &mut self.words)
             } else {
-                append(&mut group.columns[index], text, &block.defaults[index], &mut self.words)
+                group.columns[index].push(text, &mut self.words)
             };
             if !appended {
                 return Err(bad_cell(&block.schema, index, text, &block.defaults[index]));
@@ -533,19 +443,6 @@ fn cell<'a>(record: &'a [u8], span: Span, scratch: &'a mut Vec<u8>) -> &'a [u8] 
         scratch
     } else {
         text
-    }
-}
-
-/// Appends a cell, its default if it is empty, null if that is empty too.
-#[inline]
-fn append(column: &mut Column, text: &[u8], default: &[u8], words: &mut [Words]) -> bool {
-    if !text.is_empty() {
-        column.push(text, words)
-    } else if !default.is_empty() {
-        column.push(default, words)
-    } else {
-        column.push_null();
-        true
     }
 }
 

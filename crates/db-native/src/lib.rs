@@ -4,6 +4,7 @@
 //! an [`Answer`]: columns by schema, and tables.
 
 mod annotated;
+mod block;
 mod booking;
 mod cells;
 mod column;
@@ -14,9 +15,11 @@ mod fields;
 mod keys;
 mod line_protocol;
 mod meter;
+mod nulls;
 mod number;
 mod pieces;
 mod pivot;
+mod run;
 mod scan;
 mod spelling;
 mod texts;
@@ -25,6 +28,8 @@ mod total;
 mod tracks;
 mod unify;
 mod union;
+mod varying;
+mod word;
 
 pub use annotated::{ColumnSchema, Datatype, Schema};
 pub use booking::{Gaps, OnReset};

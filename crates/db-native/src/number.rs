@@ -1,6 +1,12 @@
 //! Text of one cell to a number, boolean, duration or bytes; exact or nothing.
+//!
+//! The functions that `read` take a text that only starts with the cell: they
+//! find its end as they go, know the usual spellings, and leave the others,
+//! with `None`, to those that take the cell.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use crate::word;
 
 fn text(cell: &[u8]) -> Option<&str> {
     std::str::from_utf8(cell).ok()
@@ -22,6 +28,108 @@ pub(crate) fn unsigned_long(cell: &[u8]) -> Option<u64> {
 #[inline]
 pub(crate) fn double(cell: &[u8]) -> Option<f64> {
     text(cell)?.parse().ok()
+}
+
+/// An integer of at most 16 digits, and what follows it.
+#[inline]
+pub(crate) fn read_long(text: &[u8]) -> Option<(i64, &[u8])> {
+    match text {
+        [b'-', rest @ ..] => read_digits(rest).map(|(value, rest)| (-value.cast_signed(), rest)),
+        _ => read_digits(text).map(|(value, rest)| (value.cast_signed(), rest)),
+    }
+}
+
+/// An unsigned integer of at most 16 digits, and what follows it.
+#[inline]
+pub(crate) fn read_unsigned_long(text: &[u8]) -> Option<(u64, &[u8])> {
+    read_digits(text)
+}
+
+/// A double of at most eight bytes, as most are: digits, a point and digits. Gives what follows it, too.
+///
+/// Exact, as the digits and the power of ten both are doubles and a quotient is rounded as IEEE 754 asks.
+/// Source: William Clinger, "How to Read Floating Point Numbers Accurately".
+#[inline]
+pub(crate) fn read_double(text: &[u8]) -> Option<(f64, &[u8])> {
+    let word = word::load(text);
+    let marks = word::non_digits(word);
+    let point = word::first(marks);
+    let end = word::first(marks & marks.wrapping_sub(1));
+    if point == 0 || point + 1 >= end || text.get(point) != Some(&b'.') {
+        return None;
+    }
+    let whole = (1 << (8 * point)) - 1;
+    let digits = word & whole | word >> 8 & !whole;
+    Some((exact(word::value(digits, end - 1)) / SCALES[end - 1 - point], text.get(end..)?))
+}
+
+/// A double of at most eight digits on each side of the point, signed or not. Gives what follows it, too.
+#[inline(never)]
+pub(crate) fn read_long_double(text: &[u8]) -> Option<(f64, &[u8])> {
+    if let [b'-', rest @ ..] = text {
+        return read_double(rest)
+            .filter(|(_, rest)| ends(rest))
+            .or_else(|| read_decimal(rest))
+            .map(|(value, rest)| (-value, rest));
+    }
+    read_decimal(text)
+}
+
+fn read_decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    let word = word::load(text);
+    let length = word::digits(word);
+    if length == 0 {
+        return None;
+    }
+    let whole = word::value(word, length);
+    let rest = text.get(length..)?;
+    let [b'.', rest @ ..] = rest else {
+        return ends(rest).then_some((exact(whole), rest));
+    };
+    let word = word::load(rest);
+    let places = word::digits(word);
+    if places == 0 {
+        return None;
+    }
+    let mantissa = whole * word::POWERS[places] + word::value(word, places);
+    let rest = rest.get(places..)?;
+    (mantissa <= 1 << f64::MANTISSA_DIGITS && ends(rest)).then_some((exact(mantissa) / SCALES[places], rest))
+}
+
+/// Powers of ten of up to eight places.
+const SCALES: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+
+/// An integer of at most 53 bits; by way of a signed one, for which there is an instruction.
+#[expect(clippy::cast_precision_loss, reason = "there is none up to 53 bits")]
+const fn exact(integer: u64) -> f64 {
+    integer.cast_signed() as f64
+}
+
+/// One to 16 digits.
+#[inline]
+fn read_digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let word = word::load(text);
+    let length = word::digits(word);
+    if length == 0 {
+        return None;
+    }
+    let mut value = word::value(word, length);
+    let mut rest = text.get(length..)?;
+    if length == 8 {
+        let word = word::load(rest);
+        let more = word::digits(word);
+        if more > 0 {
+            value = value * word::POWERS[more] + word::value(word, more);
+            rest = rest.get(more..)?;
+        }
+    }
+    ends(rest).then_some((value, rest))
+}
+
+/// Whether a number has ended before `rest`: no digit, point or exponent goes on with it.
+#[inline]
+fn ends(rest: &[u8]) -> bool {
+    rest.first().is_some_and(|byte| *byte <= b',')
 }
 
 /// `true` or `false`, or a spelling that Go's `strconv.ParseBool` takes for it.
@@ -95,6 +203,82 @@ pub(crate) fn base64(cell: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Numbers of every shape, and what is not quite one.
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[+-]?[0-9]{0,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{0,3})?",
+            "-?[0-9]{1,8}(\\.[0-9]{1,8})?",
+            "-?0{0,9}[0-9]{0,3}(\\.0{0,9}[0-9]{0,3})?",
+            any::<f64>().prop_map(|value| value.to_string()),
+            any::<i64>().prop_map(|value| value.to_string()),
+            Just("-0".to_owned()),
+            Just("NaN".to_owned()),
+            Just("+Inf".to_owned()),
+        ]
+    }
+
+    /// What was read is what std makes of the bytes that were taken; all of them where they are a `usual` number.
+    fn assert_as_std<T: std::str::FromStr + PartialEq + std::fmt::Debug>(
+        text: &str,
+        behind: &str,
+        read: impl Fn(&[u8]) -> Option<(T, &[u8])>,
+        usual: bool,
+    ) {
+        let whole = [text, behind].concat();
+        let Some((value, rest)) = read(whole.as_bytes()) else {
+            assert!(!usual, "{text:?} is not read");
+            return;
+        };
+        let taken = &whole[..whole.len() - rest.len()];
+        assert_eq!(taken.parse().ok(), Some(value), "{taken:?} of {whole:?}");
+        assert!(!usual || taken == text, "{taken:?} of {whole:?}");
+    }
+
+    type Read<T> = fn(&[u8]) -> Option<(T, &[u8])>;
+
+    fn bits(read: Read<f64>) -> impl Fn(&[u8]) -> Option<(Bits, &[u8])> {
+        move |text| read(text).map(|(value, rest)| (Bits(value.to_bits()), rest))
+    }
+
+    /// A double's bits, to tell -0 from 0.
+    #[derive(Debug, PartialEq)]
+    struct Bits(u64);
+
+    impl std::str::FromStr for Bits {
+        type Err = std::num::ParseFloatError;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            text.parse().map(|value: f64| Self(value.to_bits()))
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn what_is_read_is_what_std_parses(text in number(), behind in "[,\r\n x.5]{0,3}") {
+            assert_as_std(&text, &behind, bits(read_double), false);
+            assert_as_std(&text, &behind, bits(read_long_double), false);
+            assert_as_std(&text, &behind, read_long, false);
+            assert_as_std(&text, &behind, read_unsigned_long, false);
+        }
+
+        #[test]
+        fn usual_numbers_are_read(whole in "[0-9]{1,8}", places in "[0-9]{1,6}", behind in "[,\r\n][0-9,.]{0,9}") {
+            let decimal = format!("{whole}.{places}");
+            assert_as_std(&decimal, &behind, bits(read_double), decimal.len() < 8);
+            assert_as_std(&decimal, &behind, bits(read_long_double), true);
+            assert_as_std(&format!("-{decimal}"), &behind, bits(read_long_double), true);
+            assert_as_std(&whole, &behind, bits(read_long_double), true);
+            for integer in [&whole, &[whole.as_str(), &places].concat()] {
+                assert_as_std(integer, &behind, read_unsigned_long, true);
+                assert_as_std(integer, &behind, read_long, true);
+                assert_as_std(&format!("-{integer}"), &behind, read_long, true);
+            }
+        }
+    }
 
     #[test]
     fn integers_keep_every_bit_and_refuse_the_rest() {

@@ -5,6 +5,7 @@
 //! and calls again with more bytes gets the same records for every split.
 
 use crate::error::{Error, Result};
+use crate::word;
 
 /// One field of a record, as offsets into the scanned bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,38 +31,20 @@ pub(crate) enum Scan {
     NeedMore,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// High bit set in each byte of `word` that equals the byte repeated in `pattern`.
-///
-/// Bytes above the lowest match may be marked wrongly by the borrow, so only
-/// the lowest mark may be used. Source: "Bit Twiddling Hacks", "Determine if
-/// a word has a zero byte".
-const fn matches(word: u64, pattern: u64) -> u64 {
-    let x = word ^ pattern;
-    x.wrapping_sub(ONES) & !x & HIGHS
-}
-
 /// Position of the first comma or line feed at or after `from`.
-///
-/// Cells are short (a time has 20 bytes), where eight bytes at a time beat a
-/// call into a vectorised search.
 #[inline]
 pub(crate) fn delimiter(bytes: &[u8], from: usize) -> Option<usize> {
-    const COMMAS: u64 = ONES * b',' as u64;
-    const FEEDS: u64 = ONES * b'\n' as u64;
+    const COMMAS: u64 = word::repeated(b',');
+    const FEEDS: u64 = word::repeated(b'\n');
     let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        let hit = matches(word, COMMAS) | matches(word, FEEDS);
-        if hit != 0 {
-            return Some(at + (hit.trailing_zeros() / 8) as usize);
+    loop {
+        // Zeros stand for the bytes behind the end, so they are no delimiters.
+        let word = word::load(bytes.get(at..)?);
+        match word::first(word::matches(word, COMMAS) | word::matches(word, FEEDS)) {
+            8 => at += 8,
+            hit => return Some(at + hit),
         }
-        at += 8;
     }
-    let rest = bytes.get(at..)?;
-    rest.iter().position(|&b| b == b',' || b == b'\n').map(|i| at + i)
 }
 
 /// Splits the record at the start of `bytes` into `fields` (cleared first).

@@ -1,5 +1,7 @@
 //! RFC 3339 text to nanoseconds since the Unix epoch, exactly.
 
+use crate::word;
+
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
@@ -43,7 +45,8 @@ fn digits(text: &[u8]) -> Option<i64> {
 #[derive(Clone, Debug)]
 pub(crate) struct TimeReader {
     date: [u8; 10],
-    midnight: i64,
+    /// In 128 bits, as the day at either end of the range is only partly in it.
+    midnight: i128,
 }
 
 impl Default for TimeReader {
@@ -57,33 +60,81 @@ impl TimeReader {
     ///
     /// `None` if the text is something else or outside 1677-09-21 to 2262-04-11,
     /// the range of 64-bit nanoseconds.
-    #[inline]
-    pub(crate) fn read(&mut self, text: &[u8]) -> Option<i64> {
+    pub(crate) fn time(&mut self, cell: &[u8]) -> Option<i64> {
+        self.read(cell).filter(|(_, rest)| rest.is_empty()).map(|(time, _)| time)
+    }
+
+    /// The time that the text starts with, and what follows it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call costs a third of it, and the compiler makes one")]
+    pub(crate) fn read<'a>(&mut self, text: &'a [u8]) -> Option<(i64, &'a [u8])> {
         let (date, rest) = text.split_first_chunk::<10>()?;
         if *date != self.date {
-            self.midnight = midnight(date)?;
-            self.date = *date;
+            self.turn_to(date)?;
         }
-        let (clock, mut rest) = rest.split_first_chunk::<9>()?;
-        let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = *clock else {
+        let ([b'T' | b't' | b' ', clock @ ..], zone) = rest.split_first_chunk::<9>()? else {
             return None;
         };
-        let (hour, minute, second) = (digits(&[h1, h2])?, digits(&[m1, m2])?, digits(&[s1, s2])?);
-        if hour > 23 || minute > 59 || second > 59 {
-            return None;
+        let nanos = second_of_day(*clock)? * SECOND;
+        match zone {
+            [b'Z', rest @ ..] => Some((self.at(nanos)?, rest)),
+            _ => self.read_zone(nanos, zone),
         }
-        let mut nanos = ((hour * 60 + minute) * 60 + second) * SECOND;
-        if let Some(fraction) = rest.strip_prefix(b".") {
-            let width = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-            if !(1..=9).contains(&width) {
-                return None;
-            }
-            nanos += digits(&fraction[..width])? * 10_i64.pow(9 - u32::try_from(width).ok()?);
-            rest = &fraction[width..];
-        }
-        // In 128 bits, as the day at either end of the range is only partly in it.
-        let total = i128::from(self.midnight) * i128::from(DAY) + i128::from(nanos - offset(rest)?);
-        i64::try_from(total).ok()
+    }
+
+    #[inline(never)]
+    fn turn_to(&mut self, date: &[u8; 10]) -> Option<()> {
+        self.midnight = i128::from(midnight(date)?) * i128::from(DAY);
+        self.date = *date;
+        Some(())
+    }
+
+    /// What [`read`](Self::read) gives, of a clock's nanoseconds and what follows its seconds.
+    #[inline(never)]
+    fn read_zone<'a>(&self, clock: i64, text: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let (fraction, zone) = match text {
+            [b'.', digits @ ..] => fraction(digits)?,
+            _ => (0, text),
+        };
+        let (east, rest) = offset(zone)?;
+        Some((self.at(clock + fraction - east)?, rest))
+    }
+
+    /// So many nanoseconds after midnight.
+    #[inline]
+    fn at(&self, nanos: i64) -> Option<i64> {
+        i64::try_from(self.midnight + i128::from(nanos)).ok()
+    }
+}
+
+/// Seconds since midnight of `HH:MM:SS`.
+#[inline]
+fn second_of_day(clock: [u8; 8]) -> Option<i64> {
+    const COLONS: u64 = u64::from_le_bytes(*b"00:00:00");
+    // With these added a digit's value above 9, or another byte than a colon, reaches its byte's high bit.
+    const LIMITS: u64 = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
+    // As hour, minute or second do with these above 23 or 59.
+    const HIGHEST: u64 = u64::from_le_bytes([128 - 24, 0, 0, 128 - 60, 0, 0, 128 - 60, 0]);
+    let x = u64::from_le_bytes(clock) ^ COLONS;
+    // Each byte becomes ten times itself and the next one.
+    let pairs = x.wrapping_mul(10).wrapping_add(x >> 8);
+    let [hour, _, _, minute, _, _, second, _] = pairs.to_le_bytes();
+    let valid = word::is_ascii(x.wrapping_add(LIMITS) | x | pairs.wrapping_add(HIGHEST));
+    valid.then(|| (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second))
+}
+
+/// Nanoseconds of the one to nine digits behind a point, and what follows them.
+#[inline]
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let word = word::load(text);
+    let width = word::digits(word);
+    if width == 0 {
+        return None;
+    }
+    let nanos = (word::value(word, width) * word::POWERS[9 - width]).cast_signed();
+    match text.get(width..)? {
+        [digit @ b'0'..=b'9', rest @ ..] => Some((nanos + i64::from(digit - b'0'), rest)),
+        rest => Some((nanos, rest)),
     }
 }
 
@@ -119,15 +170,15 @@ fn midnight(date: &[u8; 10]) -> Option<i64> {
     valid.then(|| days_from_civil(year, month, day))
 }
 
-/// Nanoseconds east of UTC of `Z` or `±HH:MM`.
+/// Nanoseconds east of UTC of `Z` or `±HH:MM`, and what follows it.
 #[inline]
-fn offset(zone: &[u8]) -> Option<i64> {
+fn offset(zone: &[u8]) -> Option<(i64, &[u8])> {
     match *zone {
-        [b'Z' | b'z'] => Some(0),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+        [b'Z' | b'z', ref rest @ ..] => Some((0, rest)),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, ref rest @ ..] => {
             let (hours, minutes) = (digits(&[h1, h2])?, digits(&[m1, m2])?);
             let east = (hours * 60 + minutes) * 60 * SECOND;
-            (hours < 24 && minutes < 60).then_some(if sign == b'-' { -east } else { east })
+            (hours < 24 && minutes < 60).then_some((if sign == b'-' { -east } else { east }, rest))
         }
         _ => None,
     }
@@ -139,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &str) -> Option<i64> {
-        TimeReader::default().read(text.as_bytes())
+        TimeReader::default().time(text.as_bytes())
     }
 
     #[test]
@@ -176,11 +227,49 @@ mod tests {
 
     proptest! {
         #[test]
+        fn takes_the_clocks_that_there_are(
+            clock in "[0-2][0-9]:[0-6][0-9]:[0-6][0-9]", other in any::<u8>(), at in 0..8_usize,
+        ) {
+            let mut bytes = clock.clone().into_bytes();
+            for byte in [bytes[at], other] {
+                bytes[at] = byte;
+                let clock = String::from_utf8_lossy(&bytes);
+                let two = |part: &str| {
+                    let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+                    digits.then(|| part.parse().unwrap())
+                };
+                let parts: Vec<Option<u8>> = clock.split(':').map(two).collect();
+                let expected = match parts[..] {
+                    [Some(hour @ 0..24), Some(minute @ 0..60), Some(second @ 0..60)] => {
+                        Some((i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second))
+                    }
+                    _ => None,
+                };
+                prop_assert_eq!(expected, super::second_of_day(bytes.as_slice().try_into().unwrap()), "{}", clock);
+            }
+        }
+
+        #[test]
+        fn reads_up_to_what_follows(
+            seconds in 0..4_000_000_000_i64,
+            fraction in "(\\.[0-9]{1,9})?",
+            zone in "[Zz]|[+-]0[0-9]:[0-5][0-9]",
+            behind in "[,\r\n5Z]{0,3}",
+        ) {
+            let local = super::write(seconds * super::SECOND);
+            let text = format!("{}{fraction}{zone}", local.trim_end_matches('Z'));
+            let expected: jiff::Timestamp = text.parse().unwrap();
+            let whole = [text.as_str(), &behind].concat();
+            let (time, rest) = TimeReader::default().read(whole.as_bytes()).unwrap();
+            prop_assert_eq!((expected.as_nanosecond(), behind.as_bytes()), (i128::from(time), rest));
+        }
+
+        #[test]
         fn agrees_with_jiff(nanos in any::<i64>(), again in any::<i64>()) {
             let mut reader = TimeReader::default();
             for nanos in [nanos, nanos.saturating_add(1), again] {
                 let text = jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap().to_string();
-                prop_assert_eq!(Some(nanos), reader.read(text.as_bytes()), "{}", text);
+                prop_assert_eq!(Some(nanos), reader.time(text.as_bytes()), "{}", text);
                 prop_assert_eq!(text, super::write(nanos));
             }
         }
