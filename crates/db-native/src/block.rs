@@ -61,6 +61,7 @@ impl Block {
     /// Appends the rows of the current table that `bytes` starts with to the columns, which have `rows` rows.
     ///
     /// Gives their number and length.
+    #[inline(never)]
     pub(crate) fn read(&self, bytes: &[u8], columns: &mut [Column], rows: usize) -> (usize, usize) {
         let mut more = 0;
         let mut rest = bytes;
