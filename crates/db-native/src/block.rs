@@ -17,10 +17,10 @@ use crate::column::Column;
 use crate::run::Run;
 
 /// Part of a row: adjacent columns, numbered from..to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Step {
-    /// Constant columns, and the index of their remembered bytes.
-    Run { from: usize, to: usize, run: usize },
+    /// Constant columns, and their bytes in the last row.
+    Run { from: usize, to: usize, run: Run },
     /// Varying columns.
     Cells { from: usize, to: usize },
 }
@@ -32,8 +32,6 @@ pub(crate) struct Block {
     pub(crate) group: usize,
     pub(crate) defaults: Vec<Vec<u8>>,
     pub(crate) steps: Vec<Step>,
-    /// Bytes of each run in the last row, delimiters included.
-    pub(crate) runs: Vec<Run>,
     /// The runs are those of the current table.
     pub(crate) primed: bool,
 }
@@ -41,21 +39,17 @@ pub(crate) struct Block {
 impl Block {
     pub(crate) fn new(schema: Arc<Schema>, group: usize, defaults: Vec<Vec<u8>>) -> Self {
         // The annotation column, always empty in a row, opens the first run, which may hold no other.
-        let mut steps = vec![Step::Run { from: 0, to: 0, run: 0 }];
-        let mut runs = 1;
+        let mut steps = vec![Step::Run { from: 0, to: 0, run: Run::default() }];
         for (index, column) in schema.columns.iter().enumerate() {
+            let (from, end) = (index, index + 1);
             match steps.last_mut() {
-                Some(Step::Run { to, .. }) if column.constant => *to += 1,
-                Some(Step::Cells { to, .. }) if !column.constant => *to += 1,
-                _ if column.constant => {
-                    steps.push(Step::Run { from: index, to: index + 1, run: runs });
-                    runs += 1;
-                }
-                _ => steps.push(Step::Cells { from: index, to: index + 1 }),
+                Some(Step::Run { to, .. }) if column.constant => *to = end,
+                Some(Step::Cells { to, .. }) if !column.constant => *to = end,
+                _ if column.constant => steps.push(Step::Run { from, to: end, run: Run::default() }),
+                _ => steps.push(Step::Cells { from, to: end }),
             }
         }
-        let runs = std::iter::repeat_with(Run::default).take(runs).collect();
-        Self { schema, group, defaults, steps, runs, primed: false }
+        Self { schema, group, defaults, steps, primed: false }
     }
 
     /// Appends the rows of the current table that `bytes` starts with to the columns, which have `rows` rows.
@@ -83,9 +77,9 @@ impl Block {
         let width = columns.len();
         let mut rest = row;
         for step in &self.steps {
-            match *step {
-                Step::Run { run, .. } => rest = self.runs[run].pass(rest)?,
-                Step::Cells { from, to } => {
+            match step {
+                Step::Run { run, .. } => rest = run.pass(rest)?,
+                &Step::Cells { from, to } => {
                     for (index, column) in (from..to).zip(&mut columns[from..to]) {
                         if let Some(behind) = column.read(rest) {
                             rest = behind;

@@ -381,20 +381,16 @@ impl Decoder {
             &record[start..end]
         };
         let mut new_table = false;
-        for step in &block.steps {
-            if let Step::Run { from, to, run } = *step {
-                let same = without_line_end(bytes_of(from, to)) == without_line_end(block.runs[run].bytes());
-                new_table = new_table || !same;
+        for step in &mut block.steps {
+            if let Step::Run { from, to, run } = step {
+                let bytes = bytes_of(*from, *to);
+                new_table = new_table || without_line_end(bytes) != without_line_end(run.bytes());
+                run.set(bytes);
             }
         }
         if new_table {
             self.begun += 1;
             self.row = 0;
-        }
-        for step in &block.steps {
-            if let Step::Run { from, to, run } = *step {
-                block.runs[run].set(bytes_of(from, to));
-            }
         }
         // After `take`, the rest of a table opens a span of its own.
         let new_span = new_table || !block.primed;

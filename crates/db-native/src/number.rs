@@ -55,7 +55,7 @@ pub(crate) fn read_double(text: &[u8]) -> Option<(f64, &[u8])> {
     let marks = word::non_digits(word);
     let point = word::first(marks);
     let end = word::first(marks & marks.wrapping_sub(1));
-    if point == 0 || point + 1 >= end || text.get(point) != Some(&b'.') {
+    if point == 0 || point == end || text.get(point) != Some(&b'.') {
         return None;
     }
     let whole = (1 << (8 * point)) - 1;

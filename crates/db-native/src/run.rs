@@ -8,41 +8,32 @@ use crate::word;
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     bytes: Vec<u8>,
-    words: Vec<u64>,
-    /// The bytes behind the last whole word, where they stand in a word, and how many they are.
-    tail: u64,
+    /// If there are fewer than eight bytes: where they are in a word, and what they are there.
     mask: u64,
-    width: usize,
+    word: u64,
 }
 
 impl Run {
     /// Remembers other bytes.
     pub(crate) fn set(&mut self, bytes: &[u8]) {
-        let (chunks, tail) = bytes.as_chunks();
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
-        self.words.clear();
-        self.words.extend(chunks.iter().map(|chunk| u64::from_le_bytes(*chunk)));
-        self.tail = word::load(tail);
-        self.mask = (1 << (8 * tail.len())) - 1;
-        self.width = tail.len();
+        self.mask = if bytes.len() < 8 { (1 << (8 * bytes.len())) - 1 } else { 0 };
+        self.word = word::load(bytes) & self.mask;
     }
 
     /// What stands behind the run, if `row` starts with it.
     #[inline]
     pub(crate) fn pass<'a>(&self, row: &'a [u8]) -> Option<&'a [u8]> {
-        let mut rest = row;
-        for word in &self.words {
-            let (chunk, behind) = rest.split_first_chunk()?;
-            if u64::from_le_bytes(*chunk) != *word {
-                return None;
-            }
-            rest = behind;
+        if self.bytes.len() < 8 {
+            let same = word::load(row) & self.mask == self.word;
+            return if same { row.get(self.bytes.len()..) } else { None };
         }
-        if (word::load(rest) ^ self.tail) & self.mask != 0 {
-            return None;
-        }
-        rest.get(self.width..)
+        let (start, rest) = row.split_at_checked(self.bytes.len())?;
+        // The last eight bytes overlap the last whole word.
+        let same = start.last_chunk::<8>() == self.bytes.last_chunk()
+            && start.as_chunks::<8>().0.iter().zip(self.bytes.as_chunks().0).all(|(one, other)| one == other);
+        same.then_some(rest)
     }
 
     /// The bytes.

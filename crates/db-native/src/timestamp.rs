@@ -44,14 +44,15 @@ fn digits(text: &[u8]) -> Option<i64> {
 /// Reads times, remembering the last date: neighbouring rows share it.
 #[derive(Clone, Debug)]
 pub(crate) struct TimeReader {
-    date: [u8; 10],
+    /// `YYYY-MM-DDT`: the first and the last eight bytes, as words.
+    date: [u64; 2],
     /// In 128 bits, as the day at either end of the range is only partly in it.
     midnight: i128,
 }
 
 impl Default for TimeReader {
     fn default() -> Self {
-        Self { date: *b"1970-01-01", midnight: 0 }
+        Self { date: halves(b"1970-01-01T"), midnight: 0 }
     }
 }
 
@@ -68,24 +69,26 @@ impl TimeReader {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call costs a third of it, and the compiler makes one")]
     pub(crate) fn read<'a>(&mut self, text: &'a [u8]) -> Option<(i64, &'a [u8])> {
-        let (date, rest) = text.split_first_chunk::<10>()?;
-        if *date != self.date {
+        // No time is shorter: one check of the length for all.
+        let (stamp, rest) = text.split_first_chunk::<20>()?;
+        let (date, clock) = stamp.split_first_chunk::<11>()?;
+        if halves(date) != self.date {
             self.turn_to(date)?;
         }
-        let ([b'T' | b't' | b' ', clock @ ..], zone) = rest.split_first_chunk::<9>()? else {
-            return None;
-        };
-        let nanos = second_of_day(*clock)? * SECOND;
-        match zone {
-            [b'Z', rest @ ..] => Some((self.at(nanos)?, rest)),
-            _ => self.read_zone(nanos, zone),
+        let nanos = second_of_day(*clock.first_chunk()?)? * SECOND;
+        if stamp[19] == b'Z' {
+            return Some((self.at(nanos)?, rest));
         }
+        self.read_zone(nanos, &text[19..])
     }
 
     #[inline(never)]
-    fn turn_to(&mut self, date: &[u8; 10]) -> Option<()> {
-        self.midnight = i128::from(midnight(date)?) * i128::from(DAY);
-        self.date = *date;
+    fn turn_to(&mut self, date: &[u8; 11]) -> Option<()> {
+        let (day, b"T" | b"t" | b" ") = date.split_first_chunk()? else {
+            return None;
+        };
+        self.midnight = i128::from(midnight(day)?) * i128::from(DAY);
+        self.date = halves(date);
         Some(())
     }
 
@@ -105,6 +108,11 @@ impl TimeReader {
     fn at(&self, nanos: i64) -> Option<i64> {
         i64::try_from(self.midnight + i128::from(nanos)).ok()
     }
+}
+
+#[inline]
+fn halves(date: &[u8; 11]) -> [u64; 2] {
+    [word::load(date), word::load(&date[3..])]
 }
 
 /// Seconds since midnight of `HH:MM:SS`.
