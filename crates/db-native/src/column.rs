@@ -26,22 +26,30 @@ pub(crate) const UTC: &str = "UTC";
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     codes: HashMap<Box<str>, i32>,
-    list: Vec<Box<str>>,
+    texts: Varying,
 }
 
 impl Words {
-    pub(crate) fn code(&mut self, word: &str) -> i32 {
-        if let Some(code) = self.codes.get(word) {
-            return *code;
+    /// The number of a word; `None` if it is not UTF-8. It may well be that of `last`, the code before.
+    fn code(&mut self, word: &[u8], last: Option<i32>) -> Option<i32> {
+        if let Some(last) = last
+            && self.texts.get(usize::try_from(last).ok()?) == Some(word)
+        {
+            return Some(last);
         }
-        let code = i32::try_from(self.list.len()).expect("2^31 words would not fit in memory");
-        self.list.push(word.into());
-        self.codes.insert(word.into(), code);
-        code
+        let text = std::str::from_utf8(word).ok()?;
+        if let Some(code) = self.codes.get(text) {
+            return Some(*code);
+        }
+        let code = i32::try_from(self.texts.len()).expect("2^31 words would not fit in memory");
+        self.texts.push(word);
+        self.codes.insert(text.into(), code);
+        Some(code)
     }
 
-    pub(crate) fn finish(&self) -> ArrayRef {
-        Arc::new(LargeStringArray::from_iter_values(&self.list))
+    pub(crate) fn finish(self) -> ArrayRef {
+        let (offsets, bytes) = self.texts.finish();
+        Arc::new(LargeStringArray::new(offsets, bytes, None))
     }
 }
 
@@ -71,14 +79,14 @@ impl Column {
     pub(crate) fn new(schema: &ColumnSchema, slot: usize) -> Self {
         let values = match schema.datatype {
             Datatype::String if schema.is_dictionary() => Values::Word(Vec::new(), slot),
-            Datatype::String => Values::Text(Varying::new()),
+            Datatype::String => Values::Text(Varying::default()),
             Datatype::Long => Values::Long(Vec::new()),
             Datatype::UnsignedLong => Values::UnsignedLong(Vec::new()),
             Datatype::Double => Values::Double(Vec::new()),
             Datatype::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
             Datatype::Time => Values::Time(Vec::new(), TimeReader::default()),
             Datatype::Duration => Values::Duration(Vec::new()),
-            Datatype::Binary => Values::Binary(Varying::new()),
+            Datatype::Binary => Values::Binary(Varying::default()),
         };
         Self { values, nulls: Nulls::default() }
     }
@@ -113,10 +121,7 @@ impl Column {
                 Some(bytes) => values.push(&bytes),
                 None => return false,
             },
-            Values::Word(codes, slot) => match std::str::from_utf8(cell) {
-                Ok(text) => codes.push(words[*slot].code(text)),
-                Err(_) => return false,
-            },
+            Values::Word(codes, slot) => push!(codes, words[*slot].code(cell, codes.last().copied())),
         }
         true
     }

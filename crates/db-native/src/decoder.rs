@@ -159,7 +159,7 @@ impl Decoder {
 
     /// Gives the rows decoded so far and starts anew, at the same place of the answer.
     pub fn take(&mut self) -> Answer {
-        let words: Vec<ArrayRef> = self.words.iter().map(Words::finish).collect();
+        let words: Vec<ArrayRef> = std::mem::take(&mut self.words).into_iter().map(Words::finish).collect();
         let groups = std::mem::take(&mut self.groups)
             .into_iter()
             .map(|group| Group {
@@ -170,7 +170,6 @@ impl Decoder {
             })
             .collect();
         let tables = std::mem::take(&mut self.tables);
-        self.words.clear();
         self.word_slot.clear();
         self.group_of.clear();
         if let Some(mut block) = self.block.take() {

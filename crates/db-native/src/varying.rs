@@ -20,13 +20,20 @@ pub(crate) struct Varying {
     bytes: Vec<u8>,
 }
 
-impl Varying {
-    pub(crate) fn new() -> Self {
+impl Default for Varying {
+    fn default() -> Self {
         Self { offsets: vec![0], bytes: Vec::new() }
     }
+}
 
+impl Varying {
     pub(crate) fn len(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
+        let [start, end] = *self.offsets.get(index..)?.first_chunk()?;
+        self.bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
     }
 
     pub(crate) fn push(&mut self, value: &[u8]) {
@@ -151,9 +158,9 @@ mod tests {
             }
             bytes.push(b'\n');
             bytes.truncate(bytes.len() - cut);
-            let (mut spans, mut scratch, mut found) = (Vec::new(), Vec::new(), Varying::new());
+            let (mut spans, mut scratch, mut found) = (Vec::new(), Vec::new(), Varying::default());
             let _ = scan::record(&bytes, &mut spans);
-            let mut expected = Varying::new();
+            let mut expected = Varying::default();
             for span in spans {
                 let text = &bytes[span.start..span.end];
                 let start = span.start - usize::from(span.quoted);
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_is_not_utf8_or_not_all_here_is_left_and_forgotten() {
-        let mut values = Varying::new();
+        let mut values = Varying::default();
         values.push(b"kept");
         for bad in [&b"a\xffb,"[..], b"a long text without an end", b""] {
             assert_eq!(None, values.read(bad));
