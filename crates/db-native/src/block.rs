@@ -16,13 +16,15 @@ use crate::annotated::Schema;
 use crate::column::Column;
 use crate::run::Run;
 
-/// Part of a row: adjacent columns, numbered from..to.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Constant columns, and their bytes in the last row.
-    Run { from: usize, to: usize, run: Run },
-    /// Varying columns.
-    Cells { from: usize, to: usize },
+/// Part of a row: constant columns, then varying ones.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    /// The bytes of the constant columns in the last row.
+    pub(crate) run: Run,
+    /// The first constant column, the first varying one, and one past the last.
+    pub(crate) start: usize,
+    pub(crate) middle: usize,
+    pub(crate) end: usize,
 }
 
 /// The rows after one header row.
@@ -39,16 +41,19 @@ pub(crate) struct Block {
 impl Block {
     pub(crate) fn new(schema: Arc<Schema>, group: usize, defaults: Vec<Vec<u8>>) -> Self {
         // The annotation column, always empty in a row, opens the first run, which may hold no other.
-        let mut steps = vec![Step::Run { from: 0, to: 0, run: Run::default() }];
+        let mut step = Step::default();
+        let mut steps = Vec::new();
         for (index, column) in schema.columns.iter().enumerate() {
-            let (from, end) = (index, index + 1);
-            match steps.last_mut() {
-                Some(Step::Run { to, .. }) if column.constant => *to = end,
-                Some(Step::Cells { to, .. }) if !column.constant => *to = end,
-                _ if column.constant => steps.push(Step::Run { from, to: end, run: Run::default() }),
-                _ => steps.push(Step::Cells { from, to: end }),
+            if column.constant {
+                if step.middle < step.end {
+                    steps.push(step);
+                    step = Step { start: index, ..Step::default() };
+                }
+                step.middle = index + 1;
             }
+            step.end = index + 1;
         }
+        steps.push(step);
         Self { schema, group, defaults, steps, primed: false }
     }
 
@@ -77,26 +82,20 @@ impl Block {
         let width = columns.len();
         let mut rest = row;
         for step in &self.steps {
-            match step {
-                Step::Run { run, .. } => rest = run.pass(rest)?,
-                &Step::Cells { from, to } => {
-                    for (index, column) in (from..to).zip(&mut columns[from..to]) {
-                        if let Some(behind) = column.read(rest) {
-                            rest = behind;
-                            continue;
-                        }
-                        rest = match column.read_any(rest, &self.defaults[index])? {
-                            [b',', rest @ ..] => rest,
-                            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => {
-                                return (index + 1 == width).then_some(rest);
-                            }
-                            _ => return None,
-                        };
-                    }
+            rest = step.run.pass(rest)?;
+            for (index, column) in (step.middle..step.end).zip(&mut columns[step.middle..step.end]) {
+                if let Some(behind) = column.read(rest) {
+                    rest = behind;
+                    continue;
                 }
+                rest = match column.read_any(rest, &self.defaults[index])? {
+                    [b',', rest @ ..] => rest,
+                    [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => return (index + 1 == width).then_some(rest),
+                    _ => return None,
+                };
             }
         }
         // A comma behind the last cell is one too many; a run holds the line end.
-        matches!(self.steps.last(), Some(Step::Run { .. })).then_some(rest)
+        self.steps.last().is_some_and(|step| step.middle == step.end).then_some(rest)
     }
 }

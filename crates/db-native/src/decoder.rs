@@ -27,7 +27,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 
 use crate::annotated::{Annotations, Schema};
-use crate::block::{Block, Step};
+use crate::block::Block;
 use crate::column::{Column, Words};
 use crate::error::{Error, ErrorKind, Position, Result, excerpt};
 use crate::scan::{self, Scan, Span};
@@ -381,11 +381,9 @@ impl Decoder {
         };
         let mut new_table = false;
         for step in &mut block.steps {
-            if let Step::Run { from, to, run } = step {
-                let bytes = bytes_of(*from, *to);
-                new_table = new_table || without_line_end(bytes) != without_line_end(run.bytes());
-                run.set(bytes);
-            }
+            let bytes = bytes_of(step.start, step.middle);
+            new_table = new_table || without_line_end(bytes) != without_line_end(step.run.bytes());
+            step.run.set(bytes);
         }
         if new_table {
             self.begun += 1;
