@@ -30,19 +30,22 @@ pub(crate) fn double(cell: &[u8]) -> Option<f64> {
     text(cell)?.parse().ok()
 }
 
-/// An integer of at most 16 digits, and what follows it.
+/// An integer in digits, and what follows it.
 #[inline]
 pub(crate) fn read_long(text: &[u8]) -> Option<(i64, &[u8])> {
-    match text {
-        [b'-', rest @ ..] => read_digits(rest).map(|(value, rest)| (-value.cast_signed(), rest)),
-        _ => read_digits(text).map(|(value, rest)| (value.cast_signed(), rest)),
-    }
+    let (digits, negative) = match text {
+        [b'-', rest @ ..] => (rest, true),
+        _ => (text, false),
+    };
+    let (value, rest) = read_unsigned_long(digits)?;
+    let value = i64::try_from(value).ok()?;
+    Some((if negative { -value } else { value }, rest))
 }
 
-/// An unsigned integer of at most 16 digits, and what follows it.
+/// An unsigned integer in digits, and what follows it.
 #[inline]
 pub(crate) fn read_unsigned_long(text: &[u8]) -> Option<(u64, &[u8])> {
-    read_digits(text)
+    read_digits(text, 0).filter(|(_, rest)| ends(rest))
 }
 
 /// A double of at most eight bytes, as most are: digits, a point and digits. Gives what follows it, too.
@@ -63,67 +66,66 @@ pub(crate) fn read_double(text: &[u8]) -> Option<(f64, &[u8])> {
     Some((exact(word::value(digits, end - 1)) / SCALES[end - 1 - point], text.get(end..)?))
 }
 
-/// A double of at most eight digits on each side of the point, signed or not. Gives what follows it, too.
+/// A double without an exponent, whose digits fit in 64 bits. Gives what follows it, too.
 #[inline(never)]
 pub(crate) fn read_long_double(text: &[u8]) -> Option<(f64, &[u8])> {
-    if let [b'-', rest @ ..] = text {
-        return read_double(rest)
-            .filter(|(_, rest)| ends(rest))
-            .or_else(|| read_decimal(rest))
-            .map(|(value, rest)| (-value, rest));
-    }
-    read_decimal(text)
+    let [b'-', rest @ ..] = text else {
+        return read_decimal(text);
+    };
+    let (value, rest) = read_double(rest).filter(|(_, rest)| ends(rest)).or_else(|| read_decimal(rest))?;
+    Some((-value, rest))
 }
 
 fn read_decimal(text: &[u8]) -> Option<(f64, &[u8])> {
-    let word = word::load(text);
-    let length = word::digits(word);
-    if length == 0 {
-        return None;
-    }
-    let whole = word::value(word, length);
-    let rest = text.get(length..)?;
-    let [b'.', rest @ ..] = rest else {
-        return ends(rest).then_some((exact(whole), rest));
+    let (whole, rest) = read_digits(text, 0)?;
+    let [b'.', fraction @ ..] = rest else {
+        return ends(rest).then_some((quotient(whole, 1), rest));
     };
-    let word = word::load(rest);
-    let places = word::digits(word);
-    if places == 0 {
-        return None;
+    let (mantissa, rest) = read_digits(fraction, whole)?;
+    let scale = *word::POWERS.get(fraction.len() - rest.len())?;
+    ends(rest).then(|| (quotient(mantissa, scale), rest))
+}
+
+/// The double nearest to an integer divided by a power of ten; of two as near, the even one.
+fn quotient(mantissa: u64, scale: u64) -> f64 {
+    if mantissa <= 1 << f64::MANTISSA_DIGITS {
+        return exact(mantissa) / exact(scale);
     }
-    let mantissa = whole * word::POWERS[places] + word::value(word, places);
-    let rest = rest.get(places..)?;
-    (mantissa <= 1 << f64::MANTISSA_DIGITS && ends(rest)).then_some((exact(mantissa) / SCALES[places], rest))
+    let (up, down) = (mantissa.leading_zeros(), scale.leading_zeros());
+    let (dividend, divisor) = (u128::from(mantissa << up) << 63, u128::from(scale << down));
+    // Of 63 or 64 bits, so that the lowest is behind those of a double: it tells that there is a rest.
+    let quotient = u64::try_from(dividend / divisor).expect("64 bits") | u64::from(dividend % divisor > 0);
+    #[expect(clippy::cast_precision_loss, reason = "the one rounding")]
+    let rounded = quotient as f64;
+    // By a power of two, made of its exponent.
+    rounded * f64::from_bits(u64::from(1023 + down - up - 63) << 52)
 }
 
 /// Powers of ten of up to eight places.
 const SCALES: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
-/// An integer of at most 53 bits; by way of a signed one, for which there is an instruction.
-#[expect(clippy::cast_precision_loss, reason = "there is none up to 53 bits")]
+/// An integer that is a double: of at most 53 bits, or a power of ten.
+#[expect(clippy::cast_precision_loss, reason = "there is none")]
 const fn exact(integer: u64) -> f64 {
-    integer.cast_signed() as f64
+    integer as f64
 }
 
-/// One to 16 digits.
+/// The digits that the text starts with, at least one, behind those of `before`, if all together fit.
 #[inline]
-fn read_digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let word = word::load(text);
-    let length = word::digits(word);
-    if length == 0 {
-        return None;
-    }
-    let mut value = word::value(word, length);
-    let mut rest = text.get(length..)?;
-    if length == 8 {
+fn read_digits(text: &[u8], before: u64) -> Option<(u64, &[u8])> {
+    let mut value = before;
+    let mut rest = text;
+    loop {
         let word = word::load(rest);
-        let more = word::digits(word);
-        if more > 0 {
-            value = value * word::POWERS[more] + word::value(word, more);
-            rest = rest.get(more..)?;
+        let count = word::digits(word);
+        if count > 0 {
+            value = value.checked_mul(word::POWERS[count])?.checked_add(word::value(word, count))?;
+            rest = rest.get(count..)?;
+        }
+        if count < 8 {
+            return (rest.len() < text.len()).then_some((value, rest));
         }
     }
-    ends(rest).then_some((value, rest))
 }
 
 /// Whether a number has ended before `rest`: no digit, point or exponent goes on with it.
@@ -213,6 +215,14 @@ mod tests {
             "-?0{0,9}[0-9]{0,3}(\\.0{0,9}[0-9]{0,3})?",
             any::<f64>().prop_map(|value| value.to_string()),
             any::<i64>().prop_map(|value| value.to_string()),
+            "-?[0-9]{1,19}\\.[0-9]{1,19}",
+            (any::<u64>(), 0..20_usize).prop_map(|(digits, places)| {
+                let digits = format!("{digits:020}");
+                format!("{}.{}", &digits[..20 - places], &digits[20 - places..])
+            }),
+            // Halfway between two doubles, and next to it.
+            (1_u64 << 52..1 << 53, "[49]9{0,2}|50{0,2}1?").prop_map(|(half, behind)| format!("{half}.{behind}")),
+            (1_u64 << 53..1 << 60).prop_map(|digits| digits.to_string()),
             Just("-0".to_owned()),
             Just("NaN".to_owned()),
             Just("+Inf".to_owned()),
