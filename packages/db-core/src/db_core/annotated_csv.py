@@ -83,7 +83,8 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
     Arguments and errors are those of `read_annotated_csv`, but for conflicts, which arise in framing.
     """
     decoder = Decoder()
-    for chunk in _chunks(source):
+    # Bytes are not cut: the pieces would be copies, which took a fifth of the time.
+    for chunk in [source] if isinstance(source, bytes) else _chunks(source):
         decoder.feed(chunk)
     return decoder.finish(require_end=require_end)
 
