@@ -99,7 +99,7 @@ pub(crate) fn consumption(
     };
     let [totals, before, first, lows, points] = [totals, before, first, lows, points].map(|answers| shared(&answers));
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
-    let wide = py.detach(|| db_native::consumption(answers, &spec)).map_err(|error| raise(py, &error))?;
+    let wide = py.detach(|| db_native::consumption(&answers, &spec)).map_err(|error| raise(py, &error))?;
     Ok((Batch::new(wide.batch), wide.levels))
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn resets(
     let levels = of_names(levels);
     let [totals, before, first, lows] = [totals, before, first, lows].map(|answers| shared(&answers));
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &[] };
-    py.detach(|| db_native::resets(answers, &fields, &levels)).map_err(|error| raise(py, &error))
+    py.detach(|| db_native::resets(&answers, &fields, &levels)).map_err(|error| raise(py, &error))
 }
 
 fn shared(answers: &[Bound<'_, Answer>]) -> Vec<Arc<db_native::Answer>> {

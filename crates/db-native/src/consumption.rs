@@ -11,15 +11,13 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeStringArray, PrimitiveArray, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeStringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field};
 
-use crate::booking::{Booked, Gaps, OnReset, Quality, Reading, Rules, Start, book};
+use crate::booking::{Booked, Gaps, OnReset, Quality, Rules, book};
 use crate::column::dictionary;
 use crate::decoder::Answer;
 use crate::error::{Error, Result};
@@ -28,6 +26,7 @@ use crate::keys::{Keys, Levels, ambiguous};
 use crate::meter::no_total;
 use crate::pieces::{Pieces, Times, collect};
 use crate::pivot::Wide;
+use crate::readings::{Cells, Parts, Refined, Window};
 use crate::total::Total;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
@@ -50,26 +49,6 @@ pub struct Totals<'a, A> {
     pub lows: &'a [A],
     /// All totals of the windows in [`Consumption::refined`], with their own times.
     pub points: &'a [A],
-}
-
-// Derived, they would ask the same of `A`.
-impl<A> Clone for Totals<'_, A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A> Copy for Totals<'_, A> {}
-
-/// A window of time; nanoseconds since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The time that stands for it: its start or its stop.
-    pub label: i64,
-    /// Its first instant.
-    pub start: i64,
-    /// The first instant after it.
-    pub stop: i64,
 }
 
 /// How totals become consumption.
@@ -114,7 +93,7 @@ pub struct Consumption {
 /// does, and with [`ErrorKind::Input`](crate::ErrorKind::Input) where a field
 /// is no number, a sum does not fit in 64 bits, the grid does not ascend, or a
 /// field of integers can't have its rollover.
-pub fn consumption<A: AsRef<Answer>>(totals: Totals<'_, A>, spec: &Consumption) -> Result<Wide> {
+pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Wide> {
     let read = Read::new(totals, &spec.fields, &spec.levels)?;
     let booked: Vec<Column> = (0..spec.fields.len()).map(|field| read.column(field, spec)).collect::<Result<_>>()?;
 
@@ -159,7 +138,7 @@ pub fn consumption<A: AsRef<Answer>>(totals: Totals<'_, A>, spec: &Consumption) 
 ///
 /// Where windows are long, a meter that began again and went on shows so only in
 /// their points: these are the windows whose points are worth asking for.
-pub fn resets<A: AsRef<Answer>>(totals: Totals<'_, A>, fields: &[String], levels: &Levels) -> Result<Vec<i64>> {
+pub fn resets<A: AsRef<Answer>>(totals: &Totals<'_, A>, fields: &[String], levels: &Levels) -> Result<Vec<i64>> {
     let spec = Consumption {
         fields: fields.to_vec(),
         levels: levels.clone(),
@@ -174,7 +153,7 @@ pub fn resets<A: AsRef<Answer>>(totals: Totals<'_, A>, fields: &[String], levels
         lead: 0,
         quality: false,
     };
-    let read = Read::new(Totals { points: &[], ..totals }, fields, levels)?;
+    let read = Read::new(&Totals { points: &[], ..*totals }, fields, levels)?;
     let mut windows = Vec::new();
     for field in 0..fields.len() {
         let column = read.column(field, &spec)?;
@@ -186,9 +165,6 @@ pub fn resets<A: AsRef<Answer>>(totals: Totals<'_, A>, fields: &[String], levels
     Ok(windows)
 }
 
-/// The sets of answers, in the order of [`Totals`].
-const SETS: usize = 5;
-
 /// All answers, taken apart.
 struct Read<'a> {
     found: Pieces<'a>,
@@ -197,11 +173,8 @@ struct Read<'a> {
     columns: Vec<FieldColumn>,
 }
 
-/// Numbers of one field's pieces of one key, by set.
-type BySet = [Vec<usize>; SETS];
-
 impl<'a> Read<'a> {
-    fn new<A: AsRef<Answer>>(totals: Totals<'a, A>, fields: &'a [String], levels: &'a Levels) -> Result<Self> {
+    fn new<A: AsRef<Answer>>(totals: &Totals<'a, A>, fields: &'a [String], levels: &'a Levels) -> Result<Self> {
         let sets = [totals.totals, totals.before, totals.first, totals.lows, totals.points];
         let mut found = collect(&sets, Some(fields))?;
         let keys = Keys::new(&found, levels)?;
@@ -231,40 +204,29 @@ impl<'a> Read<'a> {
         P: ArrowPrimitiveType,
         T: Total + From<P::Native>,
     {
-        let totals = Cells::<P> { column, arrays: column.arrays.iter().map(AsArray::as_primitive).collect() };
+        let cells = Cells::<P>::new(&self.found, column);
         let rules = rules::<T>(name, spec)?;
         let refined = Refined::new(&spec.refined);
         let mut out = Booking::default();
-        for (key, pieces) in self.pieces(name).iter().enumerate() {
+        for (key, parts) in self.parts(name).iter().enumerate() {
             let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
-            let [_, before, first, _, points] = pieces;
-            let start =
-                if let Some((time, total)) = totals.outermost(&self.found, before, i64::gt).map_err(ambiguous)? {
-                    Start::Before { time, total }
-                } else if let Some((time, total)) = totals.outermost(&self.found, first, i64::lt).map_err(ambiguous)? {
-                    Start::First { time, total }
-                } else {
-                    Start::Unknown
-                };
-            let mut readings = totals.last_of_windows(&self.found, pieces, &refined).map_err(ambiguous)?;
-            if !points.is_empty() {
-                readings.extend(totals.points(&self.found, points, &refined).map_err(ambiguous)?);
-                readings.sort_by_key(|reading| (reading.window, reading.time));
-            }
+            let start = cells.start(parts).map_err(ambiguous)?;
+            let readings = cells.readings(parts, &refined).map_err(ambiguous)?;
             out.push(book(start, &readings, &rules));
         }
         Ok(out.finish())
     }
 
     /// The pieces of a field, by key.
-    fn pieces(&self, name: &str) -> Vec<BySet> {
-        let mut pieces = vec![BySet::default(); self.keys.list.len()];
+    fn parts(&self, name: &str) -> Vec<Parts> {
+        let mut by_key = vec![Parts::default(); self.keys.list.len()];
         for (index, piece) in self.found.list.iter().enumerate().filter(|(_, piece)| piece.field == name) {
-            if let Some(key) = self.keys.of[piece.series] {
-                pieces[key][piece.set].push(index);
-            }
+            let Some(key) = self.keys.of[piece.series] else { continue };
+            let Parts { totals, before, first, lows, points } = &mut by_key[key];
+            // In the order in which `new` collects them.
+            [totals, before, first, lows, points][piece.set].push(index);
         }
-        pieces
+        by_key
     }
 }
 
@@ -288,110 +250,6 @@ fn rules<'a, T: Total>(name: &str, spec: &'a Consumption) -> Result<Rules<'a, T>
         adjacent_since: spec.adjacent_since,
         lead: spec.lead,
     })
-}
-
-/// The refined windows, in order, and their labels.
-struct Refined {
-    windows: Vec<Window>,
-    labels: HashSet<i64>,
-}
-
-impl Refined {
-    fn new(windows: &[Window]) -> Self {
-        let mut windows = windows.to_vec();
-        windows.sort_unstable_by_key(|window| window.start);
-        let labels = windows.iter().map(|window| window.label).collect();
-        Self { windows, labels }
-    }
-
-    /// The label of the window that a time is in.
-    fn label(&self, time: i64) -> Option<i64> {
-        let next = self.windows.partition_point(|window| window.start <= time);
-        let window = self.windows[..next].last()?;
-        (time < window.stop).then_some(window.label)
-    }
-}
-
-/// The totals of a field; null is none.
-struct Cells<'a, P: ArrowPrimitiveType> {
-    column: &'a FieldColumn,
-    arrays: Vec<&'a PrimitiveArray<P>>,
-}
-
-impl<P: ArrowPrimitiveType> Cells<'_, P> {
-    /// Times and totals of some pieces in order; a time that two of them carry is the error.
-    fn of<T: From<P::Native>>(
-        &self,
-        found: &Pieces<'_>,
-        pieces: &[usize],
-    ) -> std::result::Result<impl Iterator<Item = (i64, T)>, i64> {
-        let track = Track::join(found, self.column, pieces, &[])?;
-        let totals: Vec<(i64, T)> =
-            track.rows().filter_map(|(time, source, row)| Some((time, self.total(source, row)?))).collect();
-        Ok(totals.into_iter())
-    }
-
-    fn total<T: From<P::Native>>(&self, source: usize, row: usize) -> Option<T> {
-        let array = self.arrays[source];
-        array.is_valid(row).then(|| array.value(row).into())
-    }
-
-    /// The total whose time goes before all others'.
-    fn outermost<T: Total + From<P::Native>>(
-        &self,
-        found: &Pieces<'_>,
-        pieces: &[usize],
-        precedes: impl Fn(&i64, &i64) -> bool,
-    ) -> std::result::Result<Option<(i64, T)>, i64> {
-        let mut best: Option<(i64, T)> = None;
-        let mut differ = false;
-        for &piece in pieces {
-            let Times::Read(times) = found.list[piece].times else { continue };
-            for (row, time) in times.iter().enumerate() {
-                let Some(total) = self.total::<T>(self.column.source[&piece], row) else { continue };
-                match best {
-                    Some((old, known)) if *time == old => differ |= total != known,
-                    Some((old, _)) if !precedes(time, &old) => {}
-                    _ => (best, differ) = (Some((*time, total)), false),
-                }
-            }
-        }
-        match best {
-            Some((time, _)) if differ => Err(time),
-            best => Ok(best),
-        }
-    }
-
-    /// One reading per window that is not refined.
-    fn last_of_windows<T: From<P::Native>>(
-        &self,
-        found: &Pieces<'_>,
-        pieces: &BySet,
-        refined: &Refined,
-    ) -> std::result::Result<Vec<Reading<T>>, i64> {
-        let [totals, _, _, lows, _] = pieces;
-        let mut lows = self.of::<T>(found, lows)?.peekable();
-        let mut readings = Vec::new();
-        for (window, total) in self.of(found, totals)? {
-            while lows.next_if(|(label, _)| *label < window).is_some() {}
-            let low = lows.next_if(|(label, _)| *label == window).map(|(_, low)| low);
-            if !refined.labels.contains(&window) {
-                readings.push(Reading { window, time: window, total, low });
-            }
-        }
-        Ok(readings)
-    }
-
-    /// One reading per point of a refined window.
-    fn points<T: From<P::Native>>(
-        &self,
-        found: &Pieces<'_>,
-        pieces: &[usize],
-        refined: &Refined,
-    ) -> std::result::Result<impl Iterator<Item = Reading<T>>, i64> {
-        let points = self.of(found, pieces)?;
-        Ok(points.filter_map(|(time, total)| Some(Reading { window: refined.label(time)?, time, total, low: None })))
-    }
 }
 
 /// What is booked of a field, key by key.

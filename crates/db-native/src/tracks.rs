@@ -47,15 +47,6 @@ impl<'a> Track<'a> {
         }
         Ok(Self { times: rows.iter().map(|row| row.0).collect(), runs })
     }
-
-    /// Time, source and row of each value.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (i64, usize, usize)> {
-        let rows = self.runs.iter().flat_map(|run| match *run {
-            Stretch::Rows { source, start, rows } => (start..start + rows).map(move |row| (source, row)),
-            Stretch::Repeat { .. } | Stretch::Nulls(_) => unreachable!("a track has rows only"),
-        });
-        self.times.iter().zip(rows).map(|(time, (source, row))| (*time, source, row))
-    }
 }
 
 /// Appends one row group: the union of the tracks' times, and each track's stretches along it.
@@ -81,12 +72,16 @@ pub(crate) fn merge(tracks: &[Track<'_>], axis: &mut Vec<i64>, stretches: &mut [
             track.runs.iter().for_each(|run| extend(stretches, *run));
             continue;
         }
-        let mut rows = track.rows().peekable();
+        let mut rows = track.runs.iter().flat_map(|run| match *run {
+            Stretch::Rows { source, start, rows } => (start..start + rows).map(move |start| (source, start)),
+            Stretch::Repeat { .. } | Stretch::Nulls(_) => unreachable!("a track has rows only"),
+        });
+        let mut times = track.times.iter().peekable();
         for time in union {
-            let next = rows.next_if(|row| row.0 == *time);
+            let next = if times.next_if_eq(&time).is_some() { rows.next() } else { None };
             extend(
                 stretches,
-                next.map_or(Stretch::Nulls(1), |(_, source, start)| Stretch::Rows { source, start, rows: 1 }),
+                next.map_or(Stretch::Nulls(1), |(source, start)| Stretch::Rows { source, start, rows: 1 }),
             );
         }
     }
