@@ -3,7 +3,9 @@
 
 pub(crate) mod answers;
 pub(crate) mod lines;
+pub(crate) mod meters;
 pub(crate) mod plain;
+pub(crate) mod queries;
 pub(crate) mod reads;
 pub(crate) mod strings;
 pub(crate) mod twin;
