@@ -13,13 +13,14 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use db_native::{
-    Answer, Decoder, EmptyText, EndMark, Layout, Levels, Pivot, Points, Precision, differences, pivot, union,
+    Answer, Consumption, Decoder, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points, Precision, Totals,
+    consumption, differences, pivot, union,
 };
 
 /// Makes a kernel's input and gives the kernel.
 type Prepare = fn() -> Box<dyn Fn()>;
 
-const KERNELS: [(&str, Prepare); 9] = [
+const KERNELS: [(&str, Prepare); 10] = [
     ("decode long form", || decoding(long(20, 5_000, ""))),
     ("decode short tables", || decoding(long(2_000, 10, ""))),
     ("decode nanosecond stamps", || decoding(long(20, 2_000, ".123456789"))),
@@ -34,6 +35,10 @@ const KERNELS: [(&str, Prepare); 9] = [
         let frame = wide_frame(&decoded(&long(20, 5_000, "")));
         let keys: Vec<usize> = (0..frame.levels).chain([frame.levels]).collect();
         Box::new(move || drop(black_box(differences(&frame.batch, &keys).expect("numbers"))))
+    }),
+    ("consumption", || {
+        let totals = [decoded(&long(20, 5_000, ""))];
+        Box::new(move || drop(black_box(consumed(&totals))))
     }),
     ("line protocol", || {
         let frame = union(&decoded(&wide(5_000, 10, 0))).expect("one schema");
@@ -76,6 +81,27 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
         tz: "UTC".to_owned(),
     };
     pivot(&[answer], &spec).expect("one value a cell")
+}
+
+/// Numbers at random, taken for totals: about half of the steps are drops.
+fn consumed(totals: &[Answer]) -> db_native::Wide {
+    let fields = ["power", "voltage"].map(str::to_owned);
+    let spec = Consumption {
+        max_rate: fields.iter().map(|field| (field.clone(), 100.0)).collect(),
+        fields: fields.to_vec(),
+        levels: Levels::Differing,
+        tz: "UTC".to_owned(),
+        refined: Vec::new(),
+        on_reset: OnReset::Restart,
+        rollover: Vec::new(),
+        gaps: Gaps::Book,
+        grid: None,
+        adjacent_since: None,
+        lead: 0,
+        quality: true,
+    };
+    let totals = Totals { totals, before: &[], first: &[], lows: totals, points: &[] };
+    consumption(&totals, &spec).expect("numbers")
 }
 
 fn lines(frame: &arrow_array::RecordBatch) -> Vec<u8> {

@@ -263,9 +263,7 @@ impl<T: Total> Rules<'_, T> {
             OnReset::Keep => (Some(change), Quality::Reset),
         };
         let wait = self.max_rate.is_some();
-        let plausible =
-            self.on_reset == OnReset::Keep || amount.is_none_or(|amount| self.plausible(amount, base, reading));
-        if plausible {
+        if amount.is_none_or(|amount| self.plausible(amount, base, reading)) {
             Verdict { amount, quality, wait }
         } else {
             Verdict { amount: None, quality: Quality::Implausible, wait }

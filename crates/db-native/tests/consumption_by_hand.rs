@@ -216,6 +216,9 @@ fn a_reset_within_a_window_shows_in_its_smallest_total() {
     }
     check(&tables, &Consumption { on_reset: OnReset::Keep, ..plain() }, &known(Some(1.0), "ok"));
     assert_eq!(vec![20 * SECOND], resets(&[tables.clone()], &plain()).unwrap());
+    // One of a window without a total is of no account.
+    tables.lows = doubles(&[(5, 0.0), (15, 0.0), (20, 10.0), (30, 0.0)]);
+    check(&tables, &plain(), &[(10, Some(1.0), "ok"), (20, Some(1.0), "ok"), (30, None, "reset")]);
     tables.lows.clear();
     check(&tables, &plain(), &known(Some(1.0), "ok"));
     assert!(resets(&[tables], &plain()).unwrap().is_empty());
@@ -269,6 +272,13 @@ fn integers_are_exact_and_never_wrap() {
     assert_eq!(
         "column \"kwh\", row 1: the consumption does not fit in 64 bits",
         of(u64::MAX - 1, &[(10, u64::MAX), (20, half + 5)], &restart).unwrap_err().to_string()
+    );
+    let named = |meter, rows: &[(i64, Value)]| table(&Tags::from([("meter", meter)]), "kwh", rows);
+    let (low, high) = (Value::UnsignedLong(0), Value::UnsignedLong(half));
+    let totals = [named("a", &[(10, low.clone()), (20, low.clone())]), named("b", &[(10, low), (30, high)])];
+    assert_eq!(
+        "column \"kwh\", row 3: the consumption does not fit in 64 bits",
+        consumption(&[Tables { totals: totals.concat(), ..Tables::default() }], &plain()).unwrap_err().to_string()
     );
     let third = Consumption { rollover: vec![("kwh".to_owned(), 0.5)], ..round };
     assert_eq!(
