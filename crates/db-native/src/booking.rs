@@ -162,6 +162,7 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
             ledger.book(&step);
             held = ledger.step(&odd, index);
         } else if rules.fits(&old, reading) {
+            // The window's smallest total is not asked: it may be the odd one's, which lasted into it.
             if odd.window != reading.window {
                 ledger.put(odd.window, None, Quality::Implausible);
             }
