@@ -292,7 +292,8 @@ class InfluxManager:
             on_reset: What a window is worth in which the total fell: "null", as it is not known;
                 "restart", counted from zero; "rollover", counted through `rollover`; or "keep", the
                 negative difference. A fall that a later, higher total of the same window hides is seen
-                where it goes below the last total before the window.
+                where it goes below the last total before the window. With "restart" and "rollover"
+                give `max_rate` too, or a total that trembles is booked whole.
             rollover: For "rollover", the total that is zero again: 9999.9, or one for each field.
             max_rate: Most that a field may count per second, or one for each field. A window with more
                 is null. The total that caused it is taken for wrong, unless the next ones go on from it.
