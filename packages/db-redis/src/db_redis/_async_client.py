@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import redis.asyncio
 from redis.asyncio.client import Pipeline
@@ -12,15 +13,17 @@ from redis.asyncio.cluster import ClusterPipeline
 from redis.asyncio.retry import Retry
 from redis.client import NEVER_DECODE
 
-from db_redis import _connect, _operations
+from db_redis import _cache, _connect, _frames, _operations
 from db_redis._base import BaseClient
 from db_redis._errors import THEIRS
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
+    from db_core.frame import Into
+    from db_redis._cache import OnOutage
     from db_redis._connect import Url
     from db_redis._expiry import Expiration
     from db_redis._keys import Key
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRedisClient"]
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
 _RAW = {NEVER_DECODE: True}
@@ -66,7 +70,9 @@ class AsyncRedisClient(BaseClient):
 
     async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
         """As `RedisClient.read_as`."""
-        return await self._run(_operations.read_as(self._options, key, type, default), "reading", key)
+        return await self._run(
+            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
+        )
 
     async def save_many(
         self,
@@ -93,6 +99,68 @@ class AsyncRedisClient(BaseClient):
     async def delete_many(self, keys: Iterable[Key]) -> int:
         """As `RedisClient.delete_many`."""
         return await self._run(_operations.delete_many(self._options, keys), "deleting many")
+
+    async def save_frame(
+        self,
+        key: Key,
+        frame: object,
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        piece_bytes: int = _frames.PIECE_BYTES,
+    ) -> None:
+        """As `RedisClient.save_frame`."""
+        steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
+        await self._run(steps, "saving the frame", key)
+
+    async def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
+        """As `RedisClient.read_frame`."""
+        return await self._run(
+            _frames.read_frame(self._options, key, into, default), "reading the frame", key
+        )
+
+    async def get_or_compute(
+        self,
+        key: Key,
+        function: Callable[[], Any],
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Any:
+        """As `RedisClient.get_or_compute`; `function` may be asynchronous."""
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        outcome = await self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key)
+        return outcome.get()
+
+    def cached(
+        self,
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        key: str | Callable[..., Key] | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Callable[[Callable[_P, Awaitable[_T]]], Callable[_P, Awaitable[_T]]]:
+        """As `RedisClient.cached`, for asynchronous functions."""
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+
+        def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
+            make_key = _cache.key_maker(function, key, self._options)
+
+            @functools.wraps(function)
+            async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+                name = make_key(args, kwargs)
+                compute = functools.partial(function, *args, **kwargs)
+                steps = _cache.get_or_compute(self._options, name, compute, how)
+                result: _T = (await self._run(steps, "computing", name)).get()
+                return result
+
+            return call
+
+        return decorate
 
     def scan(self, match: Key = "*", *, count: int = 1000) -> AsyncIterator[Key]:
         """As `RedisClient.scan`, for ``async for``."""

@@ -5,23 +5,26 @@ The methods' work is in `_operations` and its neighbours, as steps; here is the 
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import redis
 from redis.client import NEVER_DECODE, Pipeline
 from redis.cluster import ClusterPipeline
 from redis.retry import Retry
 
-from db_redis import _connect, _operations
+from db_redis import _cache, _connect, _frames, _operations
 from db_redis._base import BaseClient
 from db_redis._errors import THEIRS
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from db_core.frame import Into
+    from db_redis._cache import OnOutage
     from db_redis._connect import Url
     from db_redis._expiry import Expiration
     from db_redis._keys import Key
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisClient"]
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
 _RAW = {NEVER_DECODE: True}
@@ -157,7 +161,9 @@ class RedisClient(BaseClient):
             SerializationError: What is stored is not of the type; `path` leads to the part.
             ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
         """
-        return self._run(_operations.read_as(self._options, key, type, default), "reading", key)
+        return self._run(
+            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
+        )
 
     def save_many(
         self,
@@ -225,6 +231,135 @@ class RedisClient(BaseClient):
             ConnectionFailedError: As for `save_in_redis`, and so for all others.
         """
         return self._run(_operations.delete_many(self._options, keys), "deleting many")
+
+    def save_frame(
+        self,
+        key: Key,
+        frame: object,
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        piece_bytes: int = _frames.PIECE_BYTES,
+    ) -> None:
+        """Save a frame with all its types, index and labels, in place of what was there.
+
+        Stored as Arrow IPC, compressed where that makes it smaller, in one Redis hash that
+        `touch`, `ttl` and `delete_many` take like any key. A reader sees the old frame or the new.
+
+        Args:
+            key: Text or bytes, not empty.
+            frame: A pandas or polars DataFrame, a pyarrow Table, or any frame with Arrow's
+                PyCapsule protocol. Of pandas: index, labels and dtypes; not Interval, Sparse
+                and complex dtypes, nor objects of several types.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
+            piece_bytes: Most bytes of a piece: what is made, sent and held by Redis at a time.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable. Nothing was sent.
+            SerializationError: Something can't be kept exactly; names the column. Nothing was sent.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others; what was there stays.
+        """
+        steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
+        self._run(steps, "saving the frame", key)
+
+    def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
+        """Read the frame saved under `key`.
+
+        Args:
+            key: Text or bytes, not empty.
+            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table), whatever it was saved
+                from. The index of a pandas frame is the first columns of the others, but for a
+                RangeIndex, which has none.
+            default: What to return when the key does not exist.
+
+        Returns:
+            The frame, or `default`.
+
+        Raises:
+            InvalidArgumentError: The key or `into` is unusable, or the library is not installed.
+            SerializationError: What is stored is no frame, or a column has no place in `into`.
+            IncompleteResultError: A piece was missing, also when it was read again.
+            QueryError: The key holds something else; or as for `safe_read_from_redis`.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        return self._run(_frames.read_frame(self._options, key, into, default), "reading the frame", key)
+
+    def get_or_compute(
+        self,
+        key: Key,
+        function: Callable[[], Any],
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Any:
+        """Read the value under `key`; if there is none, have one caller compute and save it.
+
+        The others wait for it, or take the old value where `stale` allows. If the computing caller
+        dies or takes longer than `lock_timeout`, another one computes.
+
+        Args:
+            key: Text or bytes, not empty.
+            function: Computes the value; without arguments. What it raises comes out, and nothing is saved.
+            ttl: Seconds, or a timedelta, that a value is fresh.
+            stale: Seconds after that in which one caller computes and the others still get the old value.
+            lock_timeout: Seconds that computing may take before another caller tries.
+            on_outage: If Redis can't be reached: ``"error"``, or ``"compute"`` without the cache.
+            type: What to read the value as, see `read_as`; else as JSON has it.
+
+        Returns:
+            The value as it is read from Redis, to the caller who computed it too.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable.
+            SerializationError: The value has no JSON form; or what is stored is not JSON, or not of `type`.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+        """
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        return self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key).get()
+
+    def cached(
+        self,
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        key: str | Callable[..., Key] | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+        """Keep what a function returns, by its arguments; a decorator.
+
+        Args:
+            ttl: As for `get_or_compute`, and so for all others.
+            stale: See there.
+            key: A text to put before the arguments, else module and name of the function; or a
+                function that gives the key for the same arguments. Arguments are written as JSON, and
+                hashed if that is long.
+            lock_timeout: See there.
+            on_outage: See there.
+            type: See there.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable; of the decorated function, it makes no key.
+        """
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+
+        def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+            make_key = _cache.key_maker(function, key, self._options)
+
+            @functools.wraps(function)
+            def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+                name = make_key(args, kwargs)
+                compute = functools.partial(function, *args, **kwargs)
+                steps = _cache.get_or_compute(self._options, name, compute, how)
+                result: _T = self._run(steps, "computing", name).get()
+                return result
+
+            return call
+
+        return decorate
 
     def scan(self, match: Key = "*", *, count: int = 1000) -> Iterator[Key]:
         """Go through the keys of the namespace, without blocking Redis.

@@ -103,13 +103,17 @@ class Keys:
         )
 
     def lock(self, name: bytes) -> bytes:
-        """Give the name of the lock of a name."""
-        return self._own + b"lock:" + name[len(self.prefix) :]
+        """Give the name of the lock of a name: in the same slot of a Cluster."""
+        return self._own + b"lock:" + _tagged(name)
 
     def draft(self, name: bytes, version: str) -> bytes:
         """Give the name under which something is prepared, to be renamed: in the same slot of a Cluster."""
-        tagged = name if _TAGGED.search(name) else b"{" + name + b"}"
-        return self._own + b"draft:" + tagged + b":" + version.encode()
+        return self._own + b"draft:" + _tagged(name) + b":" + version.encode()
+
+
+def _tagged(name: bytes) -> bytes:
+    """Give a name within which a Cluster finds the slot of this one."""
+    return name if _TAGGED.search(name) else b"{" + name + b"}"
 
 
 def slot_of(name: bytes) -> int:

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 __all__ = [
     "CHUNK_BYTES",
     "Options",
+    "check",
+    "check_whole",
+    "decoded",
     "delete_many",
     "read",
-    "read_as",
     "read_many",
     "save",
     "save_many",
     "scan_options",
     "touch",
     "ttl",
+    "typed",
 ]
 
 CHUNK_BYTES = 1 << 20  # of names and values in one go, unless told otherwise
@@ -69,12 +72,15 @@ def read(options: Options, key: Key, default: object, decoder: Callable[[bytes],
     return default if stored is None else decoded(key, stored, decoder)
 
 
-def read_as(options: Options, key: Key, kind: Any, default: object) -> Steps[Any]:
-    """Read one value as a type, which is looked at before anything is sent."""
+def typed(kind: Any) -> Callable[[bytes], Any]:
+    """Give what decodes a text as a type, which is looked at first; None is whatever JSON has."""
+    if kind is None:
+        return decode
+    # Imported here, so that `import db_redis` does not load pydantic.
     from db_redis._pydantic import adapter_of, decode_as
 
     adapter_of(kind)
-    return (yield from read(options, key, default, lambda text: decode_as(text, kind)))
+    return lambda text: decode_as(text, kind)
 
 
 def decoded(key: Key, stored: bytes, decoder: Callable[[bytes], Any] = decode) -> Any:
@@ -90,7 +96,7 @@ def save_many(
 ) -> Steps[None]:
     """Save values in chunks, of which each is a command, or a transaction where asked."""
     lifetime = options.expiry.fixed(expiration)
-    _check_whole("chunk_bytes", chunk_bytes)
+    check_whole("chunk_bytes", chunk_bytes)
     pairs = list(_encoded(options, mapping))  # all, before the first is sent
     saved = 0
     for group in _by_slot(pairs) if atomic and options.is_cluster else [pairs]:
@@ -100,7 +106,7 @@ def save_many(
                     replies = [(yield Command(("MSET", *(part for pair in chunk for part in pair))))]
                 else:
                     replies = yield Pipeline([_set(options, pair, lifetime) for pair in chunk], atomic)
-                _check(replies)
+                check(replies)
             except THEIRS as error:
                 raise Incomplete(f"after {saved} of {len(pairs)} keys") from error
             if any(reply is not True for reply in replies):
@@ -139,7 +145,7 @@ def _encoded(options: Options, mapping: object) -> Iterator[tuple[bytes, bytes]]
 def read_many(options: Options, keys: object, *, chunk_bytes: int) -> Steps[dict[Any, Any]]:
     """Read values in chunks, whose number of keys follows from the size of the values so far."""
     names = options.keys.names(keys)
-    _check_whole("chunk_bytes", chunk_bytes)
+    check_whole("chunk_bytes", chunk_bytes)
     todo = list(names)
     found: dict[Key, Any] = {}
     missing: list[bytes] = []
@@ -148,7 +154,7 @@ def read_many(options: Options, keys: object, *, chunk_bytes: int) -> Steps[dict
         chunk = todo[start : start + size]
         if options.is_cluster:  # redis-py sends each key to its node
             replies = yield Pipeline([("GET", name) for name in chunk], raw=True)
-            _check(replies)
+            check(replies)
         else:
             replies = yield Command(("MGET", *chunk), raw=True)
             if None in replies:
@@ -179,7 +185,7 @@ def _refuse_other_kinds(names: dict[bytes, Key], missing: list[bytes]) -> Steps[
     if not missing or not (yield Command(("EXISTS", *missing))):
         return
     kinds = yield Pipeline([("TYPE", name) for name in missing], raw=True)
-    _check(kinds)
+    check(kinds)
     for name, kind in zip(missing, kinds, strict=True):
         if kind not in (b"none", b"string"):  # a string was saved just now: still missing when it was read
             raise QueryError(
@@ -197,7 +203,7 @@ def delete_many(options: Options, keys: object) -> Steps[int]:
         try:
             if options.is_cluster:
                 replies = yield Pipeline([("UNLINK", name) for name in chunk])
-                _check(replies)
+                check(replies)
                 deleted += sum(replies)
             else:
                 deleted += yield Command(("UNLINK", *chunk))
@@ -226,11 +232,11 @@ def ttl(options: Options, key: Key) -> Steps[float | None]:
 
 def scan_options(options: Options, match: object, count: object) -> dict[str, object]:
     """Give the arguments of redis-py's `scan_iter`."""
-    _check_whole("count", count)
+    check_whole("count", count)
     return {"match": options.keys.pattern(match), "count": count}
 
 
-def _check_whole(argument: str, value: object) -> None:
+def check_whole(argument: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidArgumentError(
             f"`{argument}` must be a whole number, at least 1, not {value!r}", argument=argument
@@ -259,7 +265,7 @@ def _by_slot(pairs: list[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]
     return list(groups.values())
 
 
-def _check(replies: list[Any]) -> None:
+def check(replies: list[Any]) -> None:
     """Raise the first refusal in a pipeline's replies."""
     for reply in replies:
         if isinstance(reply, Exception):
