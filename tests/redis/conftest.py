@@ -14,10 +14,11 @@ import pytest
 import redis
 
 from db_redis import AsyncRedisClient, RedisClient
+from tests.awaited import Awaited
 from tools import servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
 PASSWORD = "correct-horse-battery"
 
@@ -102,30 +103,6 @@ def peer() -> Iterator[Callable[[bytes | None], int]]:
             return port
 
         yield start
-
-
-class Awaited:
-    """An `AsyncRedisClient` on a loop of its own, used as if it were a `RedisClient`.
-
-    So one test holds both clients to the same words.
-    """
-
-    def __init__(self, client: AsyncRedisClient, runner: asyncio.Runner) -> None:
-        self.client = client
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.client, name)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            given = method(*arguments, **options)
-            return self._runner.run(given if asyncio.iscoroutine(given) else _listed(given))
-
-        return call
-
-
-async def _listed(given: AsyncIterator[Any]) -> list[Any]:
-    return [part async for part in given]
 
 
 @pytest.fixture(params=[RedisClient, AsyncRedisClient], ids=["sync", "asyncio"])

@@ -174,7 +174,7 @@ impl Array {
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        Ok(self.parts()?.iter().map(|part| part.len()).sum())
+        Ok(self.parts()?.iter().map(arrow_array::Array::len).sum())
     }
 
     /// The type; of a dictionary that of its codes. Types that are made of others are spelled as in Rust.
@@ -223,7 +223,7 @@ impl Array {
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let parts = match &self.data_type {
             DataType::Dictionary(..) => vec![self.whole(py)?.as_any_dictionary().keys().to_data()],
-            _ => self.parts()?.iter().map(|part| part.to_data()).collect(),
+            _ => self.parts()?.iter().map(arrow_array::Array::to_data).collect(),
         };
         drop(self.parts.lock().unwrap_or_else(PoisonError::into_inner).take());
         let kind = match &self.data_type {

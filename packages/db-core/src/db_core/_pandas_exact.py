@@ -374,7 +374,8 @@ def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
     if "range" in index:
         return pd.RangeIndex(*index["range"]).rename(names[0])
     if "levels" in index:
-        levels, codes = [], []
+        levels: list[Any] = []
+        codes = []
         for array, spec in zip(arrays, index["levels"], strict=False):
             words, places = _words(array, spec)
             levels.append(_as_index(words, spec))

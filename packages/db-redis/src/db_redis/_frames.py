@@ -78,7 +78,7 @@ def save_frame(
         draft = options.keys.draft(name, version)
         if options.is_cluster and slot_of(draft) != slot_of(name):
             raise InvalidArgumentError(
-                f"`key` {key!r} has a brace without its pair, so a large frame has no place on a Cluster",
+                f"`key` {key!r} has braces that are no hash tag: on a Cluster a large frame can't have it",
                 argument="key",
             )
         yield from _save_in_pieces(name, draft, chain([first, second], pieces), version, lifetime)

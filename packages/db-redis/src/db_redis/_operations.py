@@ -40,6 +40,7 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 20  # of names and values in one go, unless told otherwise
 _FIRST_READ = 1000  # keys, before anything is known of their values' size
+_OK = (True, b"OK", "OK")  # redis-py leaves it as it is in a transaction on a Cluster
 _MOST_KEYS = 10_000  # in one command, which Redis does at a stretch
 
 
@@ -109,7 +110,7 @@ def save_many(
                 check(replies)
             except THEIRS as error:
                 raise Incomplete(f"after {saved} of {len(pairs)} keys") from error
-            if any(reply is not True for reply in replies):
+            if not all(reply in _OK for reply in replies):
                 where = f"after {saved} of {len(pairs)} keys"
                 raise QueryError(f"saving failed {where}: Redis answered neither OK nor an error")
             saved += len(chunk)
