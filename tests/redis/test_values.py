@@ -294,7 +294,14 @@ def test_what_is_not_of_the_type_is_an_error_with_its_path() -> None:
         assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("kind", [1, "no such type", len], ids=repr)
+@dataclasses.dataclass
+class Undefined:
+    """A dataclass of which a name leads nowhere."""
+
+    part: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize("kind", [1, "no such type", len, Undefined, list[Undefined]], ids=repr)
 def test_what_is_no_type_is_refused(kind: object) -> None:
     """The argument is named."""
     with pytest.raises(InvalidArgumentError, match="`type`") as caught:

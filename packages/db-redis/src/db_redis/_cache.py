@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from db_core.errors import (
     ConnectionFailedError,
@@ -79,14 +79,13 @@ def policy(
 def get_or_compute(options: Options, key: Key, function: Callable[[], Any], how: Policy) -> Steps[Outcome]:
     """Give the value under a key; where it is missing or stale, have one caller compute it."""
     name = options.keys.name(key)
-    lock, token = options.keys.lock(name), uuid.uuid4().hex
     try:
-        found = yield from _find_or_lock(key, name, lock, token, how)
+        found = yield from _find_or_lock(options, key, name, how)
     except THEIRS as error:
         if not (how.computes_in_outage and _is_outage(error)):
             raise
         return _shaped(options, key, (yield Call(function)), how)[0]
-    if found is not None:
+    if isinstance(found, Outcome):
         return found
     outcome = Outcome()
     try:
@@ -98,24 +97,32 @@ def get_or_compute(options: Options, key: Key, function: Callable[[], Any], how:
         if not (how.computes_in_outage and _is_outage(error)):
             raise
     finally:
-        yield from _release(lock, token)
+        yield from _release(found)
     return outcome
 
 
-def _find_or_lock(key: Key, name: bytes, lock: bytes, token: str, how: Policy) -> Steps[Outcome | None]:
-    """Wait for a value, fresh or allowed to be stale, or for the lock: then the answer is None."""
+class _Lock(NamedTuple):
+    """A lock that is held: its name, and what its owner knows it by."""
+
+    name: bytes
+    token: str
+
+
+def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps[Outcome | _Lock]:
+    """Wait for a value, fresh or allowed to be stale, or for the lock."""
+    stored, is_fresh = yield from _look(name, how)
+    if is_fresh:
+        return Outcome(decoded(key, stored, how.decode))
+    lock = _Lock(options.keys.lock(name), uuid.uuid4().hex)
     pause = _SHORTEST_PAUSE
     while True:
+        locked = yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))
+        # The one who had the lock before us may have computed it since we looked.
         stored, is_fresh = yield from _look(name, how)
-        if is_fresh:
-            return Outcome(decoded(key, stored, how.decode))
-        if (yield Command(("SET", lock, token, "NX", "PX", how.lock_timeout))):
-            # The one who had it before may have computed it since we looked.
-            stored, is_fresh = yield from _look(name, how)
-            if not is_fresh:
-                return None
-            yield from _release(lock, token)
-            return Outcome(decoded(key, stored, how.decode))
+        if locked and not is_fresh:
+            return lock
+        if locked:
+            yield from _release(lock)
         if stored is not None:
             return Outcome(decoded(key, stored, how.decode))
         yield Pause(pause)
@@ -144,9 +151,9 @@ def _shaped(options: Options, key: Key, outcome: Outcome, how: Policy) -> tuple[
     return Outcome(decoded(key, text, how.decode)), text
 
 
-def _release(lock: bytes, token: str) -> Steps[None]:
+def _release(lock: _Lock) -> Steps[None]:
     try:
-        yield Command(("EVAL", _RELEASE, 1, lock, token))
+        yield Command(("EVAL", _RELEASE, 1, *lock))
     except THEIRS as error:
         if not _is_outage(error):  # in which it expires
             raise
@@ -182,10 +189,10 @@ def key_maker(
     signature = inspect.signature(function)
 
     def make(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
+        if not (args or kwargs or signature.parameters):
+            return text
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        if not bound.arguments:
-            return text
         try:
             written = encode(bound.arguments, options.nan)
         except SerializationError as error:

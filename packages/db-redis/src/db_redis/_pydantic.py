@@ -63,7 +63,9 @@ def adapter_of(kind: Any) -> TypeAdapter[Any]:
 
 @lru_cache(maxsize=256)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    adapter = TypeAdapter(kind)
+    adapter.rebuild(raise_errors=True)  # else a name that is not defined is told at the first value
+    return adapter
 
 
 def _name(kind: Any) -> str:
