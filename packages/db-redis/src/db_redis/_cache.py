@@ -13,6 +13,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+import redis.exceptions
+
 from db_core.errors import (
     ConnectionFailedError,
     InvalidArgumentError,
@@ -160,6 +162,8 @@ def _release(lock: _Lock) -> Steps[None]:
 
 
 def _is_outage(error: Exception) -> bool:
+    if isinstance(error, redis.exceptions.ClusterDownError):  # a refusal, but one of all keys
+        return True
     return isinstance(translate(error, ""), ConnectionFailedError | OperationTimeoutError)
 
 
