@@ -283,6 +283,8 @@ def test_what_is_not_of_the_type_is_an_error_with_its_path() -> None:
 
     for stored, path in [
         (b'{"readings": [{"power": "hunter2", "state": "on"}]}', "$.readings[0].power"),
+        (b'{"readings": [{"power": "1.5", "state": "on"}]}', "$.readings[0].power"),
+        (b'{"readings": [{"power": 1.5, "state": 1}]}', "$.readings[0].state"),
         (b'{"readings": [{"power": 1}]}', "$.readings[0].state"),
         (b'{"readings": "hunter2"}', "$.readings"),
         (b"hunter2", "$"),

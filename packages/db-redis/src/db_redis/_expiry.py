@@ -72,11 +72,10 @@ class Expiry:
         return self.default if expiration is None else milliseconds(expiration)
 
     def spread(self, lifetime: int | None) -> int | None:
-        """Shorten by a random part of the jitter: never below a millisecond, and never longer than asked."""
+        """Shorten by a random part of the jitter, which leaves a millisecond at least."""
         if lifetime is None or not self._jitter:
             return lifetime
-        shorter = lifetime - int(lifetime * self._jitter * random.random())  # noqa: S311 - no secret
-        return max(shorter, 1)
+        return lifetime - int(lifetime * self._jitter * random.random())  # noqa: S311 - no secret
 
 
 def _is_fraction(value: object) -> bool:
