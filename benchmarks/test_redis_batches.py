@@ -97,9 +97,9 @@ def test_save_many(race: Race, plain: Any, ours: RedisClient, seconds: int | Non
         f"save 1,000 values {'for ever' if seconds is None else 'for a minute'}",
         lambda: ours.save_many(MANY, seconds),
         Peer("a loop of single calls", loop, faster=15),
-        Peer("redis-py pipeline and orjson", pipeline, within=1.3, repeat=5),
+        Peer("redis-py pipeline and orjson", pipeline, within=1.3, repeat=20),
         Peer("redis-py set and json, one by one", with_json),
-        repeat=5,
+        repeat=20,
     )
 
 
@@ -122,9 +122,9 @@ def test_read_many(race: Race, plain: Any, ours: RedisClient) -> None:
         "read 1,000 values",
         lambda: ours.read_many(MANY),
         Peer("a loop of single calls", loop, faster=15),
-        Peer("redis-py mget and orjson", mget, within=1.3, repeat=10),
+        Peer("redis-py mget and orjson", mget, within=1.3, repeat=20),
         Peer("redis-py get and json, one by one", with_json),
-        repeat=10,
+        repeat=20,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from db_core.errors import InvalidArgumentError, QueryError, SerializationError
 from db_redis._codec import decode, decode_all, encode
@@ -14,7 +15,7 @@ from db_redis._keys import slot_of
 from db_redis._steps import Command, Incomplete, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from db_redis._expiry import Expiry
     from db_redis._keys import Key, Keys
@@ -98,20 +99,22 @@ def save_many(
     """Save values in chunks, of which each is a command, or a transaction where asked."""
     lifetime = options.expiry.fixed(expiration)
     check_whole("chunk_bytes", chunk_bytes)
-    pairs = list(_encoded(options, mapping))  # all, before the first is sent
+    values = _encoded(options, mapping)  # all, before the first is sent
     saved = 0
-    for group in _by_slot(pairs) if atomic and options.is_cluster else [pairs]:
+    for group in _by_slot(values) if atomic and options.is_cluster else [values]:
         for chunk in _chunks(group, chunk_bytes):
             try:
                 if lifetime is None and not options.is_cluster:
-                    replies = [(yield Command(("MSET", *(part for pair in chunk for part in pair))))]
+                    replies = [(yield Command(("MSET", *chain.from_iterable(chunk.items()))))]
                 else:
-                    replies = yield Pipeline([_set(options, pair, lifetime) for pair in chunk], atomic)
+                    replies = yield Pipeline(
+                        [_set(options, pair, lifetime) for pair in chunk.items()], atomic
+                    )
                 check(replies)
             except THEIRS as error:
-                raise Incomplete(f"after {saved} of {len(pairs)} keys") from error
+                raise Incomplete(f"after {saved} of {len(values)} keys") from error
             if not all(reply in _OK for reply in replies):
-                where = f"after {saved} of {len(pairs)} keys"
+                where = f"after {saved} of {len(values)} keys"
                 raise QueryError(f"saving failed {where}: Redis answered neither OK nor an error")
             saved += len(chunk)
 
@@ -122,32 +125,30 @@ def _set(options: Options, pair: tuple[bytes, bytes], lifetime: int | None) -> A
     return ("SET", *pair, "PX", options.expiry.spread(lifetime))
 
 
-def _encoded(options: Options, mapping: object) -> Iterator[tuple[bytes, bytes]]:
-    try:
-        items: Iterable[tuple[Key, object]] = mapping.items()  # type: ignore[attr-defined]
-    except AttributeError:
+def _encoded(options: Options, mapping: object) -> dict[bytes, bytes]:
+    """Give the text of each value by the name of its key."""
+    if not hasattr(mapping, "items"):
         raise InvalidArgumentError(
             f"`mapping` must be a mapping of keys to values, not {type(mapping).__name__}", argument="mapping"
-        ) from None
-    seen = set()
-    for key, value in items:
-        name = options.keys.name(key, "mapping")
-        if name in seen:
-            raise InvalidArgumentError(
-                f"`mapping` has {key!r} twice, as text and as bytes", argument="mapping"
-            )
-        seen.add(name)
-        try:
-            yield name, encode(value, options.nan)
-        except SerializationError as error:
-            raise SerializationError(f"the value of {key!r}: {error}", path=error.path) from error
+        )
+    items: list[tuple[Key, object]] = list(mapping.items())
+    names = options.keys.names([key for key, _ in items], "mapping")
+    if len(names) < len(items):
+        raise InvalidArgumentError("`mapping` has a key twice, as text and as bytes", argument="mapping")
+    texts: list[bytes] = []
+    try:
+        texts.extend(encode(value, options.nan) for _, value in items)
+    except SerializationError as error:
+        key, _ = items[len(texts)]
+        raise SerializationError(f"the value of {key!r}: {error}", path=error.path) from error
+    return dict(zip(names, texts, strict=True))
 
 
 def read_many(options: Options, keys: object, *, chunk_bytes: int) -> Steps[dict[Any, Any]]:
     """Read values in chunks, whose number of keys follows from the size of the values so far."""
     names = options.keys.names(keys)
     check_whole("chunk_bytes", chunk_bytes)
-    todo = list(names)
+    todo, given = list(names), list(names.values())
     found: dict[Key, Any] = {}
     missing: list[bytes] = []
     start, size, bytes_read = 0, _FIRST_READ, 0
@@ -158,27 +159,27 @@ def read_many(options: Options, keys: object, *, chunk_bytes: int) -> Steps[dict
             check(replies)
         else:
             replies = yield Command(("MGET", *chunk), raw=True)
-            if None in replies:
-                missing += [name for name, stored in zip(chunk, replies, strict=True) if stored is None]
-        found.update(_decode_chunk([names[name] for name in chunk], replies))
+        keys_here = given[start : start + size]
+        if None in replies:
+            gone = {place for place, stored in enumerate(replies) if stored is None}
+            missing += [name for place, name in enumerate(chunk) if place in gone]
+            keys_here = [key for place, key in enumerate(keys_here) if place not in gone]
+            replies = [stored for stored in replies if stored is not None]
+        found.update(zip(keys_here, _decode_chunk(keys_here, replies), strict=True))
         start += size
         if start < len(todo):
-            bytes_read += sum(len(stored) for stored in replies if stored is not None)
+            bytes_read += sum(map(len, replies))
             size = min(max(chunk_bytes * start // max(bytes_read, 1), 1), _MOST_KEYS)
-    yield from _refuse_other_kinds(names, missing)
+    if not options.is_cluster:
+        yield from _refuse_other_kinds(names, missing)
     return found
 
 
-def _decode_chunk(keys: list[Key], replies: list[bytes | None]) -> Iterable[tuple[Key, Any]]:
-    there = replies
-    if None in replies:
-        keys = [key for key, stored in zip(keys, replies, strict=True) if stored is not None]
-        there = [stored for stored in replies if stored is not None]
-    texts = cast("list[bytes]", there)
+def _decode_chunk(keys: list[Key], texts: list[bytes]) -> list[Any]:
     try:
-        return zip(keys, decode_all(texts), strict=True)
+        return decode_all(texts)
     except SerializationError:  # which one it is
-        return [(key, decoded(key, stored)) for key, stored in zip(keys, texts, strict=True)]
+        return [decoded(key, text) for key, text in zip(keys, texts, strict=True)]
 
 
 def _refuse_other_kinds(names: dict[bytes, Key], missing: list[bytes]) -> Steps[None]:
@@ -244,25 +245,28 @@ def check_whole(argument: str, value: object) -> None:
         )
 
 
-def _chunks(pairs: list[tuple[bytes, bytes]], limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Cut so that no chunk has more bytes than `limit`, unless it is one pair."""
-    chunk: list[tuple[bytes, bytes]] = []
+def _chunks(values: dict[bytes, bytes], limit: int) -> Iterator[dict[bytes, bytes]]:
+    """Cut so that no chunk has more bytes than `limit`, unless it is one value."""
+    if len(values) <= _MOST_KEYS and sum(map(len, values)) + sum(map(len, values.values())) <= limit:
+        if values:
+            yield values
+        return
+    chunk: dict[bytes, bytes] = {}
     size = 0
-    for pair in pairs:
-        weight = len(pair[0]) + len(pair[1])
+    for name, text in values.items():
+        weight = len(name) + len(text)
         if chunk and (size + weight > limit or len(chunk) == _MOST_KEYS):
             yield chunk
-            chunk, size = [], 0
-        chunk.append(pair)
+            chunk, size = {}, 0
+        chunk[name] = text
         size += weight
-    if chunk:
-        yield chunk
+    yield chunk
 
 
-def _by_slot(pairs: list[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
-    groups: dict[int, list[tuple[bytes, bytes]]] = {}
-    for pair in pairs:
-        groups.setdefault(slot_of(pair[0]), []).append(pair)
+def _by_slot(values: dict[bytes, bytes]) -> list[dict[bytes, bytes]]:
+    groups: dict[int, dict[bytes, bytes]] = {}
+    for name, text in values.items():
+        groups.setdefault(slot_of(name), {})[name] = text
     return list(groups.values())
 
 
