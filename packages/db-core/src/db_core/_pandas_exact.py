@@ -1,8 +1,8 @@
-"""pandas frames as Arrow columns and back, with every dtype, index and label as it was.
+"""pandas frames as Arrow columns, with all that makes every dtype, index and label again.
 
 What Arrow can't tell is in the schema's metadata, under `KEY`, as JSON: how to make each column's
 dtype, the index and the labels again. What neither can tell is an error that names the column.
-Imported when a pandas frame is first written or read as pieces.
+`_pandas_restored` reads it. Imported when a pandas frame is first written as pieces.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from db_core._native import Array, PieceReader, PieceWriter, Table
+from db_core._native import Array, PieceWriter, Table
 from db_core.errors import InvalidArgumentError, SerializationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-__all__ = ["KEY", "from_pandas", "to_pandas"]
+__all__ = ["KEY", "MISSING", "NUMPY", "READ_OBJECT", "UNIT_OF", "from_pandas"]
 
 KEY = "db_core.pandas"
-_NAT = np.iinfo(np.int64).min
 _WHOLE = 1 << 40  # bytes; labels are one piece
 
 # Arrow's format strings of numpy's kinds and sizes.
@@ -43,11 +42,10 @@ _FORMATS = {
     "f4": "f",
     "f8": "g",
 }
-_NUMPY = {format_: kind for kind, format_ in _FORMATS.items()}
+NUMPY = {format_: kind for kind, format_ in _FORMATS.items()}
 _UNITS = {"s": "s", "ms": "m", "us": "u", "ns": "n"}
-_UNIT_OF = {letter: unit for unit, letter in _UNITS.items()}
-_USUAL_TEXTS = pd.StringDtype(na_value=np.nan)
-_MISSING = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
+UNIT_OF = {letter: unit for unit, letter in _UNITS.items()}
+MISSING = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
 
 class _Unkept(Exception):  # noqa: N818 - says why
@@ -59,9 +57,6 @@ class _Kept(NamedTuple):
 
     array: Array
     spec: dict[str, Any]
-
-
-# --- Writing ------------------------------------------------------------------
 
 
 def from_pandas(frame: pd.DataFrame) -> Table:
@@ -220,7 +215,7 @@ def _objects(array: Any) -> _Kept:
 def _mark(value: object) -> str:
     return next(
         name
-        for name, mark in _MISSING.items()
+        for name, mark in MISSING.items()
         if mark is value or (name == "nan" and isinstance(value, float))
     )
 
@@ -254,7 +249,7 @@ _OBJECTS: dict[type, tuple[str, Callable[[list[Any]], Array], Callable[[Any], An
     dt.date: ("date", _days, lambda days: dt.date.fromordinal(days + dt.date(1970, 1, 1).toordinal())),
     Decimal: ("decimal", _decimals, Decimal),
 }
-_READ_OBJECT = {name: read for name, _, read in _OBJECTS.values()}
+READ_OBJECT = {name: read for name, _, read in _OBJECTS.values()}
 
 _MASKED = (
     *(pd.Int8Dtype, pd.Int16Dtype, pd.Int32Dtype, pd.Int64Dtype),
@@ -331,213 +326,3 @@ def _json(attrs: dict[Any, Any]) -> dict[Any, Any]:
     if not same:
         raise _Unkept("they are no JSON")
     return attrs
-
-
-# --- Reading ------------------------------------------------------------------
-
-
-def to_pandas(table: Table) -> pd.DataFrame:
-    """Make a DataFrame of a table; where `from_pandas` did not write it, by its Arrow types.
-
-    Raises:
-        SerializationError: A column's type has no place in pandas; names it.
-    """
-    names, arrays = table.names, table.arrays()
-    written = table.metadata.get(KEY)
-    known: Mapping[str, Any] = json.loads(written) if written else {}
-    index = known.get("index", {"range": [0, len(table), 1], "names": [None]})
-    rows = _restore_index(index, arrays)
-    specs = known.get("columns", [None] * len(arrays))
-    first = len(arrays) - len(specs)
-    columns = {}
-    for place, spec in enumerate(specs):
-        array, name = arrays[first + place], names[first + place]
-        values = _restore(array, spec) if spec else _by_type(array, name)
-        # pandas gives objects a dtype that fits them, unless told not to.
-        columns[place] = pd.Series(values, rows, dtype=object) if values.dtype == object else values
-    frame = pd.DataFrame(columns, index=rows, copy=False)
-    labels = known.get("labels")
-    frame.columns = pd.Index(names[first:], dtype="str") if labels is None else _restore_labels(labels)
-    frame.attrs = dict(known.get("attrs", {}))
-    return frame
-
-
-def _restore_labels(written: str) -> pd.Index:
-    reader = PieceReader()
-    reader.feed(base64.b64decode(written))
-    table = reader.finish()
-    return _restore_index(json.loads(table.metadata[KEY])["index"], table.arrays())
-
-
-def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
-    names = index["names"]
-    if "range" in index:
-        return pd.RangeIndex(*index["range"]).rename(names[0])
-    if "levels" in index:
-        levels: list[Any] = []
-        codes = []
-        for array, spec in zip(arrays, index["levels"], strict=False):
-            words, places = _words(array, spec)
-            levels.append(_as_index(words, spec))
-            codes.append(places)
-        return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
-    return _as_index(_restore(arrays[0], index["values"]), index["values"]).rename(names[0])
-
-
-def _as_index(values: Any, spec: Mapping[str, Any] | None = None) -> pd.Index:
-    made: Any = pd.Index(values, dtype=values.dtype)  # else objects would be given a dtype that fits them
-    if spec and "freq" in spec:
-        made.freq = spec["freq"]
-    return made  # type: ignore[no-any-return]
-
-
-def _restore(array: Array, spec: Mapping[str, Any]) -> Any:
-    """Make the very array that was kept."""
-    [kind] = [name for name in _RESTORERS if name in spec]
-    return _RESTORERS[kind](array, spec)
-
-
-def _nulls(array: Array) -> Any:
-    nulls = array.nulls()
-    return None if nulls is None else np.frombuffer(memoryview(nulls), np.bool_)
-
-
-def _memory(array: Array, dtype: str) -> Any:
-    memory = array.values()
-    return np.frombuffer(memory, dtype) if len(memory) else np.empty(0, dtype)
-
-
-def _restore_numpy(array: Array, spec: Mapping[str, Any]) -> Any:
-    dtype = np.dtype(spec["numpy"])
-    nulls = _nulls(array)
-    if dtype.kind in "Mm":
-        values = _memory(array, "i8")
-        if nulls is not None:
-            values[nulls] = _NAT
-        return values.view(dtype.newbyteorder("=")).astype(dtype, copy=False)
-    values = _memory(array, dtype.newbyteorder("=").str)
-    if nulls is not None:  # of floats that others wrote
-        values[nulls] = np.nan
-    return values.astype(dtype, copy=False)
-
-
-def _restore_zoned(array: Array, spec: Mapping[str, Any]) -> Any:
-    unit, zone = spec["zoned"]
-    values = _restore_numpy(array, {"numpy": f"M8[{unit}]"})
-    return pd.DatetimeIndex(values, copy=False).tz_localize("UTC").tz_convert(zone).array
-
-
-def _restore_masked(array: Array, spec: Mapping[str, Any]) -> Any:
-    dtype = np.dtype(spec["masked"])
-    nulls = _nulls(array)
-    values = _memory(array, dtype.str)
-    mask = np.zeros(len(values), dtype=bool) if nulls is None else nulls
-    makers: dict[str, Any] = {"b": pd.arrays.BooleanArray, "f": pd.arrays.FloatingArray}
-    return makers.get(dtype.kind, pd.arrays.IntegerArray)(values, mask)
-
-
-def _restore_texts(array: Array, spec: Mapping[str, Any]) -> Any:
-    storage, missing = spec["texts"]
-    na = pd.NA if missing == "NA" else np.nan
-    try:
-        dtype = pd.StringDtype(storage, na_value=na)
-    except ImportError:  # written where there was pyarrow; the same dtype without it
-        dtype = pd.StringDtype("python", na_value=na)
-    return pd.array(array.values(), dtype=dtype)
-
-
-def _restore_categories(array: Array, spec: Mapping[str, Any]) -> Any:
-    words, codes = _words(array, spec["categories"])
-    dtype = pd.CategoricalDtype(_as_index(words), spec["ordered"])
-    return pd.Categorical.from_codes(codes, dtype=dtype)
-
-
-def _words(array: Array, spec: Mapping[str, Any] | None) -> tuple[Any, Any]:
-    """Give the values and the codes of a dictionary; -1 where null."""
-    words = array.dictionary()
-    if words is None:
-        raise SerializationError("what is stored is no frame of pandas: a dictionary is missing")
-    values = _restore(words, spec) if spec else _by_type(words, "the categories")
-    nulls = _nulls(array)
-    codes = _memory(array, _NUMPY[array.format])
-    codes = codes.astype("i8") if codes.dtype.kind == "u" else codes
-    if nulls is not None:
-        codes[nulls] = -1
-    return values, codes
-
-
-def _restore_periods(array: Array, spec: Mapping[str, Any]) -> Any:
-    nulls = _nulls(array)
-    values = _memory(array, "i8")
-    if nulls is not None:
-        values[nulls] = _NAT
-    periods: Any = pd.PeriodIndex  # the stubs lack `from_ordinals`
-    return periods.from_ordinals(values, freq=spec["period"]).array
-
-
-def _restore_arrow(array: Array, _spec: Mapping[str, Any]) -> Any:
-    import pyarrow as pa
-
-    return pd.arrays.ArrowExtensionArray(pa.table(Table([""], [array], len(array), {})).column(0))
-
-
-def _restore_objects(array: Array, spec: Mapping[str, Any]) -> Any:
-    missing = _MISSING[spec["missing"] or "None"]
-    read = _READ_OBJECT[spec["objects"]]
-    if spec["objects"] == "nothing":
-        values = [None] * len(array)
-        nulls = np.ones(len(array), dtype=bool)
-    else:
-        nulls = _nulls(array)
-        raw = array.values()
-        dtype = _NUMPY.get(array.format, "i4")
-        values = raw if isinstance(raw, list) else np.frombuffer(raw, dtype).tolist() if len(raw) else []
-        gone = [False] * len(values) if nulls is None else nulls
-        if read is not None:
-            values = [value if null else read(value) for value, null in zip(values, gone, strict=True)]
-    made = np.empty(len(values), dtype=object)
-    made[:] = values
-    if nulls is not None:
-        made[nulls] = missing
-    return made
-
-
-_RESTORERS: dict[str, Callable[[Array, Mapping[str, Any]], Any]] = {
-    "numpy": _restore_numpy,
-    "zoned": _restore_zoned,
-    "masked": _restore_masked,
-    "texts": _restore_texts,
-    "categories": _restore_categories,
-    "period": _restore_periods,
-    "arrow": _restore_arrow,
-    "objects": _restore_objects,
-}
-
-
-def _by_type(array: Array, name: str) -> Any:
-    """Make the array that pandas has for an Arrow type, as `Frame.to_pandas` does."""
-    words = array.dictionary()
-    if words is not None:
-        values, codes = _words(array, None)
-        return pd.Categorical.from_codes(codes, categories=_as_index(values))
-    return _restore(array, _usual(array.format, name, has_nulls=array.nulls() is not None))
-
-
-def _usual(format_: str, name: str, *, has_nulls: bool) -> dict[str, Any]:
-    """Say what pandas makes of an Arrow type."""
-    kind = _NUMPY.get(format_)
-    if kind is not None:
-        return {"masked": kind} if has_nulls and kind[0] != "f" else {"numpy": kind}
-    if format_.startswith("ts"):
-        unit, zone = _UNIT_OF[format_[2]], format_[4:]
-        return {"zoned": [unit, zone]} if zone else {"numpy": f"M8[{unit}]"}
-    if format_.startswith("tD"):
-        return {"numpy": f"m8[{_UNIT_OF[format_[2]]}]"}
-    if format_ in {"u", "U", "vu"}:
-        return {"texts": [_USUAL_TEXTS.storage, "nan"]}
-    objects = {"z": "bytes", "Z": "bytes", "vz": "bytes", "tdD": "date", "n": "nothing"}.get(format_)
-    if objects is None:
-        raise SerializationError(
-            f"column {name!r}: pandas has no dtype for Arrow's {format_}; read it into polars or Arrow"
-        )
-    return {"objects": objects, "missing": "None"}

@@ -112,7 +112,7 @@ class FrameReader:
         except ParseError as error:
             raise SerializationError(str(error)) from error
         if into == "pandas":
-            from db_core._pandas_exact import to_pandas
+            from db_core._pandas_restored import to_pandas
 
             return to_pandas(table)
         if into == "arrow":
