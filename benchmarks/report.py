@@ -30,6 +30,7 @@ _GO_MODULE = Path(__file__).parent / "go" / "go.mod"
 _PACKAGES = (
     *("db-core", "db-influx", "db-redis"),
     *("influxdb-client", "influx-rust", "pandas", "polars", "pyarrow", "redis", "urllib3"),
+    *("aiocache", "cashews", "dogpile.cache"),
 )
 
 Record = dict[str, Any]

@@ -37,7 +37,7 @@ def test_the_examples_of_a_document_run(path: Path, monkeypatch: pytest.MonkeyPa
 def run(block: str, path: Path) -> None:
     """Run a block; a call whose comment is a literal must give it."""
     code = re.sub(r"^( *)(\w[^#\n]*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
-    exec(compile(code, str(path), "exec"), {})
+    exec(compile(code, str(path), "exec", dont_inherit=True), {})
 
 
 def with_check(line: re.Match[str]) -> str:

@@ -19,6 +19,8 @@ from db_influx import InfluxManager
 from tools.servers import influxdb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
@@ -45,7 +47,7 @@ class Panel:
     """
 
     title: str
-    totals: dict[Any, float]
+    totals: Mapping[Any, float]
     options: dict[str, Any] = field(default_factory=dict)
     hours: float = 5
 
@@ -160,9 +162,9 @@ def draw(above: Axes, below: Axes, panel: Panel, manager: InfluxManager, msname:
     below.axhline(0, color="#333333", linewidth=0.8)
     below.margins(y=0.35)
     daily = asked["timestep"] == "1d"
-    locator = mdates.DayLocator(tz=zone) if daily else mdates.HourLocator(tz=zone)
-    below.xaxis.set_major_locator(locator)
-    below.xaxis.set_major_formatter(mdates.DateFormatter("%a\n%d" if daily else "%H:%M", tz=zone))
+    dates: Any = mdates  # whose types are not told
+    below.xaxis.set_major_locator(dates.DayLocator(tz=zone) if daily else dates.HourLocator(tz=zone))
+    below.xaxis.set_major_formatter(dates.DateFormatter("%a\n%d" if daily else "%H:%M", tz=zone))
     for axis in (above, below):
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
 import uuid
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
-from db_redis import RedisClient
+from db_redis import AsyncRedisClient, RedisClient
+from tests.awaited import Awaited
 from tools import servers
 
 if TYPE_CHECKING:
@@ -101,3 +103,30 @@ def peer() -> Iterator[Callable[[bytes | None], int]]:
             return port
 
         yield start
+
+
+@pytest.fixture(params=[RedisClient, AsyncRedisClient], ids=["sync", "asyncio"])
+def make(
+    request: pytest.FixtureRequest, server: servers.Redis, namespace: str
+) -> Iterator[Callable[..., Any]]:
+    """Give a function that makes either client, in the test's namespace unless told otherwise."""
+    address = {"host": server.host, "port": server.port, "password": server.password}
+    with asyncio.Runner() as runner, ExitStack() as at_end:
+
+        def make(**options: Any) -> Any:
+            options = (
+                {"namespace": namespace} | ({} if {"host", "client"} & set(options) else address) | options
+            )
+            client = request.param(**options)
+            if isinstance(client, RedisClient):
+                return at_end.enter_context(client)
+            at_end.callback(lambda: runner.run(client.close()))
+            return Awaited(client, runner)
+
+        yield make
+
+
+@pytest.fixture
+def store(make: Callable[..., Any]) -> Any:
+    """Give the client under test: first the one, then the other."""
+    return make()

@@ -32,7 +32,7 @@ from db_core.errors import (
     SerializationError,
 )
 from db_redis import RedisClient
-from db_redis._client import _milliseconds
+from db_redis._expiry import milliseconds as _milliseconds
 from tools import servers
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_a_value_that_cannot_be_stored_changes_nothing(client: RedisClient) -> N
     """The error leads to the part at fault, and what was there stays."""
     client.save_in_redis("k", "before")
 
-    value = {"meters": [{"power": math.nan}]}
+    value = {"meters": [{"power": 2**64}]}
     with pytest.raises(SerializationError) as caught:
         client.save_in_redis("k", value)
     assert "$.meters[0].power" == caught.value.path

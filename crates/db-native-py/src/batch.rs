@@ -130,7 +130,8 @@ impl Batch {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // By the protocol a producer may ignore the request; the consumer casts.
         let _ = requested_schema;
-        capsule::stream_out(py, &self.get()?)
+        let batch = self.get()?;
+        capsule::stream_out(py, batch.schema(), vec![batch])
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {

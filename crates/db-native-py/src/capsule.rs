@@ -6,7 +6,7 @@
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
-use arrow_schema::Schema;
+use arrow_schema::{Schema, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -15,9 +15,13 @@ use crate::errors::InvalidArgumentError;
 const STREAM: &std::ffi::CStr = c"arrow_array_stream";
 const SCHEMA: &std::ffi::CStr = c"arrow_schema";
 
-/// The batch as a stream of one.
-pub(crate) fn stream_out<'py>(py: Python<'py>, batch: &RecordBatch) -> PyResult<Bound<'py, PyCapsule>> {
-    let reader = RecordBatchIterator::new([Ok(batch.clone())], batch.schema());
+/// Batches of one schema as a stream.
+pub(crate) fn stream_out(
+    py: Python<'_>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+) -> PyResult<Bound<'_, PyCapsule>> {
+    let reader = RecordBatchIterator::new(batches.into_iter().map(Ok), schema);
     let stream = FFI_ArrowArrayStream::new(Box::new(reader));
     PyCapsule::new_with_value(py, stream, STREAM)
 }
@@ -29,7 +33,7 @@ pub(crate) fn schema_out<'py>(py: Python<'py>, schema: &Schema) -> PyResult<Boun
 }
 
 /// Reads all batches of an object with `__arrow_c_stream__`, and their schema.
-pub(crate) fn stream_in(source: &Bound<'_, PyAny>) -> PyResult<(Vec<RecordBatch>, arrow_schema::SchemaRef)> {
+pub(crate) fn stream_in(source: &Bound<'_, PyAny>) -> PyResult<(Vec<RecordBatch>, SchemaRef)> {
     let refuse = |why: String| InvalidArgumentError::new_err(format!("the frame's Arrow stream can't be read: {why}"));
     let capsule = source.call_method0("__arrow_c_stream__")?.cast_into::<PyCapsule>().map_err(PyErr::from)?;
     let pointer = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();

@@ -11,7 +11,9 @@ mod capsule;
 mod decoder;
 mod encoder;
 mod errors;
+mod ipc;
 mod kernels;
+mod table;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -24,5 +26,9 @@ mod _native {
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]
+    use crate::ipc::{PieceReader, PieceWriter};
+    #[pymodule_export]
     use crate::kernels::{consumption, differences, pivot, resets};
+    #[pymodule_export]
+    use crate::table::{Array, Table};
 }

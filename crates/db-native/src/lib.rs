@@ -1,4 +1,4 @@
-//! Annotated CSV, pivot, meters' consumption and line protocol, on Arrow arrays.
+//! Annotated CSV, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
 //! an [`Answer`]: columns by schema, and tables.
@@ -12,6 +12,7 @@ mod consumption;
 mod decoder;
 mod error;
 mod fields;
+mod ipc;
 mod keys;
 mod line_protocol;
 mod meter;
@@ -38,6 +39,7 @@ pub use consumption::{Consumption, Totals, consumption, resets};
 pub use decoder::{Answer, Decoder, EndMark, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;
+pub use ipc::{PieceReader, PieceWriter, Stream, join};
 pub use keys::Levels;
 pub use line_protocol::{Layout, Points, Precision};
 pub use meter::differences;

@@ -4,18 +4,22 @@ Every call releases the GIL while it computes. Errors are those of
 `db_core.errors`. Objects may be shared between threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from typing_extensions import Buffer
 
 __all__ = [
     "Answer",
+    "Array",
     "Batch",
     "Column",
     "Decoder",
     "Encoder",
     "Memory",
+    "PieceReader",
+    "PieceWriter",
+    "Table",
     "consumption",
     "differences",
     "pivot",
@@ -211,3 +215,78 @@ def resets(
     levels: Sequence[str] | None,
 ) -> list[int]:
     """Give the labels of the windows in which some series' total fell."""
+
+@final
+class Array:
+    """One column of any Arrow type, whose values are taken once."""
+
+    def __new__(
+        cls,
+        format: str,  # noqa: A002 - as Arrow calls it
+        values: object,
+        nulls: object | None = None,
+        dictionary: Array | None = None,
+    ) -> Array:
+        """Copy a column.
+
+        Args:
+            format: The type, as Arrow's C data interface spells it: "g" is float64.
+            values: A buffer of bytes (numbers, times; booleans as bytes), a list of str or bytes
+                with None, or for the null type its length.
+            nulls: Bytes, 1 where null; not for lists.
+            dictionary: What the values are codes of.
+        """
+
+    @staticmethod
+    def from_arrow(source: object) -> Array:
+        """Give the first column of an object's `__arrow_c_stream__`."""
+
+    def __len__(self) -> int: ...
+    @property
+    def format(self) -> str:
+        """The type; of a dictionary that of its codes."""
+
+    def nulls(self) -> Memory | None:
+        """Bytes, 1 where null; None if there are no nulls."""
+
+    def dictionary(self) -> Array | None:
+        """Give what the values are codes of, or None."""
+
+    def values(self) -> Any:
+        """Give the values: memory of one's own, or a list of str or bytes with None."""
+
+@final
+class Table:
+    """Batches of one schema, and its metadata; Arrow's PyCapsule protocol hands them on without a copy."""
+
+    def __new__(
+        cls, names: Sequence[str], arrays: Sequence[Array], rows: int, metadata: Mapping[str, str]
+    ) -> Table: ...
+    @staticmethod
+    def from_arrow(source: object) -> Table:
+        """Read all of an object's `__arrow_c_stream__`."""
+
+    def __len__(self) -> int: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    def arrays(self) -> list[Array]: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+
+@final
+class PieceWriter:
+    """A table, written as pieces of Arrow IPC."""
+
+    def __new__(cls, table: Table, limit: int) -> PieceWriter: ...
+    def piece(self) -> bytes | None:
+        """Give the next piece, at most `limit` bytes; None at the end."""
+
+@final
+class PieceReader:
+    """Takes the pieces of a table, in order; any split gives the same."""
+
+    def __new__(cls) -> PieceReader: ...
+    def feed(self, piece: bytes) -> None: ...
+    def finish(self) -> Table: ...

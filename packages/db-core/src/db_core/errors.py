@@ -161,10 +161,10 @@ class WriteError(DatabaseError):
 
 
 class SerializationError(DatabaseError, ValueError):
-    """A value can't be written as, or read from, JSON; nothing was stored.
+    """A value can't be written as, or read from, JSON, or a frame Arrow; nothing was stored.
 
     Attributes:
-        path: Where in the value, as in ``$.meters[3].power``.
+        path: Where in the value, as in ``$.meters[3].power``; None for a frame.
     """
 
     def __init__(self, message: str, *, path: str | None = None) -> None:

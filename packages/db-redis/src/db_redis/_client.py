@@ -1,37 +1,60 @@
-"""`RedisClient`: JSON values under keys, where a missing key is never mistaken for a failure."""
+"""`RedisClient`: JSON values under keys, where a missing key is never mistaken for a failure.
+
+The methods' work is in `_operations` and its neighbours, as steps; here is the waiting, and the words.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+import functools
+import time
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.client import Pipeline
+from redis.client import NEVER_DECODE, Pipeline
 from redis.cluster import ClusterPipeline
 from redis.retry import Retry
 
-from db_core.errors import ConfigurationError, InvalidArgumentError, QueryError, SerializationError
-from db_redis._codec import decode, encode
-from db_redis._errors import THEIRS, translate
+from db_redis import _cache, _connect, _frames, _operations
+from db_redis._base import BaseClient
+from db_redis._errors import THEIRS
+from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from db_core.frame import Into
+    from db_redis._cache import OnOutage
+    from db_redis._connect import Url
+    from db_redis._expiry import Expiration
+    from db_redis._keys import Key
     from db_redis._settings import RedisSettings
+    from db_redis._steps import Step, Steps
 
 __all__ = ["RedisClient"]
 
-_SHORTEST_EXPIRATION = 0.001  # seconds: Redis counts milliseconds
-_LONGEST_EXPIRATION = 9e15  # seconds: Redis adds it to its clock, in 64 bits of milliseconds
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
+_RAW = {NEVER_DECODE: True}
+_DECODED: dict[str, bool] = {}
 
 
-class RedisClient:
+class RedisClient(BaseClient):
     """Saves values as JSON under keys, and reads them back.
 
     Safe to share between threads, and across a fork. A context manager. It pickles by its
     settings, password included, unless it was made from `client`.
+
+    What a value becomes: dict, list, tuple, str, int, float, bool and None are JSON's own. A
+    dataclass is all its fields, a pydantic model its own dump by alias, an Enum its value, a set a
+    sorted list. datetime, date, time, pandas Timestamp, numpy datetime64 and polars' times are
+    ISO 8601 texts with as many digits as they have, nanoseconds too; timedeltas ISO 8601 durations
+    in days of 24 hours; Decimal and UUID texts. numpy scalars are numbers, arrays nested lists;
+    NaT and NA null. A Series is a list, or an object by its index where that says more than a
+    count; a DataFrame a list of objects, one a row, index levels first. Keys of a dict that are no
+    text become the text of their value. Integers beyond 64 bits, bytes, and two keys that
+    become one are errors.
 
     Args:
         host: Name or address; else ``REDIS_HOST``, else localhost.
@@ -46,57 +69,24 @@ class RedisClient:
         client: A `redis.Redis` (from a Sentinel too) or `redis.RedisCluster` to use instead of
             all of the above. It stays yours: `close` leaves it open.
         namespace: Put before every key, with a colon.
+        nan: What becomes of NaN and the infinities, which JSON has not: ``"null"``; ``"error"``, a
+            SerializationError; or ``"string"``: "NaN", "Infinity", "-Infinity".
+        default_ttl: Seconds, or a timedelta, that a key lives if nothing else is said; else for ever.
+        ttl_jitter: A fraction, at least 0 and below 1: every expiry is shorter by a random part of
+            it, so that keys written together don't expire together.
 
     Raises:
         ConfigurationError: A setting is malformed, or given along with `client`.
     """
 
-    def __init__(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        password: str | None = None,
-        *,
-        db: int | None = None,
-        username: str | None = None,
-        ssl: bool | None = None,
-        socket_timeout: float | None = None,
-        socket_connect_timeout: float | None = None,
-        client: redis.Redis | redis.RedisCluster | None = None,
-        namespace: str | None = None,
-    ) -> None:
-        connection: dict[str, object] = {
-            "host": host,
-            "port": port,
-            "password": password,
-            "db": db,
-            "username": username,
-            "ssl": ssl,
-            "socket_timeout": socket_timeout,
-            "socket_connect_timeout": socket_connect_timeout,
-        }
-        if client is None:
-            settings = _load_settings(connection)
-            self._set_up(_connect(settings), settings, namespace)
-        else:
-            _check_given(client, connection)
-            self._set_up(client, None, namespace)
+    _client: redis.Redis | redis.RedisCluster
 
-    def _set_up(
-        self, client: redis.Redis | redis.RedisCluster, settings: RedisSettings | None, namespace: str | None
-    ) -> None:
-        self._client = client
-        self._settings = settings  # None if the client was given
-        self._namespace = namespace
-        self._prefix = _prefix(namespace)
-
-    def save_in_redis(self, key: str | bytes, value: object) -> None:
+    def save_in_redis(self, key: Key, value: object) -> None:
         """Save `value` under `key`, in place of what was there, its expiry included.
 
         Args:
             key: Text or bytes, not empty.
-            value: Anything with a JSON form: dict with text keys, list, tuple, str, int of 64 bits,
-                finite float, bool, None, dataclass, Enum, datetime, date, time, UUID.
+            value: Anything with a JSON form or a rule, see the class.
 
         Raises:
             InvalidArgumentError: The key is unusable. Nothing was sent.
@@ -106,26 +96,27 @@ class RedisClient:
             AuthenticationError: Redis refused the password, or the user may not do this.
             QueryError: Redis refused the command; the text is its own.
         """
-        self._save(key, value)
+        self._run(_operations.save(self._options, key, value), "saving", key)
 
     def save_in_redis_with_expiration(
-        self, key: str | bytes, value: object, expiration_in_seconds: float | timedelta
+        self, key: Key, value: object, expiration_in_seconds: Expiration
     ) -> None:
         """Save `value` under `key` and have Redis remove it later; both in one command.
 
         Args:
             key: Text or bytes, not empty.
-            value: Anything with a JSON form, see `save_in_redis`.
+            value: Anything with a JSON form or a rule, see the class.
             expiration_in_seconds: Seconds from now, or a timedelta; at least 0.001.
-                Kept to the millisecond.
+                Kept to the millisecond, but for `ttl_jitter`.
 
         Raises:
             InvalidArgumentError: The key or the expiration is unusable. Nothing was sent.
             SerializationError: As for `save_in_redis`, and so for all others.
         """
-        self._save(key, value, "PX", _milliseconds(expiration_in_seconds))
+        steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
+        self._run(steps, "saving", key)
 
-    def safe_read_from_redis(self, key: str | bytes, *, default: object = None) -> Any:
+    def safe_read_from_redis(self, key: Key, *, default: object = None) -> Any:
         """Read the value saved under `key`.
 
         Args:
@@ -143,16 +134,285 @@ class RedisClient:
             AuthenticationError: Redis refused the password, or the user may not do this.
             QueryError: Redis refused the command, as when the key holds a list; the text is its own.
         """
-        name = self._name(key)
+        # Not by `_run`: on the fastest of all calls it would be a tenth.
+        name = self._options.keys.name(key)
         try:
-            stored = self._client.get(name)
-            if isinstance(stored, str):  # from a given client that decodes answers
-                stored = self._client.get_encoder().encode(stored)
-            return default if stored is None else decode(stored)
+            stored = self._client.execute_command("GET", name, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
         except THEIRS as error:
-            raise self._translate(error, f"reading {key!r}") from error
-        except (SerializationError, UnicodeDecodeError) as error:
-            raise SerializationError(f"the value of {key!r} can't be read: {error}") from error
+            raise self._translate(error, "reading", key) from error
+        return default if stored is None else _operations.decoded(key, stored)
+
+    def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
+        """Read the value saved under `key` as a dataclass, a pydantic model, or any type pydantic reads.
+
+        Strict: a text is no number. Texts in ISO 8601 are read as datetime, date, time and
+        timedelta (to the microsecond; further digits are dropped), lists as tuples and sets.
+
+        Args:
+            key: Text or bytes, not empty.
+            type: What to read it as, such as ``Meter`` or ``list[Meter]``.
+            default: What to return when the key does not exist.
+
+        Returns:
+            An instance of `type`, or `default`.
+
+        Raises:
+            InvalidArgumentError: The key is unusable, or `type` is no type that can be read.
+            SerializationError: What is stored is not of the type; `path` leads to the part.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        return self._run(
+            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
+        )
+
+    def save_many(
+        self,
+        mapping: Mapping[Any, object],
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        atomic: bool = False,
+        chunk_bytes: int = _operations.CHUNK_BYTES,
+    ) -> None:
+        """Save many values, in chunks of one round trip each.
+
+        Every value is made into JSON before anything is sent.
+
+        Args:
+            mapping: Keys, text or bytes, and their values.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
+            atomic: Nobody sees a part of a chunk. On a Cluster a chunk is then of one slot, so
+                only keys with a common ``{tag}`` are in one.
+            chunk_bytes: Most bytes of keys and values in a chunk; a larger value is a chunk alone.
+
+        Raises:
+            InvalidArgumentError: A key or another argument is unusable. Nothing was sent.
+            SerializationError: A value has no JSON form; the text names its key. Nothing was sent.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others; the text says
+                after how many keys. Those before are saved; those of the chunk may be.
+        """
+        steps = _operations.save_many(
+            self._options, mapping, expiration_in_seconds, atomic=atomic, chunk_bytes=chunk_bytes
+        )
+        self._run(steps, "saving many")
+
+    def read_many(
+        self, keys: Iterable[_KeyT], *, chunk_bytes: int = _operations.CHUNK_BYTES
+    ) -> dict[_KeyT, Any]:
+        """Read many values, in chunks of one round trip each.
+
+        Args:
+            keys: Text or bytes.
+            chunk_bytes: About how many bytes to ask for in one go; as sizes are not known before,
+                it is kept by the mean of those read so far.
+
+        Returns:
+            Value by key, in the order of `keys`, the keys as they were given; a key that does not
+            exist is absent.
+
+        Raises:
+            InvalidArgumentError: A key is unusable. Nothing was sent.
+            SerializationError: What is stored under a key is not JSON; the text names it.
+            QueryError: A key holds something else, such as a frame; or as for `safe_read_from_redis`.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        return self._run(_operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many")
+
+    def delete_many(self, keys: Iterable[Key]) -> int:
+        """Delete keys, whatever they hold.
+
+        Args:
+            keys: Text or bytes.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            InvalidArgumentError: A key is unusable. Nothing was sent.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+        """
+        return self._run(_operations.delete_many(self._options, keys), "deleting many")
+
+    def save_frame(
+        self,
+        key: Key,
+        frame: object,
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        piece_bytes: int = _frames.PIECE_BYTES,
+    ) -> None:
+        """Save a frame with all its types, index and labels, in place of what was there.
+
+        Stored as Arrow IPC, compressed where that makes it smaller, in one Redis hash that
+        `touch`, `ttl` and `delete_many` take like any key. A reader sees the old frame or the new.
+
+        Args:
+            key: Text or bytes, not empty.
+            frame: A pandas or polars DataFrame, a pyarrow Table, or any frame with Arrow's
+                PyCapsule protocol. Of pandas: index, labels and dtypes; not Interval, Sparse
+                and complex dtypes, nor objects of several types.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
+            piece_bytes: Most bytes of a piece: what is made, sent and held by Redis at a time.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable. Nothing was sent.
+            SerializationError: Something can't be kept exactly; names the column. Nothing was sent.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others; what was there stays.
+        """
+        steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
+        self._run(steps, "saving the frame", key)
+
+    def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
+        """Read the frame saved under `key`.
+
+        Args:
+            key: Text or bytes, not empty.
+            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table), whatever it was saved
+                from. The index of a pandas frame is the first columns of the others, but for a
+                RangeIndex, which has none.
+            default: What to return when the key does not exist.
+
+        Returns:
+            The frame, or `default`.
+
+        Raises:
+            InvalidArgumentError: The key or `into` is unusable, or the library is not installed.
+            SerializationError: What is stored is no frame, or a column has no place in `into`.
+            IncompleteResultError: A piece was missing, also when it was read again.
+            QueryError: The key holds something else; or as for `safe_read_from_redis`.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        return self._run(_frames.read_frame(self._options, key, into, default), "reading the frame", key)
+
+    def get_or_compute(
+        self,
+        key: Key,
+        function: Callable[[], Any],
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Any:
+        """Read the value under `key`; if there is none, have one caller compute and save it.
+
+        The others wait for it, or take the old value where `stale` allows. If the computing caller
+        dies or takes longer than `lock_timeout`, another one computes.
+
+        Args:
+            key: Text or bytes, not empty.
+            function: Computes the value; without arguments. What it raises comes out, and nothing is saved.
+            ttl: Seconds, or a timedelta, that a value is fresh.
+            stale: Seconds after that in which one caller computes and the others still get the old value.
+            lock_timeout: Seconds that computing may take before another caller tries.
+            on_outage: If Redis can't be reached: ``"error"``, or ``"compute"`` without the cache.
+            type: What to read the value as, see `read_as`; else as JSON has it.
+
+        Returns:
+            The value as it is read from Redis, to the caller who computed it too.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable.
+            SerializationError: The value has no JSON form; or what is stored is not JSON, or not of `type`.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+        """
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        return self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key).get()
+
+    def cached(
+        self,
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        key: str | Callable[..., Key] | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+        """Keep what a function returns, by its arguments; a decorator.
+
+        Args:
+            ttl: As for `get_or_compute`, and so for all others.
+            stale: See there.
+            key: A text to put before the arguments, else module and name of the function; or a
+                function that gives the key for the same arguments. Arguments are written as JSON, and
+                hashed if that is long.
+            lock_timeout: See there.
+            on_outage: See there.
+            type: See there.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable; of the decorated function, it makes no key.
+        """
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+
+        def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+            make_key = _cache.key_maker(function, key, self._options)
+
+            @functools.wraps(function)
+            def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+                name = make_key(args, kwargs)
+                compute = functools.partial(function, *args, **kwargs)
+                steps = _cache.get_or_compute(self._options, name, compute, how)
+                result: _T = self._run(steps, "computing", name).get()
+                return result
+
+            return call
+
+        return decorate
+
+    def scan(self, match: Key = "*", *, count: int = 1000) -> Iterator[Key]:
+        """Go through the keys of the namespace, without blocking Redis.
+
+        As Redis has it: a key that is there all the while comes at least once, perhaps twice; one
+        that comes or goes meanwhile may or may not.
+
+        Args:
+            match: A pattern with ``*``, ``?`` and ``[…]`` for the key after the namespace.
+            count: About how many keys Redis looks at in one go.
+
+        Returns:
+            Keys as text, or bytes where they are no UTF-8; of all nodes on a Cluster.
+
+        Raises:
+            InvalidArgumentError: `match` or `count` is unusable.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        options: Any = _operations.scan_options(self._options, match, count) | _RAW
+        return self._scan(options)
+
+    def _scan(self, options: dict[str, Any]) -> Iterator[Key]:
+        try:
+            for name in self._client.scan_iter(**options):
+                if (key := self._options.keys.key(name)) is not None:
+                    yield key
+        except THEIRS as error:
+            raise self._translate(error, "scanning", None) from error
+
+    def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
+        """Have a key live this long from now.
+
+        Args:
+            key: Text or bytes, not empty.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
+
+        Returns:
+            Whether the key exists.
+
+        Raises:
+            InvalidArgumentError: An argument is unusable, or there is no expiration.
+            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+        """
+        return self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
+
+    def ttl(self, key: Key) -> float | None:
+        """Give the seconds a key has left; infinity if it does not expire, None if it does not exist.
+
+        Raises:
+            InvalidArgumentError: The key is unusable.
+            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+        """
+        return self._run(_operations.ttl(self._options, key), "looking at", key)
 
     def close(self) -> None:
         """Close the connections, unless they belong to a `client` that was given.
@@ -170,112 +430,51 @@ class RedisClient:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        # The username is left out with the password: it is half of what gets one in.
-        if self._settings:
-            place = f"host={self._settings.host!r}, port={self._settings.port}, db={self._settings.db}"
-        else:
-            place = f"client=<{type(self._client).__name__}>"
-        return f"{type(self).__name__}({place}, namespace={self._namespace!r})"
+    # --- The waiting ---
 
-    def __getstate__(self) -> tuple[RedisSettings, str | None]:
-        if self._settings is None:
-            raise TypeError(
-                "a RedisClient made from `client` can't be pickled: its connections belong to this process"
-            )
-        return self._settings, self._namespace
-
-    def __setstate__(self, state: tuple[RedisSettings, str | None]) -> None:
-        settings, namespace = state
-        self._set_up(_connect(settings), settings, namespace)
-
-    def _save(self, key: str | bytes, value: object, *options: str | int) -> None:
-        name = self._name(key)
-        text = encode(value)
+    def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
+        """Do the steps of a method; an error is thrown into it first, as it may know what to do."""
         try:
-            # Not `set`: weighing its fifteen options takes it longer than encoding a small value.
-            reply = self._client.execute_command("SET", name, text, *options)  # type: ignore[no-untyped-call]
-        except THEIRS as error:
-            raise self._translate(error, f"saving {key!r}") from error
-        if reply is not True:
-            raise QueryError(f"saving {key!r} failed: Redis answered neither OK nor an error")
+            step = next(steps)
+            while True:
+                try:
+                    reply = self._do(step)
+                except BaseException as error:  # noqa: BLE001 - it comes out again
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(reply)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        except (*THEIRS, Incomplete) as error:
+            raise self._translate(error, doing, subject) from error
 
-    def _name(self, key: object) -> bytes:
-        """Give the key as Redis has it."""
-        if not isinstance(key, str | bytes) or not key:
-            raise InvalidArgumentError(
-                f"`key` must be text or bytes, and not empty, not {key!r}", argument="key"
-            )
-        if isinstance(key, str):
+    def _do(self, step: Step) -> Any:
+        if isinstance(step, Command):
+            return self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))  # type: ignore[no-untyped-call]
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        if isinstance(step, Call):
             try:
-                key = key.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgumentError(f"`key` has no UTF-8 form: {error}", argument="key") from error
-        return self._prefix + key
+                return Outcome(step.function())
+            except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
+                return Outcome(error=error)
+        with self._client.pipeline(transaction=step.atomic) as pipeline:
+            for args in step.commands:
+                pipeline.execute_command(*args, **(_RAW if step.raw else _DECODED))
+            return pipeline.execute(raise_on_error=False)
 
-    def _translate(self, error: Exception, doing: str) -> Exception:
-        return translate(error, doing, self._client.get_connection_kwargs().get("password"))
+    @staticmethod
+    def _connect(settings: RedisSettings | Url) -> redis.Redis:
+        if isinstance(settings, _connect.Url):
+            made: redis.Redis = _connect.from_url(redis.Redis, settings, Retry)
+            return made
+        return redis.Redis(**_connect.connection_options(settings, Retry))
 
+    @staticmethod
+    def _check_given(client: object) -> None:
+        _connect.check_given(client, (redis.Redis, redis.RedisCluster), (Pipeline, ClusterPipeline), "redis")
 
-def _load_settings(connection: dict[str, object]) -> RedisSettings:
-    # Imported here, so that `import db_redis` does not load pydantic.
-    from db_core.settings import load
-    from db_redis._settings import RedisSettings
-
-    return load(RedisSettings, connection)
-
-
-def _connect(settings: RedisSettings) -> redis.Redis:
-    return redis.Redis(
-        host=settings.host,
-        port=settings.port,
-        db=settings.db,
-        username=settings.username,
-        password=settings.password.get_secret_value() if settings.password else None,
-        ssl=settings.ssl,
-        socket_timeout=settings.socket_timeout,
-        socket_connect_timeout=settings.socket_connect_timeout,
-        # By default redis-py tries everything eleven times: a silent server would hold a call for a
-        # minute. Here only a broken connection is tried again, for about a second at most, and a
-        # timeout means what it says.
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 3, (redis.ConnectionError,)),
-    )
-
-
-def _check_given(client: object, connection: dict[str, object]) -> None:
-    # A pipeline is a `redis.Redis` too, but only queues; an asyncio client would save nothing unawaited.
-    is_client = isinstance(client, redis.Redis | redis.RedisCluster)
-    if not is_client or isinstance(client, Pipeline | ClusterPipeline):
-        raise ConfigurationError(
-            f"`client` must be a redis.Redis or redis.RedisCluster, not {type(client).__name__}"
-        )
-    given = [f"`{name}`" for name, value in connection.items() if value is not None]
-    if given:
-        raise ConfigurationError(f"`client` has its own connection; it excludes {', '.join(given)}")
-
-
-def _prefix(namespace: object) -> bytes:
-    if namespace is None:
-        return b""
-    if not isinstance(namespace, str) or not namespace:
-        raise ConfigurationError("`namespace` must be text, and not empty")
-    try:
-        return f"{namespace}:".encode()
-    except UnicodeEncodeError as error:
-        raise ConfigurationError(f"`namespace` has no UTF-8 form: {error}") from error
-
-
-def _milliseconds(expiration: float | timedelta) -> int:
-    seconds = expiration.total_seconds() if isinstance(expiration, timedelta) else expiration
-    if isinstance(seconds, bool) or not isinstance(seconds, Real):
-        raise InvalidArgumentError(
-            f"`expiration_in_seconds` must be int, float or timedelta, not {type(expiration).__name__}",
-            argument="expiration_in_seconds",
-        )
-    if not _SHORTEST_EXPIRATION <= seconds <= _LONGEST_EXPIRATION:  # NaN is never within
-        raise InvalidArgumentError(
-            f"`expiration_in_seconds` must be from {_SHORTEST_EXPIRATION} to {_LONGEST_EXPIRATION} seconds",
-            argument="expiration_in_seconds",
-        )
-    # numpy's integers would overflow.
-    return int(seconds) * 1000 if isinstance(seconds, Integral) else round(float(seconds) * 1000)
+    @staticmethod
+    def _is_cluster(client: object) -> bool:
+        return isinstance(client, redis.RedisCluster)

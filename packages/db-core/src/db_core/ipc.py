@@ -1,0 +1,130 @@
+"""Frames as pieces of Arrow IPC, and back: types, index and labels exactly as they were.
+
+The pieces one after the other are one Arrow IPC stream, which any Arrow library reads. pyarrow is
+not needed. Written where db-redis keeps frames; nothing here knows Redis.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from db_core._native import PieceReader, PieceWriter, Table
+from db_core.errors import InvalidArgumentError, ParseError, SerializationError
+from db_core.frame import check_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from db_core.frame import Into
+
+__all__ = ["FrameReader", "check_into", "write_pieces"]
+
+
+def write_pieces(frame: object, piece_bytes: int) -> Iterator[bytes]:
+    """Write a frame piece by piece, each of at most `piece_bytes`; compressed where that makes it smaller.
+
+    Args:
+        frame: A pandas or polars DataFrame, a pyarrow Table, a `Frame`, or anything with
+            Arrow's PyCapsule protocol.
+        piece_bytes: Most bytes in a piece.
+
+    Raises:
+        InvalidArgumentError: It is no frame. Raised before the first piece is asked for.
+        SerializationError: Something in it can't be kept exactly; names the column. So is this.
+    """
+    return _pieces(PieceWriter(_table(frame), piece_bytes))
+
+
+def _pieces(writer: PieceWriter) -> Iterator[bytes]:
+    while (piece := writer.piece()) is not None:
+        yield piece
+
+
+def _table(frame: object) -> Table:
+    modules = {base.__module__.partition(".")[0] for base in type(frame).__mro__}
+    if "pandas" in modules and hasattr(frame, "columns"):
+        from db_core._pandas_exact import from_pandas
+
+        return from_pandas(cast("pd.DataFrame", frame))
+    is_series = type(frame).__name__ == "Series" and modules & {"pandas", "polars"}
+    if is_series or not hasattr(frame, "__arrow_c_stream__"):
+        message = (
+            "`frame` must be a DataFrame or have Arrow's PyCapsule protocol, "
+            f"not {type(frame).__module__}.{type(frame).__qualname__}"
+        )
+        raise InvalidArgumentError(message, argument="frame")
+    if "polars" in modules:
+        _check_polars(frame)
+    try:
+        return Table.from_arrow(frame)
+    except Exception as error:  # polars raises kinds of its own for what Arrow has not
+        raise SerializationError(f"{_at_fault(frame, modules)} can't be kept: {error}") from error
+
+
+def _check_polars(frame: Any) -> None:
+    """Refuse what polars hands over wrongly: objects as addresses, and nulls without a type with a buffer."""
+    import polars as pl
+
+    for name, kind in frame.collect_schema().items():
+        if kind == pl.Object:
+            raise SerializationError(f"column {name!r} can't be kept: it holds Python objects")
+        if kind == pl.Null:
+            raise SerializationError(f"column {name!r} can't be kept: it has no type; cast it to one")
+
+
+def _at_fault(frame: Any, modules: set[str]) -> str:
+    """Name the first column of a polars frame that Arrow has no type for."""
+    for name in frame.columns if "polars" in modules else ():
+        try:
+            Table.from_arrow(frame.select(name))
+        except Exception:  # noqa: BLE001 - as above
+            return f"column {name!r}"
+    return "the frame"
+
+
+class FrameReader:
+    """Takes the pieces of a frame, in order, and gives the frame."""
+
+    def __init__(self) -> None:
+        self._reader = PieceReader()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece, whose memory a polars or Arrow frame will share.
+
+        Raises:
+            SerializationError: It is no Arrow IPC.
+        """
+        try:
+            self._reader.feed(piece)
+        except ParseError as error:
+            raise SerializationError(str(error)) from error
+
+    def finish(self, into: Into) -> Any:
+        """Give the frame.
+
+        Raises:
+            SerializationError: The end is missing, or a column has no place in what was asked for.
+        """
+        try:
+            table = self._reader.finish()
+        except ParseError as error:
+            raise SerializationError(str(error)) from error
+        if into == "pandas":
+            from db_core._pandas_restored import to_pandas
+
+            return to_pandas(table)
+        if into == "arrow":
+            import pyarrow as pa
+
+            return pa.table(table)
+        import polars as pl
+
+        twice = sorted({name for name in table.names if table.names.count(name) > 1})
+        if twice:
+            names = ", ".join(map(repr, twice))
+            raise SerializationError(
+                f"two columns are named {names}, which polars can't hold; read it into pandas"
+            )
+        return pl.DataFrame(table)

@@ -1,0 +1,248 @@
+"""`AsyncRedisClient`: the methods of `RedisClient`, to be awaited; the same steps, another waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+import redis.asyncio
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterPipeline
+from redis.asyncio.retry import Retry
+from redis.client import NEVER_DECODE
+
+from db_redis import _cache, _connect, _frames, _operations
+from db_redis._base import BaseClient
+from db_redis._errors import THEIRS
+from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from types import TracebackType
+
+    from db_core.frame import Into
+    from db_redis._cache import OnOutage
+    from db_redis._connect import Url
+    from db_redis._expiry import Expiration
+    from db_redis._keys import Key
+    from db_redis._settings import RedisSettings
+    from db_redis._steps import Step, Steps
+
+__all__ = ["AsyncRedisClient"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
+_RAW = {NEVER_DECODE: True}
+_DECODED: dict[str, bool] = {}
+
+
+class AsyncRedisClient(BaseClient):
+    """`RedisClient` for asyncio: the same arguments, methods, values and errors, awaited.
+
+    An asynchronous context manager, for the tasks of one event loop. A call that is cancelled gives
+    its connection up, so its answer never reaches another call; whether it took effect is unknown.
+
+    Args:
+        client: A `redis.asyncio.Redis` (from a Sentinel too) or `redis.asyncio.RedisCluster`.
+
+    The other arguments are those of `RedisClient`.
+    """
+
+    _client: redis.asyncio.Redis | redis.asyncio.RedisCluster
+
+    async def save_in_redis(self, key: Key, value: object) -> None:
+        """As `RedisClient.save_in_redis`."""
+        await self._run(_operations.save(self._options, key, value), "saving", key)
+
+    async def save_in_redis_with_expiration(
+        self, key: Key, value: object, expiration_in_seconds: Expiration
+    ) -> None:
+        """As `RedisClient.save_in_redis_with_expiration`."""
+        steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
+        await self._run(steps, "saving", key)
+
+    async def safe_read_from_redis(self, key: Key, *, default: object = None) -> Any:
+        """As `RedisClient.safe_read_from_redis`."""
+        return await self._run(_operations.read(self._options, key, default), "reading", key)
+
+    async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
+        """As `RedisClient.read_as`."""
+        return await self._run(
+            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
+        )
+
+    async def save_many(
+        self,
+        mapping: Mapping[Any, object],
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        atomic: bool = False,
+        chunk_bytes: int = _operations.CHUNK_BYTES,
+    ) -> None:
+        """As `RedisClient.save_many`."""
+        steps = _operations.save_many(
+            self._options, mapping, expiration_in_seconds, atomic=atomic, chunk_bytes=chunk_bytes
+        )
+        await self._run(steps, "saving many")
+
+    async def read_many(
+        self, keys: Iterable[_KeyT], *, chunk_bytes: int = _operations.CHUNK_BYTES
+    ) -> dict[_KeyT, Any]:
+        """As `RedisClient.read_many`."""
+        return await self._run(
+            _operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many"
+        )
+
+    async def delete_many(self, keys: Iterable[Key]) -> int:
+        """As `RedisClient.delete_many`."""
+        return await self._run(_operations.delete_many(self._options, keys), "deleting many")
+
+    async def save_frame(
+        self,
+        key: Key,
+        frame: object,
+        expiration_in_seconds: Expiration | None = None,
+        *,
+        piece_bytes: int = _frames.PIECE_BYTES,
+    ) -> None:
+        """As `RedisClient.save_frame`."""
+        steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
+        await self._run(steps, "saving the frame", key)
+
+    async def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
+        """As `RedisClient.read_frame`."""
+        return await self._run(
+            _frames.read_frame(self._options, key, into, default), "reading the frame", key
+        )
+
+    async def get_or_compute(
+        self,
+        key: Key,
+        function: Callable[[], Any],
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Any:
+        """As `RedisClient.get_or_compute`; `function` may be asynchronous."""
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        outcome = await self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key)
+        return outcome.get()
+
+    def cached(
+        self,
+        *,
+        ttl: Expiration,
+        stale: Expiration | None = None,
+        key: str | Callable[..., Key] | None = None,
+        lock_timeout: Expiration = 60.0,
+        on_outage: OnOutage = "error",
+        type: Any = None,  # noqa: A002 - says it best
+    ) -> Callable[[Callable[_P, Awaitable[_T]]], Callable[_P, Awaitable[_T]]]:
+        """As `RedisClient.cached`, for asynchronous functions."""
+        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+
+        def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
+            make_key = _cache.key_maker(function, key, self._options)
+
+            @functools.wraps(function)
+            async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+                name = make_key(args, kwargs)
+                compute = functools.partial(function, *args, **kwargs)
+                steps = _cache.get_or_compute(self._options, name, compute, how)
+                result: _T = (await self._run(steps, "computing", name)).get()
+                return result
+
+            return call
+
+        return decorate
+
+    def scan(self, match: Key = "*", *, count: int = 1000) -> AsyncIterator[Key]:
+        """As `RedisClient.scan`, for ``async for``."""
+        options: Any = _operations.scan_options(self._options, match, count) | _RAW
+        return self._scan(options)
+
+    async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
+        try:
+            async for name in self._client.scan_iter(**options):
+                if (key := self._options.keys.key(name)) is not None:
+                    yield key
+        except THEIRS as error:
+            raise self._translate(error, "scanning", None) from error
+
+    async def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
+        """As `RedisClient.touch`."""
+        return await self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
+
+    async def ttl(self, key: Key) -> float | None:
+        """As `RedisClient.ttl`."""
+        return await self._run(_operations.ttl(self._options, key), "looking at", key)
+
+    async def close(self) -> None:
+        """As `RedisClient.close`."""
+        if self._settings:
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- The waiting ---
+
+    async def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
+        """Do the steps of a method; an error is thrown into it first, as it may know what to do."""
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    reply = await self._do(step)
+                except BaseException as error:  # noqa: BLE001 - it comes out again
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(reply)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        except (*THEIRS, Incomplete) as error:
+            raise self._translate(error, doing, subject) from error
+
+    async def _do(self, step: Step) -> Any:
+        if isinstance(step, Command):
+            return await self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Call):
+            try:
+                value = step.function()
+                return Outcome(await value if inspect.isawaitable(value) else value)
+            except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
+                return Outcome(error=error)
+        async with self._client.pipeline(transaction=step.atomic) as pipeline:
+            for args in step.commands:
+                pipeline.execute_command(*args, **(_RAW if step.raw else _DECODED))
+            return await pipeline.execute(raise_on_error=False)
+
+    @staticmethod
+    def _connect(settings: RedisSettings | Url) -> redis.asyncio.Redis:
+        if isinstance(settings, _connect.Url):
+            made: redis.asyncio.Redis = _connect.from_url(redis.asyncio.Redis, settings, Retry)
+            return made
+        return redis.asyncio.Redis(**_connect.connection_options(settings, Retry))
+
+    @staticmethod
+    def _check_given(client: object) -> None:
+        kinds = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
+        _connect.check_given(client, kinds, (Pipeline, ClusterPipeline), "redis.asyncio")
+
+    @staticmethod
+    def _is_cluster(client: object) -> bool:
+        return isinstance(client, redis.asyncio.RedisCluster)

@@ -1,0 +1,211 @@
+"""Values that are computed when they are missing, as steps: one caller computes, the others wait.
+
+How fresh a value is, is told by how long its key has left: it lives `ttl` and then `stale` longer.
+So what is stored is the value alone, which any reader reads, and no clock is compared with another.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import redis.exceptions
+
+from db_core.errors import (
+    ConnectionFailedError,
+    InvalidArgumentError,
+    OperationTimeoutError,
+    SerializationError,
+)
+from db_redis._codec import encode
+from db_redis._errors import THEIRS, translate
+from db_redis._expiry import milliseconds
+from db_redis._operations import check, decoded, typed
+from db_redis._steps import Call, Command, Outcome, Pause, Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_redis._expiry import Expiration
+    from db_redis._keys import Key
+    from db_redis._operations import Options
+    from db_redis._steps import Steps
+
+__all__ = ["OnOutage", "Policy", "get_or_compute", "key_maker", "policy"]
+
+OnOutage: TypeAlias = Literal["error", "compute"]
+
+_SHORTEST_PAUSE = 0.005  # seconds; each pause of a waiting caller is half as long again
+_LONGEST_PAUSE = 0.25
+_LONGEST_KEY = 200  # bytes of arguments; more are hashed
+# Only its owner gives a lock back: after a long computation it may be another's.
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a value is kept; times in milliseconds."""
+
+    ttl: int
+    stale: int
+    lock_timeout: int
+    computes_in_outage: bool
+    decode: Callable[[bytes], Any]
+
+
+def policy(
+    ttl: Expiration, stale: Expiration | None, lock_timeout: Expiration, on_outage: object, kind: Any
+) -> Policy:
+    """Check how a value is to be kept.
+
+    Raises:
+        InvalidArgumentError: An argument is unusable.
+    """
+    if on_outage not in ("error", "compute"):
+        raise InvalidArgumentError(
+            f"`on_outage` must be 'error' or 'compute', not {on_outage!r}", argument="on_outage"
+        )
+    return Policy(
+        ttl=milliseconds(ttl, "ttl"),
+        stale=0 if stale is None else milliseconds(stale, "stale"),
+        lock_timeout=milliseconds(lock_timeout, "lock_timeout"),
+        computes_in_outage=on_outage == "compute",
+        decode=typed(kind),
+    )
+
+
+def get_or_compute(options: Options, key: Key, function: Callable[[], Any], how: Policy) -> Steps[Outcome]:
+    """Give the value under a key; where it is missing or stale, have one caller compute it."""
+    name = options.keys.name(key)
+    try:
+        found = yield from _find_or_lock(options, key, name, how)
+    except THEIRS as error:
+        if not (how.computes_in_outage and _is_outage(error)):
+            raise
+        return _shaped(options, key, (yield Call(function)), how)[0]
+    if isinstance(found, Outcome):
+        return found
+    outcome = Outcome()
+    try:
+        outcome, text = _shaped(options, key, (yield Call(function)), how)
+        if text is not None:
+            lifetime = (options.expiry.spread(how.ttl) or how.ttl) + how.stale
+            yield Command(("SET", name, text, "PX", lifetime))
+    except THEIRS as error:
+        if not (how.computes_in_outage and _is_outage(error)):
+            raise
+    finally:
+        yield from _release(found)
+    return outcome
+
+
+class _Lock(NamedTuple):
+    """A lock that is held: its name, and what its owner knows it by."""
+
+    name: bytes
+    token: str
+
+
+def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps[Outcome | _Lock]:
+    """Wait for a value, fresh or allowed to be stale, or for the lock."""
+    stored, is_fresh = yield from _look(name, how)
+    if is_fresh:
+        return Outcome(decoded(key, stored, how.decode))
+    lock = _Lock(options.keys.lock(name), uuid.uuid4().hex)
+    pause = _SHORTEST_PAUSE
+    while True:
+        locked = yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))
+        # The one who had the lock before us may have computed it since we looked.
+        stored, is_fresh = yield from _look(name, how)
+        if locked and not is_fresh:
+            return lock
+        if locked:
+            yield from _release(lock)
+        if stored is not None:
+            return Outcome(decoded(key, stored, how.decode))
+        yield Pause(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _look(name: bytes, how: Policy) -> Steps[tuple[Any, bool]]:
+    """Give what is stored, or None, and whether it is fresh."""
+    if not how.stale:
+        stored = yield Command(("GET", name), raw=True)
+        return stored, stored is not None
+    replies = yield Pipeline([("GET", name), ("PTTL", name)], raw=True)
+    check(replies)
+    stored, left = replies
+    return stored, stored is not None and (left > how.stale or left == -1)
+
+
+def _shaped(options: Options, key: Key, outcome: Outcome, how: Policy) -> tuple[Outcome, bytes | None]:
+    """Give what was computed as a reader of the stored value has it, so that all callers have the same."""
+    if outcome.error is not None:
+        return outcome, None
+    try:
+        text = encode(outcome.value, options.nan)
+    except SerializationError as error:
+        raise SerializationError(f"the value computed for {key!r}: {error}", path=error.path) from error
+    return Outcome(decoded(key, text, how.decode)), text
+
+
+def _release(lock: _Lock) -> Steps[None]:
+    try:
+        yield Command(("EVAL", _RELEASE, 1, *lock))
+    except THEIRS as error:
+        if not _is_outage(error):  # in which it expires
+            raise
+
+
+def _is_outage(error: Exception) -> bool:
+    if isinstance(error, redis.exceptions.ClusterDownError):  # a refusal, but one of all keys
+        return True
+    return isinstance(translate(error, ""), ConnectionFailedError | OperationTimeoutError)
+
+
+def key_maker(
+    function: Callable[..., Any], key: object, options: Options
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:
+    """Give what makes a key of a function's arguments.
+
+    Args:
+        function: The function that is decorated.
+        key: A text to put before them, else the function's name; or a function that gives the whole key.
+        options: Of the client.
+
+    Raises:
+        InvalidArgumentError: `key` is none of these.
+    """
+    if callable(key):
+        whole = key
+        return lambda args, kwargs: whole(*args, **kwargs)
+    if key is None:
+        key = f"{function.__module__}.{function.__qualname__}"
+    if not isinstance(key, str) or not key:
+        raise InvalidArgumentError(
+            f"`key` must be text or a function of the arguments, not {key!r}", argument="key"
+        )
+    text = key
+    signature = inspect.signature(function)
+
+    def make(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
+        if not (args or kwargs or signature.parameters):
+            return text
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        try:
+            written = encode(bound.arguments, options.nan)
+        except SerializationError as error:
+            raise InvalidArgumentError(
+                f"the arguments of {function.__qualname__} make no key, give a function as `key`: {error}",
+                argument="key",
+            ) from error
+        if len(written) > _LONGEST_KEY:
+            written = hashlib.blake2b(written, digest_size=16).hexdigest().encode()
+        return f"{text}:{written.decode()}"
+
+    return functools.wraps(function)(make)

@@ -1,0 +1,137 @@
+"""Keys as Redis has them: a namespace before each, and names of our own beside them; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from redis.crc import key_slot
+
+from db_core.errors import ConfigurationError, InvalidArgumentError
+
+__all__ = ["Key", "Keys", "slot_of"]
+
+Key = str | bytes
+
+# What is not a user's: locks, and frames that are being written.
+_OWN = b"__db_redis__:"
+_TAGGED = re.compile(rb"\{[^}]+\}")
+
+
+class Keys:
+    """Turns keys into the names that Redis has, and back."""
+
+    def __init__(self, namespace: object) -> None:
+        """Take a namespace, or None.
+
+        Raises:
+            ConfigurationError: It is unusable.
+        """
+        self.prefix = _prefix(namespace)
+        self._own = self.prefix + _OWN
+
+    def name(self, key: object, argument: str = "key") -> bytes:
+        """Give the name of a key.
+
+        Raises:
+            InvalidArgumentError: The key is unusable.
+        """
+        if not isinstance(key, str | bytes) or not key:
+            raise InvalidArgumentError(
+                f"`{argument}` must be text or bytes, and not empty, not {key!r}", argument=argument
+            )
+        if isinstance(key, str):
+            try:
+                key = key.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgumentError(
+                    f"`{argument}` has no UTF-8 form: {error}", argument=argument
+                ) from error
+        if key.startswith(_OWN):
+            raise InvalidArgumentError(
+                f"`{argument}` must not begin with {_OWN.decode()!r}, which is kept for locks",
+                argument=argument,
+            )
+        return self.prefix + key
+
+    def names(self, keys: object, argument: str = "keys") -> dict[bytes, Key]:
+        """Give the names of several keys, each with its key as it was given; doubles are one.
+
+        Raises:
+            InvalidArgumentError: One is unusable, or `keys` is one key.
+        """
+        if isinstance(keys, str | bytes):
+            raise InvalidArgumentError(f"`{argument}` must be several keys, not one text", argument=argument)
+        try:
+            listed: list[Any] = list(keys)  # type: ignore[call-overload]
+        except TypeError:
+            raise InvalidArgumentError(
+                f"`{argument}` must be several keys, not {type(keys).__name__}", argument=argument
+            ) from None
+        return self._names_at_once(listed) or {self.name(key, argument): key for key in listed}
+
+    def _names_at_once(self, keys: list[Any]) -> dict[bytes, Key] | None:
+        """Do what `name` does, for texts without NUL: one by one is a fifth of the time of reading many."""
+        try:
+            joined = self.prefix + f"\0{self.prefix.decode()}".join(keys).encode()
+        except (TypeError, UnicodeEncodeError):
+            return None
+        names = joined.split(b"\0")
+        if len(names) != len(keys) or self._own in joined:
+            return None
+        named = dict(zip(names, keys, strict=True))
+        return None if self.prefix in named else named
+
+    def key(self, name: bytes) -> Key | None:
+        """Give the key of a name: text, or bytes that are no UTF-8; None for a name of our own."""
+        if name.startswith(self._own):
+            return None
+        key = name[len(self.prefix) :]
+        try:
+            return key.decode()
+        except UnicodeDecodeError:
+            return key
+
+    def pattern(self, match: object) -> bytes:
+        """Give the glob that finds the keys that `match` does, in this namespace only.
+
+        Raises:
+            InvalidArgumentError: It is unusable.
+        """
+        if not isinstance(match, str | bytes) or not match:
+            raise InvalidArgumentError(
+                f"`match` must be a pattern as Redis has them, such as 'meters:*', not {match!r}",
+                argument="match",
+            )
+        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + (
+            match.encode() if isinstance(match, str) else match
+        )
+
+    def lock(self, name: bytes) -> bytes:
+        """Give the name of the lock of a name: in the same slot of a Cluster."""
+        return self._own + b"lock:" + _tagged(name)
+
+    def draft(self, name: bytes, version: str) -> bytes:
+        """Give the name under which something is prepared, to be renamed: in the same slot of a Cluster."""
+        return self._own + b"draft:" + _tagged(name) + b":" + version.encode()
+
+
+def _tagged(name: bytes) -> bytes:
+    """Give a name within which a Cluster finds the slot of this one."""
+    return name if _TAGGED.search(name) else b"{" + name + b"}"
+
+
+def slot_of(name: bytes) -> int:
+    """Give the slot of a name on a Cluster."""
+    return key_slot(name)
+
+
+def _prefix(namespace: object) -> bytes:
+    if namespace is None:
+        return b""
+    if not isinstance(namespace, str) or not namespace:
+        raise ConfigurationError("`namespace` must be text, and not empty")
+    try:
+        return f"{namespace}:".encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"`namespace` has no UTF-8 form: {error}") from error

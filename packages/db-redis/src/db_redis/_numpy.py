@@ -1,0 +1,114 @@
+"""The rules for numpy's scalars and arrays; imported with the first of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from db_redis._values import Unportable, duration
+
+if TYPE_CHECKING:
+    from db_redis._values import Nan, Rule
+
+__all__ = ["RULES"]
+
+_NANOSECONDS = {
+    "W": 604_800 * 10**9,
+    "D": 86_400 * 10**9,
+    "h": 3600 * 10**9,
+    "m": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 1000,
+    "ns": 1,
+}
+
+
+def _array(array: Any, nan: Nan) -> object:
+    """Nested lists, by dimension."""
+    if array.ndim == 0:
+        return array[()]
+    kind = array.dtype.kind
+    if isinstance(array, np.ma.MaskedArray) and kind in "Mm":
+        raise Unportable(f"numpy's masked {array.dtype} has no JSON form")
+    make = _MAKERS.get(kind)
+    if make is None:
+        raise Unportable(f"numpy's {array.dtype} has no JSON form")
+    return array.tolist() if isinstance(array, np.ma.MaskedArray) else make(array, nan)
+
+
+def _floats(array: Any, nan: Nan) -> object:
+    doubles = array.astype(np.float64)
+    if array.dtype.itemsize > doubles.dtype.itemsize:
+        _check_doubles(array, doubles)
+    if nan != "null" and not np.isfinite(doubles).all():
+        return doubles.tolist()
+    return _written(doubles)
+
+
+def _times(array: Any, _nan: Nan) -> object:
+    texts = np.datetime_as_string(array).astype(object)
+    texts[np.isnat(array)] = None
+    return texts.tolist()
+
+
+def _timedeltas(array: Any, _nan: Nan) -> object:
+    texts = np.empty(array.size, dtype=object)
+    texts[:] = [_timedelta(value) for value in array.flat]
+    return texts.reshape(array.shape).tolist()
+
+
+def _written(array: Any, _nan: Nan = "null") -> orjson.Fragment:
+    """Let orjson write plain numbers, without an object for each."""
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return orjson.Fragment(orjson.dumps(native, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _check_doubles(array: Any, doubles: Any) -> None:
+    if not np.array_equal(array, doubles, equal_nan=True):
+        raise Unportable(f"numpy's {array.dtype} has more digits than a JSON number keeps")
+
+
+def _scalar(value: Any, _nan: Nan) -> object:
+    kind = value.dtype.kind
+    if kind in "biu":
+        return value.item()
+    if kind == "f":
+        double = float(value)
+        if value.dtype.itemsize > np.dtype(np.float64).itemsize:
+            _check_doubles(value, np.float64(double))
+        return double
+    if kind == "U":
+        return str(value)
+    if kind == "M":
+        return None if np.isnat(value) else str(np.datetime_as_string(value))
+    if kind == "m":
+        return _timedelta(value)
+    if kind == "S":
+        raise Unportable("bytes are not text: decode them, or write them in base64")
+    raise Unportable(f"numpy's {value.dtype} has no JSON form")
+
+
+def _timedelta(value: Any) -> str | None:
+    if np.isnat(value):
+        return None
+    unit, count = np.datetime_data(value.dtype)
+    if unit not in _NANOSECONDS:
+        raise Unportable(f"numpy's {value.dtype} is no length of time that can be kept")
+    return duration(int(value.astype(np.int64)) * count * _NANOSECONDS[unit])
+
+
+_MAKERS: dict[str, Rule] = {
+    "b": _written,
+    "i": _written,
+    "u": _written,
+    "f": _floats,
+    "M": _times,
+    "m": _timedeltas,
+    "O": lambda array, _nan: array.tolist(),
+    "U": lambda array, _nan: array.tolist(),
+}
+
+RULES: dict[str, Rule] = {"ndarray": _array, "generic": _scalar}

@@ -1,0 +1,62 @@
+"""The rules for polars' Series and DataFrame; imported with the first of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from db_redis._values import Unportable, duration
+
+if TYPE_CHECKING:
+    from db_redis._values import Nan, Rule
+
+__all__ = ["RULES"]
+
+_NANOSECONDS = {"ns": 1, "us": 1000, "ms": 10**6}
+
+
+def _series(series: pl.Series, _nan: Nan) -> object:
+    """Give its values; Python's own times would lose the nanoseconds."""
+    kind = series.dtype
+    if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
+        return series.dt.to_string("iso:strict").to_list()
+    if isinstance(kind, pl.Time):
+        return [_clock(nanoseconds) for nanoseconds in series.to_physical().to_list()]
+    if isinstance(kind, pl.Duration):
+        factor = _NANOSECONDS[kind.time_unit]
+        counts = series.to_physical().to_list()
+        return [None if count is None else duration(count * factor) for count in counts]
+    if kind.is_nested() and _loses_nanoseconds(kind):
+        raise Unportable(f"the nanoseconds within {kind} can't be kept: unnest it, or explode it")
+    return series.to_list()
+
+
+def _frame(frame: pl.DataFrame, nan: Nan) -> object:
+    """One object a row."""
+    columns: list[Any] = [_series(series, nan) for series in frame.get_columns()]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _clock(nanoseconds: int | None) -> str | None:
+    if nanoseconds is None:
+        return None
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    if not fraction:
+        return text
+    microseconds, rest = divmod(fraction, 1000)
+    return f"{text}.{fraction:09d}" if rest else f"{text}.{microseconds:06d}"
+
+
+def _loses_nanoseconds(kind: Any) -> bool:
+    if isinstance(kind, pl.Struct):
+        return any(_loses_nanoseconds(field.dtype) for field in kind.fields)
+    if isinstance(kind, pl.List | pl.Array):
+        return _loses_nanoseconds(kind.inner)
+    return isinstance(kind, pl.Time) or (
+        isinstance(kind, pl.Datetime | pl.Duration) and kind.time_unit == "ns"
+    )
+
+
+RULES: dict[str, Rule] = {"Series": _series, "DataFrame": _frame}

@@ -1,0 +1,332 @@
+"""The rule for each type of numpy, pandas, polars and pydantic; what is expected is written by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import math
+import subprocess
+import sys
+import uuid
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pydantic
+import pytest
+
+from db_core.errors import InvalidArgumentError, SerializationError
+from db_redis._codec import encode
+from db_redis._pydantic import decode_as
+
+TWO_TIMES = pd.DatetimeIndex(["2025-03-30T00:30", "2025-03-30T03:30"], tz="Europe/Lisbon")
+ODD_ORDER = np.array([1.5, 2.5], dtype=">f8")
+STRIDED = np.arange(10)[::3]
+OF_LISTS = np.empty(2, dtype=object)
+OF_LISTS[:] = [[1], None]
+
+
+class Model(pydantic.BaseModel):
+    """A pydantic model with an alias, a default and a part."""
+
+    name: str = pydantic.Field(alias="meterName")
+    price: Decimal = Decimal("0.10")
+    seen: pd.Timestamp | None = None
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+
+
+def json_of(value: object, nan: Any = "null") -> str:
+    """Give the JSON, spaced as the standard library does it."""
+    return json.dumps(json.loads(encode(value, nan)))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.bool_(True), "true"),  # noqa: FBT003
+        (np.int8(-128), "-128"),
+        (np.uint64(2**64 - 1), "18446744073709551615"),
+        (np.float64(0.1), "0.1"),
+        (np.float32(0.1), "0.10000000149011612"),  # the same number, not the same digits
+        (np.float16(0.5), "0.5"),
+        (np.longdouble(1.5), "1.5"),
+        (np.str_("text"), '"text"'),
+        (np.datetime64("2025-03-30"), '"2025-03-30"'),
+        (np.datetime64("2025-03-30T01:02:03.000000004"), '"2025-03-30T01:02:03.000000004"'),
+        (np.datetime64("NaT"), "null"),
+        (np.timedelta64(90, "m"), '"PT1H30M"'),
+        (np.timedelta64(-1, "ns"), '"-PT0.000000001S"'),
+        (np.timedelta64(5, "25us"), '"PT0.000125S"'),
+        (np.timedelta64("NaT"), "null"),
+        (np.arange(6, dtype="i2").reshape(2, 3), "[[0, 1, 2], [3, 4, 5]]"),
+        (np.array(7), "7"),
+        (np.array([]), "[]"),
+        (np.zeros((2, 0)), "[[], []]"),
+        (np.array([True, False]), "[true, false]"),
+        (np.array([0.1], dtype="f4"), "[0.10000000149011612]"),
+        (ODD_ORDER, "[1.5, 2.5]"),
+        (STRIDED, "[0, 3, 6, 9]"),
+        (np.array([[1, 2], [3, 4]]).T, "[[1, 3], [2, 4]]"),
+        (np.array(["a", "b"]), '["a", "b"]'),
+        (OF_LISTS, "[[1], null]"),
+        (np.array(["2025-03-30T01", "NaT"], dtype="M8[ns]"), '["2025-03-30T01:00:00.000000000", null]'),
+        (np.array([[1], [2]], dtype="m8[h]"), '[["PT1H"], ["PT2H"]]'),
+        (np.ma.masked_array([1, 2], [False, True]), "[1, null]"),
+        (pd.Timestamp("2025-03-30T01:02:03.000000004"), '"2025-03-30T01:02:03.000000004"'),
+        (pd.Timestamp("2025-03-30T02:30", tz="Europe/Lisbon"), '"2025-03-30T02:30:00+01:00"'),
+        (pd.NaT, "null"),
+        (pd.NA, "null"),
+        (pd.Timedelta(days=-1, nanoseconds=1), '"-PT23H59M59.999999999S"'),
+        (pd.Period("2025-03", "M"), '"2025-03"'),
+        (pd.Series([1.5, 2.5]), "[1.5, 2.5]"),
+        (pd.Series([1, 2], index=["b", "a"]), '{"b": 1, "a": 2}'),
+        (pd.Series([1, 2], index=[3, 1]), '{"3": 1, "1": 2}'),
+        (
+            pd.Series([1, 2], index=TWO_TIMES),
+            '{"2025-03-30T00:30:00+00:00": 1, "2025-03-30T03:30:00+01:00": 2}',
+        ),
+        (pd.Series([1, None], dtype="Int64"), "[1, null]"),
+        (pd.Series(["a", None]), '["a", null]'),
+        (pd.Series(["a", "b", None], dtype="category"), '["a", "b", null]'),
+        (pd.Series([2**53 + 1, None], dtype="UInt64"), "[9007199254740993, null]"),
+        (pd.Index([3, 1]), "[3, 1]"),
+        (pd.array([True, None], dtype="boolean"), "[true, null]"),
+        (pd.DataFrame({"a": [1, 2], "b": ["x", None]}), '[{"a": 1, "b": "x"}, {"a": 2, "b": null}]'),
+        (
+            pd.DataFrame({"a": [1, 2]}, index=TWO_TIMES),
+            '[{"time": "2025-03-30T00:30:00+00:00", "a": 1}, {"time": "2025-03-30T03:30:00+01:00", "a": 2}]',
+        ),
+        (pd.DataFrame({1: [1]}, index=pd.Index(["m"], name="meter")), '[{"meter": "m", "1": 1}]'),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([("m", 2)], names=["meter", None])),
+            '[{"meter": "m", "level_1": 2, "a": 1}]',
+        ),
+        (pd.DataFrame(index=range(2)), "[{}, {}]"),
+        (pd.DataFrame({"a": []}), "[]"),
+        (pl.Series([1, None]), "[1, null]"),
+        (pl.Series([[1], None]), "[[1], null]"),
+        (
+            pl.DataFrame({"t": [1], "d": [-1], "c": [1000]}).select(
+                pl.col("t").cast(pl.Datetime("ns", "Europe/Lisbon")),
+                pl.col("d").cast(pl.Duration("us")),
+                pl.col("c").cast(pl.Time),
+            ),
+            '[{"t": "1970-01-01T01:00:00.000000001+01:00", "d": "-PT0.000001S", "c": "00:00:00.000001"}]',
+        ),
+        (pl.Series([1]).cast(pl.Datetime("us")), '["1970-01-01T00:00:00.000001"]'),
+        (pl.Series([Decimal("1.10")]), '["1.10"]'),
+        (pl.Series(["a", None], dtype=pl.Categorical), '["a", null]'),
+        (Model(meterName="m"), '{"meterName": "m", "price": "0.10", "seen": null}'),
+        (
+            [Model(meterName="m", seen=pd.Timestamp(1, tz="UTC"))],
+            '[{"meterName": "m", "price": "0.10", "seen": "1970-01-01T00:00:00.000000001+00:00"}]',
+        ),
+        ({"k": {np.int64(3): {pd.Timestamp("2025-03-30"): 1}}}, '{"k": {"3": {"2025-03-30T00:00:00": 1}}}'),
+    ],
+    ids=lambda value: f"{type(value).__name__}-{str(value)[:20]!r}",
+)
+def test_each_type_has_its_json_form(value: object, expected: str) -> None:
+    """Alone and as a part, and whatever becomes of NaN, as there is none in it."""
+    assert expected == json_of(value)
+    assert f'{{"1": {expected}}}' == json_of({1: value})  # a key that is no text: the slow way
+    assert expected == json_of(value, "error") == json_of(value, "string")
+
+
+NANS = [math.nan, math.inf, -math.inf]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NANS,
+        tuple(NANS),
+        [Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity")],
+        np.array(NANS),
+        np.array(NANS, dtype="f2"),
+        [np.float64(number) for number in NANS],
+        [np.float32(number) for number in NANS],
+        pd.Series(NANS),
+        pl.Series(NANS),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_nan_and_the_infinities_are_what_was_chosen(value: object) -> None:
+    """Null, a text that says which, or an error that leads to the first."""
+    assert "[null, null, null]" == json_of(value)
+    assert '["NaN", "Infinity", "-Infinity"]' == json_of(value, "string")
+    with pytest.raises(SerializationError, match=r"JSON has no number (nan|NaN)") as caught:
+        encode({"v": value}, "error")
+    assert "$.v[0]" == caught.value.path
+
+
+def test_nan_is_found_within_frames() -> None:
+    """The path leads to row and column."""
+    value = {"frames": [pd.DataFrame({"a": [1.0, math.inf]}), pl.DataFrame({"a": [math.nan]})]}
+
+    assert '{"frames": [[{"a": 1.0}, {"a": "Infinity"}], [{"a": "NaN"}]]}' == json_of(value, "string")
+    with pytest.raises(SerializationError) as caught:
+        encode(value, "error")
+    assert "$.frames[0][1].a" == caught.value.path
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (np.complex128(1j), "complex128 has no JSON form"),
+        (np.array([1j]), "complex128 has no JSON form"),
+        (np.bytes_(b"a"), "bytes are not text"),
+        (np.array([b"a"]), "has no JSON form"),
+        (np.zeros(1, dtype=[("a", "i4")]), "has no JSON form"),
+        (np.timedelta64(1, "M"), "no length of time"),
+        (np.longdouble(1) + np.finfo(np.longdouble).eps, "more digits than a JSON number keeps"),
+        (pd.Interval(0, 1), "write its two ends"),
+        (pd.Series([1, 2], index=["a", "a"]), "two labels of its index are 'a'"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are 'a'"),
+        (pd.DataFrame({"time": [1]}, index=TWO_TIMES[:1]), "two columns are 'time'"),
+        (pd.Series([1], index=pd.MultiIndex.from_tuples([("a", 1)])), "Dict key must be a text"),
+        (pd.DataFrame({1: [1], "1": [2]}), "two of its keys become '1'"),
+        (pl.Series([[1]]).cast(pl.List(pl.Datetime("ns"))), "nanoseconds within"),
+    ],
+    ids=lambda value: f"{type(value).__name__}-{str(value)[:20]!r}",
+)
+def test_what_has_no_json_form_is_refused_with_its_path(value: object, reason: str) -> None:
+    """Rather than changed."""
+    with pytest.raises(SerializationError, match=reason) as caught:
+        encode([0, {"v": value}])
+
+    assert str(caught.value.path).startswith("$[1].v")
+
+
+def test_a_part_of_an_array_is_found() -> None:
+    """The path goes on into arrays of objects, Series and frames."""
+    cells = np.empty(2, dtype=object)
+    cells[:] = [1, {"a": 2**64}]
+    for value in (cells, pd.Series(cells), list(cells)):
+        with pytest.raises(SerializationError, match="64-bit") as caught:
+            encode({"v": value})
+        assert "$.v[1].a" == caught.value.path
+
+
+# --- Reading back as a type ---------------------------------------------------
+
+
+class Kind(Enum):
+    """An Enum of texts."""
+
+    HEAT = "heat"
+
+
+@dataclasses.dataclass
+class Meter:
+    """A dataclass of all that is no JSON."""
+
+    name: str
+    kind: Kind
+    price: Decimal
+    serial: uuid.UUID
+    seen: dt.datetime
+    day: dt.date
+    at: dt.time
+    every: dt.timedelta
+    pair: tuple[int, str]
+    tags: set[str]
+    parts: list[Meter]
+    by_number: dict[int, float]
+    nothing: float | None = None
+
+
+METER = Meter(
+    "m",
+    Kind.HEAT,
+    Decimal("1.10"),
+    uuid.UUID(int=5),
+    dt.datetime(2025, 3, 30, 1, 2, 3, 4, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+    dt.date(2025, 3, 30),
+    dt.time(1, 2, 3),
+    dt.timedelta(days=-2, microseconds=7),
+    (1, "a"),
+    {"a", "b"},
+    [],
+    {7: 1.5},
+)
+
+
+def test_a_dataclass_is_read_back_whole() -> None:
+    """All that became text is what it was again."""
+    value = [dataclasses.replace(METER, parts=[METER])]
+
+    assert value == decode_as(encode(value), list[Meter])
+
+
+def test_a_pydantic_model_is_read_back_whole() -> None:
+    """By its aliases."""
+
+    class Plant(pydantic.BaseModel):
+        name: str = pydantic.Field(alias="plantName")
+        meters: list[Meter]
+
+    plant = Plant(plantName="north", meters=[METER])
+    assert plant == decode_as(encode(plant), Plant)
+
+
+def test_what_is_not_of_the_type_is_an_error_with_its_path() -> None:
+    """Nothing is bent to fit, and nothing stored is quoted."""
+
+    @dataclasses.dataclass
+    class Reading:
+        power: float
+        state: str
+
+    for stored, path in [
+        (b'{"readings": [{"power": "hunter2", "state": "on"}]}', "$.readings[0].power"),
+        (b'{"readings": [{"power": "1.5", "state": "on"}]}', "$.readings[0].power"),
+        (b'{"readings": [{"power": 1.5, "state": 1}]}', "$.readings[0].state"),
+        (b'{"readings": [{"power": 1}]}', "$.readings[0].state"),
+        (b'{"readings": "hunter2"}', "$.readings"),
+        (b"hunter2", "$"),
+    ]:
+        with pytest.raises(SerializationError) as caught:
+            decode_as(stored, dict[str, list[Reading]])
+        assert path == caught.value.path
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+@dataclasses.dataclass
+class Undefined:
+    """A dataclass of which a name leads nowhere."""
+
+    part: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize("kind", [1, "no such type", len, Undefined, list[Undefined]], ids=repr)
+def test_what_is_no_type_is_refused(kind: object) -> None:
+    """The argument is named."""
+    with pytest.raises(InvalidArgumentError, match="`type`") as caught:
+        decode_as(b"1", kind)
+
+    assert "type" == caught.value.argument
+
+
+# --- Weight -------------------------------------------------------------------
+
+
+def test_no_library_is_imported_for_values_of_others() -> None:
+    """Only the library a value comes from has a say; this runs apart, as tests import them all."""
+    code = (
+        "import sys, datetime, decimal, db_redis\n"
+        "from db_redis._codec import encode\n"
+        "encode({1: [decimal.Decimal(1), {2}, datetime.timedelta(1), float('nan')], 'b': datetime.time(1)})\n"
+        "before = set(sys.modules)\n"
+        "import numpy\n"
+        "encode([numpy.arange(3), numpy.float64(1)])\n"
+        "print(*set(sys.modules) & {'pandas', 'polars', 'pydantic', 'pyarrow'})\n"
+        "print(*before & {'numpy'})\n"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert "\n\n" == loaded.stdout
