@@ -13,7 +13,7 @@ import pytest
 
 from db_core import AmbiguousSeriesError, DatabaseError, InvalidArgumentError, SchemaConflictError
 from db_core.annotated_csv import decode
-from db_core.meter import consumption, resets
+from db_core.meter import consumption, unsettled
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -152,8 +152,9 @@ def test_points_tell_what_a_window_hides() -> None:
     totals, before = read([(1, 10), (2, 11), (3, 3)]), read([(0, 9)])
     lows = read([(1, 10), (2, 0.5), (3, 3)])
 
-    assert labels(3) == resets(totals, before=before, first=(), lows=(), **KWH, by=None)
-    assert labels(2, 3) == resets(totals, before=before, first=(), lows=lows, **KWH, by=None)
+    assert labels(3) == unsettled(totals, before=before, **KWH, on_reset="restart")
+    assert [] == unsettled(totals, before=before, lows=lows, **KWH)
+    assert labels(2, 3) == unsettled(totals, before=before, lows=lows, **KWH, on_reset="restart")
     hidden = consumption(totals, before=before, lows=lows, **KWH, on_reset="restart")
     assert [1, None, 3] == hidden.to_pydict()["kwh"]
 
@@ -219,7 +220,7 @@ def test_dead_meters_leave_no_trace() -> None:
         frame = consumption(totals, **companions, **KWH, by=by)
         assert [*levels, "time"] == frame.index
         assert [3] == frame.to_pydict()["kwh"]
-        assert [] == resets(totals, **{**companions, "lows": ()}, **KWH, by=by)
+        assert [] == unsettled(totals, **{**companions, "lows": ()}, **KWH, by=by, on_reset="restart")
 
 
 def test_by_makes_one_meter_of_series_that_agree() -> None:
@@ -245,7 +246,7 @@ def test_nothing_found_keeps_the_shape() -> None:
         assert {"meter": [], "time": [], "kwh": [], "kwh_quality": []} == found(frame)
         assert ["meter", "time"] == frame.index
         assert ["time", "kwh"] == consumption(totals, **KWH).columns
-        assert [] == resets(totals, before=(), first=(), lows=(), **KWH, by=None)
+        assert [] == unsettled(totals, **KWH)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def json_of(value: object, nan: Any = "null") -> str:
         (np.timedelta64(90, "m"), '"PT1H30M"'),
         (np.timedelta64(-1, "ns"), '"-PT0.000000001S"'),
         (np.timedelta64(5, "25us"), '"PT0.000125S"'),
-        (np.timedelta64("NaT"), "null"),
+        (np.timedelta64("NaT", "ns"), "null"),
         (np.arange(6, dtype="i2").reshape(2, 3), "[[0, 1, 2], [3, 4, 5]]"),
         (np.array(7), "7"),
         (np.array([]), "[]"),

@@ -13,7 +13,7 @@ use crate::errors::{InvalidArgumentError, raise};
 /// Long to wide; gives the frame and how many of its columns are levels.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-#[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, kinds, tz))]
+#[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, kinds, tz, axis, zeros))]
 pub(crate) fn pivot(
     py: Python<'_>,
     answers: Vec<Bound<'_, Answer>>,
@@ -23,6 +23,8 @@ pub(crate) fn pivot(
     empty_text: bool,
     kinds: Vec<(String, String)>,
     tz: String,
+    axis: Option<PyBuffer<i64>>,
+    zeros: bool,
 ) -> PyResult<(Batch, usize)> {
     let answers = shared(&answers);
     let spec = Pivot {
@@ -32,6 +34,8 @@ pub(crate) fn pivot(
         empty_text: if empty_text { EmptyText::Empty } else { EmptyText::Null },
         kinds: kinds.into_iter().map(|(name, kind)| Ok((name, data_type(&kind)?))).collect::<PyResult<_>>()?,
         tz,
+        axis: axis.map(|times| times.to_vec(py)).transpose()?.unwrap_or_default(),
+        zeros,
     };
     let wide = py.detach(|| db_native::pivot(&answers, &spec)).map_err(|error| raise(py, &error))?;
     Ok((Batch::new(wide.batch), wide.levels))
@@ -50,7 +54,7 @@ pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<usize>) -> Py
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[pyo3(signature = (
     totals, *, before, first, lows, points, refined, fields, levels, tz, on_reset, rollover, max_rate, gaps, grid,
-    adjacent_since, lead, quality
+    adjacent_since, lead, longest, quality
 ))]
 pub(crate) fn consumption(
     py: Python<'_>,
@@ -70,6 +74,7 @@ pub(crate) fn consumption(
     grid: Option<PyBuffer<i64>>,
     adjacent_since: Option<i64>,
     lead: i64,
+    longest: i64,
     quality: bool,
 ) -> PyResult<(Batch, usize)> {
     let spec = Consumption {
@@ -77,13 +82,7 @@ pub(crate) fn consumption(
         levels: of_names(levels),
         tz,
         refined: refined.into_iter().map(|(label, start, stop)| Window { label, start, stop }).collect(),
-        on_reset: match on_reset {
-            "null" => OnReset::Null,
-            "restart" => OnReset::Restart,
-            "rollover" => OnReset::Rollover,
-            "keep" => OnReset::Keep,
-            other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no way to take a reset"))),
-        },
+        on_reset: way_of_reset(on_reset)?,
         rollover,
         max_rate,
         gaps: match gaps {
@@ -95,6 +94,7 @@ pub(crate) fn consumption(
         grid: grid.map(|labels| labels.to_vec(py)).transpose()?,
         adjacent_since,
         lead,
+        longest,
         quality,
     };
     let [totals, before, first, lows, points] = [totals, before, first, lows, points].map(|answers| shared(&answers));
@@ -103,10 +103,11 @@ pub(crate) fn consumption(
     Ok((Batch::new(wide.batch), wide.levels))
 }
 
-/// Labels of the windows in which some series' total fell.
+/// Labels of the windows whose points are worth asking for.
 #[pyfunction]
-#[pyo3(signature = (totals, *, before, first, lows, fields, levels))]
-pub(crate) fn resets(
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+#[pyo3(signature = (totals, *, before, first, lows, fields, levels, on_reset, max_rate, lead))]
+pub(crate) fn unsettled(
     py: Python<'_>,
     totals: Vec<Bound<'_, Answer>>,
     before: Vec<Bound<'_, Answer>>,
@@ -114,11 +115,38 @@ pub(crate) fn resets(
     lows: Vec<Bound<'_, Answer>>,
     fields: Vec<String>,
     levels: Option<Vec<String>>,
+    on_reset: &str,
+    max_rate: Vec<(String, f64)>,
+    lead: i64,
 ) -> PyResult<Vec<i64>> {
-    let levels = of_names(levels);
+    let spec = Consumption {
+        fields,
+        levels: of_names(levels),
+        tz: String::new(),
+        refined: Vec::new(),
+        on_reset: way_of_reset(on_reset)?,
+        rollover: Vec::new(),
+        max_rate,
+        gaps: Gaps::Book,
+        grid: None,
+        adjacent_since: None,
+        lead,
+        longest: 0,
+        quality: false,
+    };
     let [totals, before, first, lows] = [totals, before, first, lows].map(|answers| shared(&answers));
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &[] };
-    py.detach(|| db_native::resets(&answers, &fields, &levels)).map_err(|error| raise(py, &error))
+    py.detach(|| db_native::unsettled(&answers, &spec)).map_err(|error| raise(py, &error))
+}
+
+fn way_of_reset(word: &str) -> PyResult<OnReset> {
+    match word {
+        "null" => Ok(OnReset::Null),
+        "restart" => Ok(OnReset::Restart),
+        "rollover" => Ok(OnReset::Rollover),
+        "keep" => Ok(OnReset::Keep),
+        other => Err(InvalidArgumentError::new_err(format!("{other:?} is no way to take a reset"))),
+    }
 }
 
 fn shared(answers: &[Bound<'_, Answer>]) -> Vec<Arc<db_native::Answer>> {

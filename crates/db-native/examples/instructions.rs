@@ -79,6 +79,8 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
         empty_text: EmptyText::Empty,
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
+        axis: Vec::new(),
+        zeros: false,
     };
     pivot(&[answer], &spec).expect("one value a cell")
 }
@@ -98,6 +100,7 @@ fn consumed(totals: &[Answer]) -> db_native::Wide {
         grid: None,
         adjacent_since: None,
         lead: 0,
+        longest: 0,
         quality: true,
     };
     let totals = Totals { totals, before: &[], first: &[], lows: totals, points: &[] };

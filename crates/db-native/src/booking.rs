@@ -83,8 +83,9 @@ impl Quality {
 pub(crate) struct Reading<T> {
     /// Label of the window it is in.
     pub(crate) window: i64,
-    /// Its own time, or the label where only the window is known.
-    pub(crate) time: i64,
+    /// Its own time, twice, or start and stop of the window where only that is known.
+    pub(crate) earliest: i64,
+    pub(crate) latest: i64,
     pub(crate) total: T,
     /// The smallest total of the window, where it is known.
     pub(crate) low: Option<T>,
@@ -113,8 +114,6 @@ pub(crate) struct Rules<'a, T> {
     pub(crate) grid: &'a [i64],
     /// A total before the range that is older leaves a gap.
     pub(crate) adjacent_since: Option<i64>,
-    /// How long before the end of its window a label may lie.
-    pub(crate) lead: i64,
 }
 
 /// A window and what was booked to it; `None` is unknown.
@@ -133,14 +132,12 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
     let mut base = match start {
         Start::Before { time, total } => {
             let late = !rules.grid.is_empty() && rules.adjacent_since.is_some_and(|since| time < since);
-            let time = time.saturating_sub(rules.lead);
-            Base { window: time, time, total, slot: 0, next: 0, late }
+            Base { window: time, earliest: time, total, slot: 0, next: 0, late }
         }
         Start::First { time, total } => {
             ledger.put(first.window, Some(T::default()), Quality::First);
             let slot = rules.slot_after(0, first.window);
-            let time = time.saturating_sub(rules.lead);
-            Base { window: first.window, time, total, slot, next: 0, late: false }
+            Base { window: first.window, earliest: time, total, slot, next: 0, late: false }
         }
         Start::Unknown => {
             ledger.put(first.window, None, Quality::First);
@@ -183,7 +180,7 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
 #[derive(Clone, Copy)]
 struct Base<T> {
     window: i64,
-    time: i64,
+    earliest: i64,
     total: T,
     /// Position in the grid of the first window after its own.
     slot: usize,
@@ -195,7 +192,7 @@ struct Base<T> {
 
 impl<T: Total> Base<T> {
     fn of(reading: &Reading<T>, slot: usize, next: usize) -> Self {
-        Self { window: reading.window, time: reading.time, total: reading.total, slot, next, late: false }
+        Self { window: reading.window, earliest: reading.earliest, total: reading.total, slot, next, late: false }
     }
 }
 
@@ -216,14 +213,10 @@ struct Verdict<T> {
 }
 
 impl<T: Total> Rules<'_, T> {
-    /// Whether a rise by `amount` from base to reading is within the highest rate, if there is one.
+    /// Whether a rise by `amount` from base to reading can be within the highest rate, if there is one.
     fn plausible(&self, amount: T, base: &Base<T>, reading: &Reading<T>) -> bool {
         let Some(rate) = self.max_rate else { return true };
-        let elapsed = if base.window == reading.window {
-            reading.time.saturating_sub(base.time)
-        } else {
-            reading.window.saturating_sub(base.window)
-        };
+        let elapsed = reading.latest.saturating_sub(base.earliest);
         #[expect(clippy::cast_precision_loss, reason = "a rate is not given to the nanosecond")]
         let seconds = elapsed as f64 / 1e9;
         amount.double() <= rate * seconds
@@ -253,7 +246,8 @@ impl<T: Total> Rules<'_, T> {
         }
         let (amount, quality) = match self.on_reset {
             OnReset::Null => (None, Quality::Reset),
-            OnReset::Restart => (Some(reading.total), Quality::Reset),
+            // From zero, nothing counts to below it.
+            OnReset::Restart => (Some(reading.total).filter(|total| *total >= T::default()), Quality::Reset),
             OnReset::Rollover => match self.rollover {
                 Some(end) if base.total <= end && reading.total >= T::default() => {
                     (Some(end - base.total + reading.total), Quality::Rollover)

@@ -26,7 +26,7 @@ use crate::keys::{Keys, Levels, ambiguous};
 use crate::meter::no_total;
 use crate::pieces::{Pieces, Times, collect};
 use crate::pivot::Wide;
-use crate::readings::{Cells, Parts, Refined, Window};
+use crate::readings::{Cells, Doubts, Parts, Refined, Span, Window};
 use crate::total::Total;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
@@ -74,11 +74,24 @@ pub struct Consumption {
     pub grid: Option<Vec<i64>>,
     /// A total before the range at or after this time lies in the window right before it.
     pub adjacent_since: Option<i64>,
-    /// How long before the end of its window a label may lie, in nanoseconds: times of `before` and
-    /// `first` are taken as earlier by it, so that no time from them to a label is too short.
+    /// How long before the end of its window a label may lie, in nanoseconds: 0 for labels at the stop.
     pub lead: i64,
+    /// How long a window may be, in nanoseconds.
+    pub longest: i64,
     /// Append a column of qualities per field.
     pub quality: bool,
+}
+
+impl Consumption {
+    fn span(&self) -> Span {
+        Span { lead: self.lead, longest: self.longest }
+    }
+
+    fn doubts(&self, field: &str) -> Doubts {
+        let max_rate = of_field(&self.max_rate, field);
+        let counts = matches!(self.on_reset, OnReset::Restart | OnReset::Rollover);
+        Doubts { falls: counts || max_rate.is_some(), max_rate }
+    }
 }
 
 /// Turns totals into consumption per window, in the totals' unit.
@@ -134,31 +147,16 @@ pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption)
     Ok(Wide { batch: batch(fields, columns, rows), levels: read.keys.names.len() })
 }
 
-/// The labels of the windows in which some series' total fell, or was below the total before; sorted.
+/// The labels of the windows whose points are worth asking for; sorted.
 ///
-/// Where windows are long, a meter that began again and went on shows so only in
-/// their points: these are the windows whose points are worth asking for.
-pub fn resets<A: AsRef<Answer>>(totals: &Totals<'_, A>, fields: &[String], levels: &Levels) -> Result<Vec<i64>> {
-    let spec = Consumption {
-        fields: fields.to_vec(),
-        levels: levels.clone(),
-        tz: String::new(),
-        refined: Vec::new(),
-        on_reset: OnReset::Null,
-        rollover: Vec::new(),
-        max_rate: Vec::new(),
-        gaps: Gaps::Book,
-        grid: None,
-        adjacent_since: None,
-        lead: 0,
-        quality: false,
-    };
-    let read = Read::new(&Totals { points: &[], ..*totals }, fields, levels)?;
+/// Those in which two series of one meter have a total; with [`OnReset::Restart`], [`OnReset::Rollover`] or a
+/// highest rate those in which a total fell, or was below the total before; with a highest rate
+/// those that exceed it. Of `spec`, `points`, `refined` and what is about gaps play no part.
+pub fn unsettled<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Vec<i64>> {
+    let read = Read::new(&Totals { points: &[], ..*totals }, &spec.fields, &spec.levels)?;
     let mut windows = Vec::new();
-    for field in 0..fields.len() {
-        let column = read.column(field, &spec)?;
-        let fell = column.qualities.iter().zip(&column.windows).filter(|(quality, _)| **quality == Quality::Reset);
-        windows.extend(fell.map(|(_, window)| *window));
+    for field in 0..spec.fields.len() {
+        windows.extend(read.unsettled(field, spec)?);
     }
     windows.sort_unstable();
     windows.dedup();
@@ -199,6 +197,31 @@ impl<'a> Read<'a> {
         }
     }
 
+    /// Labels of the windows that a field, given by position, leaves unsettled.
+    fn unsettled(&self, field: usize, spec: &Consumption) -> Result<Vec<i64>> {
+        let (name, column) = (&self.fields[field], &self.columns[field]);
+        match column.kind {
+            DataType::Float64 => self.unsettled_of::<Float64Type, f64>(name, column, spec),
+            DataType::Int64 => self.unsettled_of::<Int64Type, i128>(name, column, spec),
+            DataType::UInt64 => self.unsettled_of::<UInt64Type, i128>(name, column, spec),
+            ref other => Err(no_total(name, other)),
+        }
+    }
+
+    fn unsettled_of<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Vec<i64>>
+    where
+        P: ArrowPrimitiveType,
+        T: Total + From<P::Native>,
+    {
+        let cells = Cells::<P>::new(&self.found, column);
+        let mut windows = Vec::new();
+        for (key, parts) in self.parts(name).iter().enumerate() {
+            let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
+            windows.extend(cells.unsettled::<T>(parts, spec.span(), spec.doubts(name)).map_err(ambiguous)?);
+        }
+        Ok(windows)
+    }
+
     fn typed<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Column>
     where
         P: ArrowPrimitiveType,
@@ -211,7 +234,7 @@ impl<'a> Read<'a> {
         for (key, parts) in self.parts(name).iter().enumerate() {
             let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
             let start = cells.start(parts).map_err(ambiguous)?;
-            let readings = cells.readings(parts, &refined).map_err(ambiguous)?;
+            let readings = cells.readings(parts, &refined, spec.span(), spec.doubts(name)).map_err(ambiguous)?;
             out.push(book(start, &readings, &rules));
         }
         Ok(out.finish())
@@ -236,20 +259,22 @@ fn rules<'a, T: Total>(name: &str, spec: &'a Consumption) -> Result<Rules<'a, T>
     if !grid.is_sorted_by(|one, next| one < next) {
         return Err(Error::input(None, None, "the labels of the grid have to ascend"));
     }
-    let of_field = |list: &[(String, f64)]| list.iter().find(|(field, _)| field == name).map(|(_, value)| *value);
     let whole = |rollover: f64| {
         let why = || format!("a rollover of integers is a whole number up to 2^64, not {rollover}");
         T::exactly(rollover).ok_or_else(|| Error::input(None, Some(name), why()))
     };
     Ok(Rules {
         on_reset: spec.on_reset,
-        rollover: of_field(&spec.rollover).map(whole).transpose()?,
-        max_rate: of_field(&spec.max_rate),
+        rollover: of_field(&spec.rollover, name).map(whole).transpose()?,
+        max_rate: of_field(&spec.max_rate, name),
         gaps: spec.gaps,
         grid,
         adjacent_since: spec.adjacent_since,
-        lead: spec.lead,
     })
+}
+
+fn of_field(list: &[(String, f64)], name: &str) -> Option<f64> {
+    list.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
 }
 
 /// What is booked of a field, key by key.

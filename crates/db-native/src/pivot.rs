@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field};
 
 use crate::decoder::Answer;
@@ -43,6 +43,10 @@ pub struct Pivot {
     pub kinds: Vec<(String, DataType)>,
     /// IANA name of the zone the time column is typed with; its values are UTC all the same.
     pub tz: String,
+    /// Times, ascending, at which every row group has a row, whether there is a value or not.
+    pub axis: Vec<i64>,
+    /// Integers that are absent are 0, as counts are.
+    pub zeros: bool,
 }
 
 /// A wide frame.
@@ -68,7 +72,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
         Some(fields) => fields.iter().map(String::as_str).collect(),
         None => found.list.iter().map(|piece| piece.field).collect::<BTreeSet<_>>().into_iter().collect(),
     };
-    let columns = columns(&found, &fields, &spec.kinds, spec.empty_text)?;
+    let mut columns = columns(&found, &fields, &spec.kinds, spec.empty_text)?;
     let mut newest: Vec<Option<i64>> = vec![None; keys.list.len()];
     for (series, time) in &found.newest {
         if let Some(key) = keys.of[*series] {
@@ -87,7 +91,8 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     }
 
     let mut axis: Vec<i64> = Vec::new();
-    let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); fields.len()];
+    // One more than fields, for the times that are there in any case.
+    let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); fields.len() + 1];
     let mut key_rows = Vec::with_capacity(keys.list.len());
     for (key, by_field) in pieces.iter().enumerate() {
         let before = axis.len();
@@ -98,6 +103,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
                 .map_err(|time| ambiguous(&found, &keys.list[key].1, fields[field], time))?;
             tracks.push(track);
         }
+        tracks.push(Track { times: spec.axis.as_slice().into(), runs: Vec::new() });
         merge(&tracks, &mut axis, &mut stretches);
         key_rows.push(axis.len() - before);
     }
@@ -107,7 +113,10 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));
     out_fields.push(Field::new("time", time.data_type().clone(), false));
     out_columns.push(time);
-    for ((name, column), stretches) in fields.iter().zip(&columns).zip(&stretches) {
+    for ((name, column), stretches) in fields.iter().zip(&mut columns).zip(&mut stretches) {
+        if spec.zeros && column.kind == DataType::Int64 {
+            fill_with_zeros(&mut column.arrays, stretches);
+        }
         out_fields.push(Field::new(*name, column.kind.clone(), true));
         out_columns.push(gather(name, &column.kind, &column.arrays, stretches)?);
     }
@@ -125,4 +134,15 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
         }
     }
     Ok(Wide { batch: batch(out_fields, out_columns, rows), levels: keys.names.len() })
+}
+
+/// Turns stretches of nulls into ones of zeros.
+fn fill_with_zeros(arrays: &mut Vec<ArrayRef>, stretches: &mut [Stretch]) {
+    let source = arrays.len();
+    arrays.push(Arc::new(Int64Array::from(vec![0])));
+    for stretch in stretches {
+        if let Stretch::Nulls(count) = *stretch {
+            *stretch = Stretch::Repeat { source, row: 0, count };
+        }
+    }
 }

@@ -21,6 +21,32 @@ pub struct Window {
     pub stop: i64,
 }
 
+/// Where windows lie about their labels; nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    /// How long before the end of its window a label lies, at most.
+    pub(crate) lead: i64,
+    /// How long a window is, at most.
+    pub(crate) longest: i64,
+}
+
+impl Span {
+    /// The one total that is known of a window.
+    fn reading<T>(self, window: i64, total: T, low: Option<T>) -> Reading<T> {
+        let latest = window.saturating_add(self.lead);
+        Reading { window, earliest: latest.saturating_sub(self.longest), latest, total, low }
+    }
+}
+
+/// What makes a meter's points worth asking for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doubts {
+    /// That a total fell.
+    pub(crate) falls: bool,
+    /// That one rose by more than this per second.
+    pub(crate) max_rate: Option<f64>,
+}
+
 /// The windows whose points stand in for their one total.
 pub(crate) struct Refined {
     /// In order.
@@ -77,29 +103,85 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
         Ok(first.map_or(Start::Unknown, |(time, total)| Start::First { time, total }))
     }
 
-    /// A meter's readings: one per window, and in refined windows one per point.
-    pub(crate) fn readings<T: From<P::Native>>(
+    /// A meter's readings: one per window, and one per point in those refined windows that it leaves unsettled.
+    ///
+    /// In no others: what a meter's consumption is must not depend on the meters it is read with.
+    pub(crate) fn readings<T: Total + From<P::Native>>(
         &self,
         parts: &Parts,
         refined: &Refined,
+        span: Span,
+        doubts: Doubts,
     ) -> Result<Vec<Reading<T>>, i64> {
-        let mut lows = self.in_order::<T>(&parts.lows)?.into_iter().peekable();
+        let by_point = if refined.windows.is_empty() { Vec::new() } else { self.unsettled::<T>(parts, span, doubts)? };
+        let is_by_point = |label: i64| by_point.binary_search(&label).is_ok() && refined.labels.contains(&label);
+        let mut totals = self.sorted::<T>(&parts.totals);
+        let mut lows = self.sorted::<T>(&parts.lows);
+        totals.retain(|(label, _)| !is_by_point(*label));
+        lows.retain(|(label, _)| !is_by_point(*label));
+        let mut lows = once(lows)?.into_iter().peekable();
         let mut readings = Vec::new();
-        for (window, total) in self.in_order(&parts.totals)? {
+        for (window, total) in once(totals)? {
             while lows.next_if(|(label, _)| *label < window).is_some() {}
             let low = lows.next_if(|(label, _)| *label == window).map(|(_, low)| low);
-            if !refined.labels.contains(&window) {
-                readings.push(Reading { window, time: window, total, low });
-            }
+            readings.push(span.reading(window, total, low));
         }
-        if !parts.points.is_empty() {
-            for (time, total) in self.in_order(&parts.points)? {
-                let window = refined.label(time);
-                readings.extend(window.map(|window| Reading { window, time, total, low: None }));
+        if !by_point.is_empty() {
+            let window = |time: &i64| refined.label(*time).filter(|label| is_by_point(*label));
+            let mut points = self.sorted::<T>(&parts.points);
+            points.retain(|(time, _)| window(time).is_some());
+            for (time, total) in once(points)? {
+                let label = window(&time);
+                readings.extend(label.map(|window| Reading { window, earliest: time, latest: time, total, low: None }));
             }
-            readings.sort_by_key(|reading| (reading.window, reading.time));
+            readings.sort_by_key(|reading| (reading.window, reading.earliest));
         }
         Ok(readings)
+    }
+
+    /// Labels of the windows of which the totals alone do not tell enough; sorted.
+    ///
+    /// A window in which two series of one meter have a total. Where falls are in doubt, one in which the
+    /// total fell, or was below the one before. Where there is a highest rate, one that exceeds it by
+    /// its length, and with each the one before, for the times of both.
+    pub(crate) fn unsettled<T: Total + From<P::Native>>(
+        &self,
+        parts: &Parts,
+        span: Span,
+        doubts: Doubts,
+    ) -> Result<Vec<i64>, i64> {
+        let mut unsettled = Vec::new();
+        let mut lows = self.sorted::<T>(&parts.lows).into_iter().peekable();
+        let mut before: Option<(Option<i64>, i64, T)> = match self.start(parts)? {
+            Start::Before { time, total } | Start::First { time, total } => Some((None, time, total)),
+            Start::Unknown => None,
+        };
+        let mut last = None;
+        for (label, total) in self.sorted::<T>(&parts.totals) {
+            let stop = label.saturating_add(span.lead);
+            if last == Some(label) {
+                unsettled.push(label);
+            }
+            last = Some(label);
+            let mut fell = false;
+            while let Some((of, low)) = lows.next_if(|(of, _)| *of <= label) {
+                fell |= of == label && before.is_some_and(|(_, _, before)| low < before);
+            }
+            if let Some((window, time, base)) = before {
+                fell |= total < base;
+                #[expect(clippy::cast_precision_loss, reason = "a rate is not given to the nanosecond")]
+                let seconds = stop.saturating_sub(time) as f64 / 1e9;
+                let too_fast = doubts.max_rate.is_some_and(|rate| (total - base).double() > rate * seconds);
+                if too_fast || fell && doubts.falls {
+                    unsettled.push(label);
+                    unsettled.extend(window.filter(|_| doubts.max_rate.is_some()));
+                }
+            }
+            before = Some((Some(label), stop, total));
+        }
+        unsettled.sort_unstable();
+        unsettled.dedup();
+        Ok(unsettled)
     }
 
     /// Times and totals of all rows of some pieces.
@@ -114,15 +196,12 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
         })
     }
 
-    fn in_order<T: From<P::Native>>(&self, pieces: &[usize]) -> Result<Vec<(i64, T)>, i64> {
+    fn sorted<T: From<P::Native>>(&self, pieces: &[usize]) -> Vec<(i64, T)> {
         let mut rows: Vec<(i64, T)> = self.rows(pieces).collect();
-        if !rows.is_sorted_by(|one, next| one.0 < next.0) {
+        if !rows.is_sorted_by(|one, next| one.0 <= next.0) {
             rows.sort_by_key(|row| row.0);
-            if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(pair[0].0);
-            }
         }
-        Ok(rows)
+        rows
     }
 
     /// The total whose time goes before all others'; different ones of that time are the error.
@@ -144,5 +223,13 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
             Some((time, _)) if differ => Err(time),
             best => Ok(best),
         }
+    }
+}
+
+/// The rows, if no time comes twice.
+fn once<T>(rows: Vec<(i64, T)>) -> Result<Vec<(i64, T)>, i64> {
+    match rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(pair[0].0),
+        None => Ok(rows),
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::plain::{Value, columns, values};
-use common::queries::{SECOND, Tables, consumption, resets, spec};
+use common::queries::{SECOND, Tables, consumption, spec, unsettled};
 use common::reads::{Table, Tags};
 use db_native::{Consumption, Gaps, Levels, OnReset, Window};
 
@@ -215,13 +215,16 @@ fn a_reset_within_a_window_shows_in_its_smallest_total() {
         check(&tables, &Consumption { on_reset, ..plain() }, &known(None, "reset"));
     }
     check(&tables, &Consumption { on_reset: OnReset::Keep, ..plain() }, &known(Some(1.0), "ok"));
-    assert_eq!(vec![20 * SECOND], resets(&[tables.clone()], &plain()).unwrap());
+    let restart = Consumption { on_reset: OnReset::Restart, ..plain() };
+    assert_eq!(vec![20 * SECOND], unsettled(&[tables.clone()], &restart).unwrap());
+    // Nobody would make use of its points.
+    assert!(unsettled(&[tables.clone()], &plain()).unwrap().is_empty());
     // One of a window without a total is of no account.
     tables.lows = doubles(&[(5, 0.0), (15, 0.0), (20, 10.0), (30, 0.0)]);
     check(&tables, &plain(), &[(10, Some(1.0), "ok"), (20, Some(1.0), "ok"), (30, None, "reset")]);
     tables.lows.clear();
     check(&tables, &plain(), &known(Some(1.0), "ok"));
-    assert!(resets(&[tables], &plain()).unwrap().is_empty());
+    assert!(unsettled(&[tables], &restart).unwrap().is_empty());
 }
 
 #[test]
@@ -402,6 +405,6 @@ fn nothing_found_keeps_the_shape() {
         let names: Vec<String> = columns(&found).into_iter().map(|(name, _)| name).collect();
         assert_eq!(vec!["meter", "time", "kwh", "kwh_quality"], names);
         assert_eq!(0, found.num_rows());
-        assert!(resets(&slices, &spec).unwrap().is_empty());
+        assert!(unsettled(&slices, &spec).unwrap().is_empty());
     }
 }

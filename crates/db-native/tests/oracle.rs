@@ -113,7 +113,7 @@ proptest! {
                 levels: Levels::Differing,
                 tag_columns: true,
                 empty_text: db_native::EmptyText::Empty,
-                kinds: Vec::new(), tz: "UTC".to_owned(),
+                kinds: Vec::new(), tz: "UTC".to_owned(), axis: Vec::new(), zeros: false,
             };
             let _ = db_native::pivot(&[answer], &spec);
         }

@@ -282,6 +282,8 @@ fn all_of_it() -> Pivot {
         empty_text: EmptyText::Null,
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
+        axis: Vec::new(),
+        zeros: false,
     }
 }
 

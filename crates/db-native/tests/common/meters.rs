@@ -94,11 +94,13 @@ impl Sub for Number {
     }
 }
 
-/// A reading: the label of its window, its time, its total, and the window's smallest where that counts.
+/// A reading: the label of its window, when it was at the earliest and at the latest, its total, and the
+/// window's smallest where that counts.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     window: i64,
-    time: i64,
+    earliest: i64,
+    latest: i64,
     total: Number,
     low: Option<Number>,
     /// A total before the range that is older than it may be.
@@ -130,7 +132,7 @@ struct Meter<'a> {
 
 impl Meter<'_> {
     fn plausible(&self, amount: Number, from: &Seen, to: &Seen) -> bool {
-        let nanos = if from.window == to.window { to.time - from.time } else { to.window - from.window };
+        let nanos = to.latest - from.earliest;
         #[expect(clippy::cast_precision_loss, reason = "the tests' times are short")]
         self.rate.is_none_or(|rate| amount.double() <= rate * (nanos as f64 / 1e9))
     }
@@ -154,7 +156,7 @@ impl Meter<'_> {
         let zero = change.like(0.0);
         let drop = match self.spec.on_reset {
             OnReset::Null => step(None, "reset"),
-            OnReset::Restart => step(Some(to.total), "reset"),
+            OnReset::Restart => step(Some(to.total).filter(|total| *total >= zero), "reset"),
             OnReset::Keep => step(Some(change), "reset"),
             OnReset::Rollover => {
                 let end = change.like(self.rollover.unwrap());
@@ -226,10 +228,10 @@ impl Meter<'_> {
         let Some(opening) = self.readings.first().copied() else { return BTreeMap::new() };
         let entries = if let Some((time, total)) = before {
             let stale = self.spec.adjacent_since.is_some_and(|since| time < since);
-            let time = time - self.spec.lead;
-            self.walk(Seen { window: time, time, total, low: None, stale }, None, &self.readings)
+            let base = Seen { window: time, earliest: time, latest: time, total, low: None, stale };
+            self.walk(base, None, &self.readings)
         } else if let Some((time, total)) = first {
-            let base = Seen { time: time - self.spec.lead, total, low: None, ..opening };
+            let base = Seen { earliest: time, total, low: None, ..opening };
             let flag = (opening.window, Some(total.like(0.0)), gravity("first"));
             [vec![flag], self.walk(base, None, &self.readings)].concat()
         } else {
@@ -326,6 +328,38 @@ fn window_of(time: i64, refined: &[Window]) -> Option<i64> {
     refined.iter().find(|window| window.start <= time && time < window.stop).map(|window| window.label)
 }
 
+fn of_field(list: &[(String, f64)], field: &str) -> Option<f64> {
+    list.iter().find(|pair| pair.0 == field).map(|pair| pair.1)
+}
+
+/// The windows of one field of one meter whose points are worth asking for; `base` is what it counts from.
+fn doubtful(kept: &Kept<'_>, field: &str, key: &Key<'_>, doubles: bool, base: Option<(i64, Number)>) -> BTreeSet<i64> {
+    let spec = kept.spec;
+    let rate = of_field(&spec.max_rate, field);
+    let falls = rate.is_some() || [OnReset::Restart, OnReset::Rollover].contains(&spec.on_reset);
+    let key: Key<'_> = key.clone();
+    let totals = kept.rows(&kept.tables.totals, field, &key, doubles);
+    let lows = kept.rows(&kept.tables.lows, field, &key, doubles);
+    let mut found = BTreeSet::new();
+    for (index, (label, total)) in totals.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| totals[before]);
+        let again = before.is_some_and(|before| before.0 == *label);
+        if again {
+            found.insert(*label);
+        }
+        let stop = label + spec.lead;
+        let Some((time, from)) = before.map(|(label, total)| (label + spec.lead, total)).or(base) else { continue };
+        let fell = *total < from || !again && lows.iter().any(|low| low.0 == *label && low.1 < from);
+        #[expect(clippy::cast_precision_loss, reason = "the tests' times are short")]
+        let fast = rate.is_some_and(|rate| (*total - from).double() > rate * ((stop - time) as f64 / 1e9));
+        if fast || fell && falls {
+            found.insert(*label);
+            found.extend(before.filter(|_| rate.is_some()).map(|before| before.0));
+        }
+    }
+    found
+}
+
 /// A column's name and values.
 pub(crate) type Columns = Vec<(String, Vec<Value>)>;
 
@@ -335,7 +369,6 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
     let kept = Kept { spec, tables, levels };
     let keys: BTreeSet<Key<'_>> = tables.totals.iter().map(|table| kept.key(table)).collect();
     let doubles: Vec<bool> = spec.fields.iter().map(|field| kept.doubles(field)).collect::<Result<_, _>>()?;
-    let of_field = |list: &[(String, f64)], field: &str| list.iter().find(|pair| pair.0 == field).map(|pair| pair.1);
 
     let mut booked = BTreeMap::new();
     for (field, doubles) in spec.fields.iter().zip(&doubles) {
@@ -360,19 +393,24 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
             let first = rows(&tables.first);
             let oldest = first.first().map(|row| row.0);
             let first = if before.is_some() { None } else { outermost(first, oldest)? };
-            let lows = once(rows(&tables.lows))?;
+            let doubtful = doubtful(&kept, field, key, *doubles, before.or(first));
+            let by_point = |label| spec.refined.iter().any(|window| window.label == label) && doubtful.contains(&label);
+            let of_windows = |query| once(rows(query).into_iter().filter(|row| !by_point(row.0)).collect());
+            let lows = of_windows(&tables.lows)?;
             let low = |label| lows.iter().find(|row| row.0 == label).map(|row| row.1);
-            let seen = |window, time, total, low| Seen { window, time, total, low, stale: false };
             let mut readings = Vec::new();
-            for (label, total) in once(rows(&tables.totals))? {
-                if spec.refined.iter().all(|window| window.label != label) {
-                    readings.push(seen(label, label, total, low(label)));
-                }
+            for (label, total) in of_windows(&tables.totals)? {
+                let latest = label + spec.lead;
+                let earliest = latest - spec.longest;
+                readings.push(Seen { window: label, earliest, latest, total, low: low(label), stale: false });
             }
-            for (time, total) in once(rows(&tables.points))? {
-                readings.extend(window_of(time, &spec.refined).map(|label| seen(label, time, total, None)));
+            let window = |time| window_of(time, &spec.refined).filter(|label| by_point(*label));
+            for (time, total) in once(rows(&tables.points).into_iter().filter(|row| window(row.0).is_some()).collect())?
+            {
+                let window = window(time).unwrap();
+                readings.push(Seen { window, earliest: time, latest: time, total, low: None, stale: false });
             }
-            readings.sort_by_key(|reading| (reading.window, reading.time));
+            readings.sort_by_key(|reading| (reading.window, reading.earliest));
             let (rate, rollover) = (of_field(&spec.max_rate, field), of_field(&spec.rollover, field));
             let meter = Meter { spec, rate, rollover, readings };
             booked.insert((field.as_str(), key), meter.windows(before, first));
@@ -403,4 +441,21 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
         out.push((format!("{field}_quality"), rows.iter().map(word).collect()));
     }
     Ok(out)
+}
+
+/// The naive list of windows whose points are worth asking for, of all fields and meters.
+pub(crate) fn unsettled(tables: &Tables, spec: &Consumption) -> BTreeSet<i64> {
+    let levels = levels(&tables.totals, &spec.levels).unwrap();
+    let kept = Kept { spec, tables, levels };
+    let keys: BTreeSet<Key<'_>> = tables.totals.iter().map(|table| kept.key(table)).collect();
+    let mut found = BTreeSet::new();
+    for field in &spec.fields {
+        let doubles = kept.doubles(field).unwrap();
+        for key in &keys {
+            let before = kept.rows(&tables.before, field, key, doubles).last().copied();
+            let first = kept.rows(&tables.first, field, key, doubles).first().copied();
+            found.extend(doubtful(&kept, field, key, doubles, before.or(first)));
+        }
+    }
+    found
 }

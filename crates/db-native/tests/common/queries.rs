@@ -29,10 +29,10 @@ pub(crate) fn consumption(slices: &[Tables], spec: &Consumption) -> Result<Recor
     db_native::consumption(&totals, spec).map(|wide| wide.batch)
 }
 
-pub(crate) fn resets(slices: &[Tables], spec: &Consumption) -> Result<Vec<i64>> {
+pub(crate) fn unsettled(slices: &[Tables], spec: &Consumption) -> Result<Vec<i64>> {
     let [totals, before, first, lows, points] = answers(slices);
     let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
-    db_native::resets(&totals, &spec.fields, &spec.levels)
+    db_native::unsettled(&totals, spec)
 }
 
 /// The totals of one field of one series, all of them, by time.
@@ -101,6 +101,7 @@ pub(crate) fn spec(fields: &[&str]) -> Consumption {
         grid: None,
         adjacent_since: None,
         lead: 0,
+        longest: 0,
         quality: true,
     }
 }

@@ -23,7 +23,7 @@ __all__ = [
     "consumption",
     "differences",
     "pivot",
-    "resets",
+    "unsettled",
 ]
 
 _Kind: TypeAlias = Literal[
@@ -160,6 +160,8 @@ def pivot(
     empty_text: bool,
     kinds: Sequence[tuple[str, str]],
     tz: str,
+    axis: Buffer | None,
+    zeros: bool,
 ) -> tuple[Batch, int]:
     """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
 
@@ -171,6 +173,8 @@ def pivot(
         empty_text: Empty cells of string fields are empty strings, not nulls.
         kinds: Fields and the kinds they have elsewhere.
         tz: Zone of the time column's type.
+        axis: Times, int64, ascending, at which every row group has a row.
+        zeros: Integers that are absent are 0.
 
     Returns:
         Levels, `time`, fields, tags; and how many of the columns are levels.
@@ -197,6 +201,7 @@ def consumption(
     grid: Buffer | None,
     adjacent_since: int | None,
     lead: int,
+    longest: int,
     quality: bool,
 ) -> tuple[Batch, int]:
     """Turn running totals into consumption per window; arguments as `db_core.meter.consumption` has them.
@@ -205,7 +210,7 @@ def consumption(
         Levels, `time`, fields, qualities; and how many of the columns are levels.
     """
 
-def resets(
+def unsettled(
     totals: Sequence[Answer],
     *,
     before: Sequence[Answer],
@@ -213,8 +218,11 @@ def resets(
     lows: Sequence[Answer],
     fields: Sequence[str],
     levels: Sequence[str] | None,
+    on_reset: str,
+    max_rate: Sequence[tuple[str, float]],
+    lead: int,
 ) -> list[int]:
-    """Give the labels of the windows in which some series' total fell."""
+    """Give the labels of the windows whose points are worth asking for; as `db_core.meter.unsettled`."""
 
 @final
 class Array:

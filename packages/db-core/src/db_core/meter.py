@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
 
-__all__ = ["Gaps", "OnReset", "consumption", "meter_differences", "resets"]
+__all__ = ["Gaps", "OnReset", "consumption", "meter_differences", "unsettled"]
 
 OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
 Gaps: TypeAlias = Literal["book", "spread", "null"]
@@ -54,37 +54,53 @@ def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> F
     return frame.derive(_native.differences(frame.batch, keys=positions))
 
 
-def resets(
+def unsettled(
     totals: Sequence[Answer],
     *,
-    before: Sequence[Answer],
-    first: Sequence[Answer],
-    lows: Sequence[Answer],
+    before: Sequence[Answer] = (),
+    first: Sequence[Answer] = (),
+    lows: Sequence[Answer] = (),
     fields: Sequence[str],
-    by: Sequence[str] | None,
+    by: Sequence[str] | None = None,
+    on_reset: OnReset = "null",
+    max_rate: Mapping[str, float] | None = None,
+    lead: int = 0,
 ) -> list[int]:
-    """Find the windows in which a total fell, or was below the total before them.
+    """Find the windows of which one total does not tell enough: `consumption` takes their points.
 
-    What a meter counted around a reset shows only in the points of the window, which `consumption`
-    takes as `points`.
+    Those in which two series of one meter have a total. With "restart", "rollover" or a highest rate,
+    those in which the total fell, or was below the one before them. With a highest rate, those that exceed
+    it by the distance of their ends, each with the one before.
 
     Args:
-        totals: As `consumption` takes them; so are the other answers, `fields` and `by`.
+        totals: As `consumption` takes them; so are all other arguments.
         before: The last totals before the range.
         first: The first totals in the range.
         lows: The smallest totals of the windows.
         fields: The fields to look at.
         by: The tags that tell meters apart.
+        on_reset: What a total below the one before means.
+        max_rate: Per field, the most it rises per second.
+        lead: How long before the end of its window a label lies at most.
 
     Returns:
         The windows' labels in nanoseconds, for any field of any series; sorted, each once.
 
     Raises:
-        AmbiguousSeriesError: Two totals of one meter meet in one window.
         InvalidArgumentError: A field is not a number.
         SchemaConflictError: A field has types that do not unify.
     """
-    return _native.resets(totals, before=before, first=first, lows=lows, fields=fields, levels=by)
+    return _native.unsettled(
+        totals,
+        before=before,
+        first=first,
+        lows=lows,
+        fields=fields,
+        levels=by,
+        on_reset=on_reset,
+        max_rate=list((max_rate or {}).items()),
+        lead=lead,
+    )
 
 
 def consumption(
@@ -105,6 +121,7 @@ def consumption(
     grid: Buffer | None = None,
     adjacent_since: int | None = None,
     lead: int = 0,
+    longest: int = 0,
     quality: bool = False,
 ) -> Frame:
     """Turn meters' running totals into consumption per window.
@@ -124,7 +141,8 @@ def consumption(
         first: The first total in the range, with its own time; for a series without one before.
         lows: The smallest total of each window, labelled as `totals`; without, a reset that the total
             has overtaken by the end of its window is not seen.
-        points: All totals of the windows in `refined`, with their own times, in place of the one.
+        points: All totals of the windows in `refined`, with their own times. They take the place of the
+            one only for the field of the meter that leaves the window `unsettled`.
         refined: Label, start and stop of those windows; the stop is no part of its window.
         fields: The fields, float64, int64 or uint64, in this order.
         by: The tags that lead the frame; None is those that differ between the series of `totals`;
@@ -144,6 +162,9 @@ def consumption(
         adjacent_since: A `before` total at or after this time lies in the window right before the
             first; an older one leaves a gap.
         lead: How long before the end of its window a label lies at most: 0 for labels at the stop.
+        longest: How long a window is at most. A rate is measured over the longest time there can be
+            between two totals: from the start of a window to the stop of the other, unless both are
+            points.
         quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
             "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
 
@@ -185,6 +206,7 @@ def consumption(
         grid=grid,
         adjacent_since=adjacent_since,
         lead=lead,
+        longest=longest,
         quality=quality,
     )
     return Frame(batch, levels + 1)

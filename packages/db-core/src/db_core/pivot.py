@@ -10,6 +10,8 @@ from db_core.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import Buffer
+
     from db_core.annotated_csv import Answer
 
 __all__ = ["pivot"]
@@ -24,6 +26,8 @@ def pivot(
     empty_text: bool = False,
     kinds: Mapping[str, str] | None = None,
     tz: str = "UTC",
+    axis: Buffer | None = None,
+    zeros: bool = False,
 ) -> Frame:
     """Pivot tables with the columns `_time`, `_value`, `_field` and tags.
 
@@ -41,6 +45,9 @@ def pivot(
         kinds: What fields are elsewhere, as `Frame.kinds` has it: a field that is absent here gets
             that type, one of another type unifies with it.
         tz: Zone of the time column.
+        axis: Times at which every series has a row, with nulls where it has no value: ascending
+            nanoseconds, as a buffer of int64.
+        zeros: Integers that are absent are 0, as counts are.
 
     Returns:
         A frame with the index: leading tags and `time`, by which its rows are sorted. A field that
@@ -58,5 +65,7 @@ def pivot(
         empty_text=empty_text,
         kinds=list((kinds or {}).items()),
         tz=tz,
+        axis=axis,
+        zeros=zeros,
     )
     return Frame(batch, levels + 1)

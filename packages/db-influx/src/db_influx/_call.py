@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -154,6 +155,8 @@ def taken_up(connection: socket.socket) -> None:
 
 
 def _shut_down(connection: socket.socket) -> None:
-    # Not TLS's own: it would change the object that another thread reads from.
     with suppress(OSError):
+        # Reset when it is closed: else a server with much to send would not see its end for a minute.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Not TLS's own: it would change the object that another thread reads from.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -4,8 +4,9 @@ The storage engine gives, of each window, the last total and the smallest one;
 of each series, the last point before the range and the first one in it. That
 is all a meter needs that only counts up. Where a window's smallest total lies
 below the last one before it, the total fell in between, however high the last
-one is again: only such windows are asked for point by point, and only where
-the policy makes use of that. The arithmetic is native: `db_core.meter`.
+one is again. Such windows are asked for point by point where the policy makes
+use of that, and so are those that seem to exceed a highest rate, for the times
+of their points. The arithmetic is native: `db_core.meter`.
 """
 
 from __future__ import annotations
@@ -117,27 +118,38 @@ def consumption(
             meter.consumption(ask(first), fields=fields, by=by)
         raise
     given = _Given(*([next(answers) for _ in queries] for queries in (before, first, totals, lows)))
-    fallen: list[tuple[int, int, int]] = []
+    lead = cut.longest if label == "start" else 0
+    unsettled: list[tuple[int, int, int]] = []
     points: list[Answer] = []
-    if lows and (policy.on_reset in ("restart", "rollover") or policy.max_rate):
-        labels = meter.resets(
-            given.totals, before=given.before, first=given.first, lows=given.lows, fields=fields, by=by
+    # With `by`, two series of one meter may have totals in one window.
+    if by or policy.on_reset in ("restart", "rollover") or policy.max_rate:
+        labels = meter.unsettled(
+            given.totals,
+            before=given.before,
+            first=given.first,
+            lows=given.lows,
+            fields=fields,
+            by=by,
+            on_reset=policy.on_reset,
+            max_rate=policy.max_rate,
+            lead=lead,
         )
-        fallen = _bounds(cut, label, labels)
-        points = ask([_flux.raw(part, 1)[0] for part in _ranges(selection, fallen)]) if fallen else []
+        unsettled = _bounds(cut, label, labels)
+        points = ask([_flux.raw(part, 1)[0] for part in _ranges(selection, unsettled)]) if unsettled else []
     return meter.consumption(
         given.totals,
         before=given.before,
         first=given.first,
         lows=given.lows,
         points=points,
-        refined=fallen,
+        refined=unsettled,
         fields=fields,
         by=by,
         tz=tz,
         grid=cut.labels(label) if policy.quality or policy.gaps != "book" else None,
         adjacent_since=cut.before,
-        lead=cut.longest if label == "start" else 0,
+        lead=lead,
+        longest=cut.longest,
         **policy.options(),
     )
 
@@ -151,13 +163,13 @@ class _Given(NamedTuple):
     lows: list[Answer]
 
 
-def _bounds(cut: Windows, label: str, fallen: Sequence[int]) -> list[tuple[int, int, int]]:
+def _bounds(cut: Windows, label: str, wanted: Sequence[int]) -> list[tuple[int, int, int]]:
     """Give label, start and stop of the windows with these labels."""
-    if not fallen:
+    if not wanted:
         return []
     starts, stops = cut.labels("start"), cut.labels("stop")
     labels = starts if label == "start" else stops
-    places = [bisect_left(labels, time) for time in fallen]
+    places = [bisect_left(labels, time) for time in wanted]
     return [(labels[place], starts[place], stops[place]) for place in places]
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
-from db_influx._checks import flag, names, text
+from db_influx._checks import names, text
 
 if TYPE_CHECKING:
     from db_influx._windows import Windows
@@ -164,49 +164,27 @@ def _unused(selection: Selection) -> tuple[str, ...]:
     return (*_UNUSED, "_field") if selection.fields is not None and len(selection.fields) == 1 else _UNUSED
 
 
-def windows(
-    selection: Selection,
-    cut: Windows,
-    agg_func: str,
-    *,
-    label: str = "stop",
-    create_empty: bool = False,
-) -> list[Query]:
-    """Ask for one value per window: a query for each segment, which the storage engine answers."""
+def windows(selection: Selection, cut: Windows, agg_func: str, *, label: str = "stop") -> list[Query]:
+    """Ask for one value per window that has points, by a query for each segment."""
     if agg_func not in AGGREGATES:
         message = f"`agg_func` must be one of {', '.join(AGGREGATES)}, not {agg_func!r}"
         raise InvalidArgumentError(message, argument="agg_func")
     if label not in ("start", "stop"):
         message = f"`label` must be 'start' or 'stop', not {label!r}"
         raise InvalidArgumentError(message, argument="label")
-    if flag(create_empty, "create_empty") and len(cut.segments) > 1:
-        # A series without a point in a segment has no empty windows there; only a slow query has them all.
-        location = f'import "timezone"\noption location = timezone.location(name: {string(cut.tz)})\n'
-        return [_aggregate(location, selection, cut.every, cut.origin, agg_func, label, empty=True)]
-    return [
-        _aggregate(
-            "",
-            replace(selection, start=part.start, stop=part.stop),
-            part.every,
-            part.offset,
-            agg_func,
-            label,
-            empty=create_empty,
+    queries = []
+    for part in cut.segments:
+        source = replace(selection, start=part.start, stop=part.stop).flux()
+        shift = f"offset: {part.offset}ns, " if part.offset else ""
+        queries.append(
+            Query(
+                f"{source}\n"
+                f"  |> aggregateWindow(every: {part.every}, {shift}fn: {agg_func}, createEmpty: false, "
+                f'timeSrc: "_{label}")\n'
+                f"  |> drop(columns: {strings(_unused(selection))})"
+            )
         )
-        for part in cut.segments
-    ]
-
-
-def _aggregate(
-    options: str, selection: Selection, every: str, offset: int, agg_func: str, label: str, *, empty: bool
-) -> Query:
-    shift = f"offset: {offset}ns, " if offset else ""
-    return Query(
-        f"{options}{selection.flux()}\n"
-        f"  |> aggregateWindow(every: {every}, {shift}fn: {agg_func}, createEmpty: {str(empty).lower()}, "
-        f'timeSrc: "_{label}")\n'
-        f"  |> drop(columns: {strings(_unused(selection))})"
-    )
+    return queries
 
 
 def average(selection: Selection) -> Query:

@@ -10,9 +10,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from db_core.errors import InvalidArgumentError
 from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
@@ -218,21 +220,25 @@ class InfluxManager:
             agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum.
             label: Whether a window's start or stop is its time. A window cut by the range keeps the
                 range's edge.
-            create_empty: Give windows without points too, as nulls.
+            create_empty: Give windows without points too, as nulls, or 0 where they are counted.
 
         Returns:
             One frame; see the class.
         """
         call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
+        if _checks.flag(create_empty, "create_empty") and interval is None:
+            message = "`create_empty` is about windows, which a read with `interval=None` has not"
+            raise InvalidArgumentError(message, argument="create_empty")
         if interval is None:
-            queries = _flux.raw(selection, call.max_parallel)
-        else:
-            cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
-            queries = _flux.windows(selection, cut, agg_func, label=label, create_empty=create_empty)
-        answers = self._ask(queries, call, timeout)
-        empty_text = interval is None or not create_empty
-        return _wide(answers, selection.fields, call, empty_text=empty_text).release(call.into)
+            answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
+            return _wide(answers, selection.fields, call).release(call.into)
+        cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
+        answers = self._ask(_flux.windows(selection, cut, agg_func, label=label), call, timeout)
+        axis = cut.labels(label) if create_empty else None
+        return _wide(
+            answers, selection.fields, call, axis=axis, zeros=create_empty and agg_func == "count"
+        ).release(call.into)
 
     def read_all_fields(
         self,
@@ -794,8 +800,9 @@ def _wide(
     call: _Options,
     *,
     tag_columns: bool = False,
-    empty_text: bool = True,
     kinds: Mapping[str, str] | None = None,
+    axis: array[int] | None = None,
+    zeros: bool = False,
 ) -> Frame:
     """One row per series and time. Stored points always have a value: an empty text is just empty."""
     from db_core.pivot import pivot
@@ -805,9 +812,11 @@ def _wide(
         fields=fields,
         by=call.by,
         tag_columns=tag_columns,
-        empty_text=empty_text,
+        empty_text=True,
         kinds=kinds,
         tz=call.tz,
+        axis=axis,
+        zeros=zeros,
     )
 
 

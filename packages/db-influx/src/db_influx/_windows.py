@@ -20,14 +20,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from db_influx._times import UNITS
+from db_influx._times import EARLIEST, LATEST, UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 __all__ = ["Segment", "Windows"]
 
@@ -113,43 +113,38 @@ class Windows:
 
     def labels(self, label: str) -> array[int]:
         """Give the start or the stop of every window, as `label` says, cut by the range."""
-        edges = array("q", self._edges())
-        return edges[:-1] if label == "start" else edges[1:]
+        edges = array("q", [self._start])
+        for segment in self.segments:
+            edges.extend(self._stops(segment))
+        edges.pop(-1 if label == "start" else 0)
+        return edges
 
     @property
     def longest(self) -> int:
         """No window is longer than so many nanoseconds."""
         irregular = (part.every for part in self.segments if part.every != self.every)
         usual = self._nanos or self._months * _LONGEST_MONTH
-        return max([usual, *(int(every.removesuffix("ns")) for every in irregular)])
+        return min(LATEST, max([usual, *(int(every.removesuffix("ns")) for every in irregular)]))
 
     @property
     def before(self) -> int:
         """Start of the window before the first one."""
         first, _ = self._window(self._start)
         start, _ = self._window(first - 1)
-        return start
+        return max(start, EARLIEST)
 
-    def _edges(self) -> Iterator[int]:
-        yield self._start
-        for segment in self.segments:
-            stretch = self._stretches[self._stretch_at(segment.start)]
-            if not self._is_regular(stretch, *self._window(segment.start)):
-                yield segment.stop
-            elif self._nanos:
-                _, first = self._cell(segment.start, stretch.offset)
-                yield from range(first, segment.stop, self._nanos)
-                yield segment.stop
-            else:
-                edge = segment.start
-                while edge < segment.stop:
-                    edge = min(self._cell(edge, stretch.offset)[1], segment.stop)
-                    yield edge
-
-    @property
-    def origin(self) -> int:
-        """Nanoseconds from local midnight of 1970-01-01 to the start of a window."""
-        return self._origin
+    def _stops(self, segment: Segment) -> Iterable[int]:
+        """Give the stops of a segment's windows."""
+        stretch = self._stretches[self._stretch_at(segment.start)]
+        if not self._is_regular(stretch, *self._window(segment.start)):
+            return [segment.stop]
+        stop = self._cell(segment.start, stretch.offset)[1]
+        if self._nanos:
+            return chain(range(stop, segment.stop, self._nanos), [segment.stop])
+        stops = [min(stop, segment.stop)]
+        while stops[-1] < segment.stop:
+            stops.append(min(self._cell(stops[-1], stretch.offset)[1], segment.stop))
+        return stops
 
     def _is_regular(self, stretch: _Stretch, start: int, stop: int) -> bool:
         """Whether a window is one that the storage engine cuts."""
