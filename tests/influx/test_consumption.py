@@ -179,6 +179,13 @@ def test_a_display_that_rolls_over(manager: InfluxManager, meter: Meter) -> None
     assert math.isclose(0.9 + 3.5, third, rel_tol=1e-12)
 
 
+def test_nothing_counts_from_zero_to_below_it(manager: InfluxManager, meter: Meter) -> None:
+    """A total that falls to a negative one has not restarted."""
+    meter.write([(-30, -40), (30, -60), (90, -10)])
+
+    assert [(1, None, "reset"), (2, 50, "ok")] == meter.rows(manager, quality=True, on_reset="restart")
+
+
 def test_a_replaced_meter_does_not_book_its_index(manager: InfluxManager, meter: Meter) -> None:
     """The new one starts at 40, which nobody has consumed."""
     meter.write([(-60, 100), (30, 110), (90, 40), (150, 45)])
@@ -218,6 +225,65 @@ def test_a_dip_within_a_window_is_seen_through(manager: InfluxManager, meter: Me
 
     assert [(1, 10), (2, 10), (3, 10)] == meter.rows(manager, max_rate=20 / 3_600)
     assert [(1, 10), (2, None), (3, 10)] == meter.rows(manager)
+
+
+@pytest.mark.parametrize("label", ["start", "stop"])
+@pytest.mark.parametrize(
+    ("timestep", "start", "stop", "expected"),
+    [
+        ("1mo", "2026-01-01T00:00Z", "2026-05-01T00:00Z", [744, 672, 743, 720]),
+        ("1d", "2026-03-28T00:00Z", "2026-03-31T23:00Z", [24, 23, 24, 24]),
+    ],
+)
+def test_a_rate_is_kept_by_windows_of_unequal_length(
+    manager: InfluxManager,
+    store: Store,
+    msname: str,
+    label: str,
+    timestep: str,
+    start: str,
+    stop: str,
+    expected: list[int],
+) -> None:
+    """March is judged by its own days, whatever February has; the zone is Lisbon's."""
+    begin, end = pd.Timestamp(start).value, pd.Timestamp(stop).value
+    hours = range(begin - HOUR, end, HOUR)
+    store.write(*(f"{msname} e={number}i {at}" for number, at in enumerate(hours)))
+
+    got = manager.read_accumulated_value(
+        start,
+        stop,
+        msname,
+        "e",
+        store.name,
+        timestep,
+        tz="Europe/Lisbon",
+        label=label,  # type: ignore[arg-type]
+        max_rate=1.001 / 3_600,
+        into="polars",
+    )
+
+    assert expected == got["e"].to_list()[: len(expected)]
+
+
+@pytest.mark.parametrize("label", ["start", "stop"])
+@pytest.mark.parametrize("minutes", [1, 5, 16, 59])
+def test_a_rate_is_kept_where_the_range_cuts_a_window(
+    manager: InfluxManager, meter: Meter, label: str, minutes: int
+) -> None:
+    """A read up to now: the window has only begun, but the last total before it is older than that."""
+    meter.write([(at, at // 15 * 2) for at in range(0, 300, 15)])
+
+    rows = meter.rows(manager, 4 + minutes / 60, start=1, label=label, max_rate=8.1 / 3_600)
+
+    assert [8, 8, 8, 2 * (1 + minutes // 15)] == [value for _, value in rows]
+
+
+def test_a_rate_is_that_between_points(manager: InfluxManager, meter: Meter) -> None:
+    """19 in 117 minutes are fewer than 12 an hour, though they fall into one hour; 19 in 60 are more."""
+    meter.write([(30, 90), (61, 95), (178, 114), (238, 133), (239, 133)])
+
+    assert [0, 5, 19, None] == [value for _, value in meter.rows(manager, max_rate=12 / 3_600)]
 
 
 # --- Gaps ------------------------------------------------------------------------
@@ -280,6 +346,36 @@ def test_meters_are_kept_apart(manager: InfluxManager, meter: Meter) -> None:
     assert ["a", "a", "b", "b"] == frame["meter"].to_list()
     assert [1, 2, 10, None] == frame["e"].to_list()
     assert ["ok", "ok", "ok", "reset"] == frame["e_quality"].to_list()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"on_reset": "restart"}, {"on_reset": "rollover", "rollover": 1000}, {"max_rate": 1.0}],
+    ids=["restart", "rollover", "max_rate"],
+)
+def test_a_meter_counts_the_same_whichever_it_is_read_with(
+    manager: InfluxManager, store: Store, msname: str, options: dict[str, Any]
+) -> None:
+    """Where another one is read point by point, this one's totals are what they are."""
+    meter = Meter(store, msname)
+    meter.write([(30, 100), (70, 300), (80, 150), (110, 170), (130, 180)], tags=",meter=a")
+    meter.write([(30, 100), (70, 110), (80, 5), (110, 17), (130, 20)], tags=",meter=b")
+
+    alone = meter.read(manager, 3, start=1, into="polars", tags={"meter": "a"}, quality=True, **options)
+    together = meter.read(manager, 3, start=1, into="polars", quality=True, **options)
+
+    assert [70, 10] == alone["e"].to_list()
+    assert [70, 10] == together["e"].to_list()[:2]
+    assert ["ok", "ok"] == alone["e_quality"].to_list() == together["e_quality"].to_list()[:2]
+
+
+def test_a_change_of_a_tag_within_a_window(manager: InfluxManager, meter: Meter) -> None:
+    """The points tell which of the two totals is the later one."""
+    meter.write([(-30, 100), (10, 110)], tags=",meter=a,firmware=1")
+    meter.write([(20, 112), (90, 125)], tags=",meter=a,firmware=2")
+
+    assert [12, 13] == meter.read(manager, into="polars", by=["meter"])["e"].to_list()
+    assert [12, 13] == meter.read(manager, into="polars", by=["meter"], on_reset="keep")["e"].to_list()
 
 
 def test_a_meter_stays_one_while_a_tag_of_it_changes(manager: InfluxManager, meter: Meter) -> None:

@@ -202,6 +202,64 @@ def test_empty_windows_are_there_for_each_series_over_a_change_of_offset(
     assert [1.0, *empty, *empty, 2.0] == [None if value != value else value for value in got["v"]]  # noqa: PLR0124
 
 
+@pytest.mark.parametrize("every", ["30m", "6h", "1d", "1w"])
+@pytest.mark.parametrize(
+    ("tz", "start"),
+    [
+        ("Europe/Lisbon", datetime(2026, 10, 22, 1, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 25, tzinfo=UTC)),
+        ("America/Havana", datetime(2026, 10, 28, tzinfo=UTC)),
+    ],
+)
+def test_empty_windows_are_the_same_windows(
+    manager: InfluxManager, store: Store, msname: str, tz: str, start: datetime, every: str
+) -> None:
+    """They are added to those with points, and change none; a count of nothing is 0."""
+    stop = start + timedelta(days=10)
+    store.write(
+        *(f"{msname} v=1 {nanoseconds(start) + hours * 3_600 * SECOND}" for hours in range(0, 240, 5))
+    )
+    asked: dict[str, Any] = {"interval": every, "tz": tz, "label": "start", "into": "polars"}
+
+    found = {
+        (agg_func, create_empty): manager.read(
+            start, stop, msname, "v", store.name, agg_func=agg_func, create_empty=create_empty, **asked
+        )
+        for agg_func in ("sum", "count")
+        for create_empty in (False, True)
+    }
+
+    labels = edges(every, tz, start, stop)[:-1]
+    for agg_func, absent in (("sum", None), ("count", 0)):
+        sparse, full = found[agg_func, False], found[agg_func, True]
+        known = dict(zip(sparse["time"].to_physical().to_list(), sparse["v"].to_list(), strict=True))
+        assert labels == full["time"].to_physical().to_list()
+        assert [known.get(label, absent) for label in labels] == full["v"].to_list()
+
+
+def test_empty_windows_are_about_windows(manager: InfluxManager) -> None:
+    """Points as they are stored have none."""
+    with pytest.raises(InvalidArgumentError, match="`create_empty`"):
+        manager.read("2026-01-01", "2026-02-01", "m", "v", "b", interval=None, create_empty=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "every"), [("1700-01-01", "100y"), ("1700-01-01", "290y"), ("1677-09-22", "1y")]
+)
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Lisbon"])
+def test_windows_at_the_ends_of_time(
+    manager: InfluxManager, store: Store, msname: str, start: str, every: str, tz: str
+) -> None:
+    """What lies beyond the range of 64-bit nanoseconds is no error where the range itself does not."""
+    store.write(f"{msname} v=1 {nanoseconds(datetime(2026, 1, 1, tzinfo=UTC))}")
+
+    got = manager.read_accumulated_value(
+        start, "2262-04-10", msname, "v", store.name, every, tz=tz, quality=True
+    )
+
+    assert [0.0] == got["v"].tolist()
+
+
 @pytest.mark.parametrize("every", ["1mo1d", "1y1h"])
 def test_months_do_not_mix_with_shorter_units(manager: InfluxManager, every: str) -> None:
     """What a window would be is anyone's guess, the server's too."""

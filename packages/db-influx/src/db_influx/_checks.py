@@ -54,7 +54,8 @@ def positive(value: object, argument: str) -> float:
 
 def number(value: object, argument: str) -> float:
     """Give a number above 0; an int stays one."""
-    if isinstance(value, Real) and not isinstance(value, bool):
+    # A numpy timedelta64 calls itself an integer.
+    if isinstance(value, Real) and not isinstance(value, bool) and type(value).__name__ != "timedelta64":
         given = int(value) if isinstance(value, Integral) else float(value)
         if 0 < given < float("inf"):
             return given

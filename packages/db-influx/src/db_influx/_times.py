@@ -173,10 +173,12 @@ def _count(value: object, unit: timedelta | None) -> int:
     """Nanoseconds of a timedelta, or of a number of `unit`; 0 for what is neither."""
     if isinstance(value, timedelta):
         return _length(value)
-    if unit is None or isinstance(value, bool) or not isinstance(value, Real):
+    # A numpy timedelta64 calls itself an integer, of whatever unit it has.
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if unit is None or not is_number or type(value).__name__ == "timedelta64":
         return 0
     # numpy's integers would overflow.
-    number = int(value) if isinstance(value, Integral) else float(value)
+    number = int(value) if isinstance(value, Integral) else float(value)  # type: ignore[arg-type]
     with suppress(OverflowError, ValueError):
         return round(number * _length(unit))
     return 0
