@@ -327,6 +327,28 @@ fn a_read_of_one_field_need_not_name_it() {
 }
 
 #[test]
+fn every_series_has_a_row_at_each_time_of_the_axis() {
+    let counts = |meter, rows: &[(i64, i64)]| Table {
+        datatype: Some("long"),
+        rows: rows.iter().map(|(time, value)| (Some(*time), Value::Long(*value))).collect(),
+        ..doubles(meter, "n", &[])
+    };
+    let tables = [counts("m1", &[(10, 1)]), counts("m2", &[(20, 2), (25, 3)]), doubles("m2", "x", &[(20, 0.5)])];
+    let spec = Pivot { axis: vec![10, 20, 30], ..all_of_it() };
+    let of = |spec: &Pivot, name| {
+        let wide = db_native::pivot(&[answer(&tables)], spec).unwrap();
+        columns(&wide.batch).into_iter().find(|column| column.0 == name).unwrap().1
+    };
+    assert_eq!([10, 20, 30, 10, 20, 25, 30].map(Value::Time).to_vec(), of(&spec, "time"));
+    let long = |value: Option<i64>| value.map_or(Value::Null, Value::Long);
+    let known = [Some(1), None, None, None, Some(2), Some(3), None];
+    assert_eq!(known.map(long).to_vec(), of(&spec, "n"));
+    let zeros = Pivot { zeros: true, ..spec };
+    assert_eq!(known.map(|value| long(value.or(Some(0)))).to_vec(), of(&zeros, "n"));
+    assert_eq!(6, of(&zeros, "x").into_iter().filter(|value| *value == Value::Null).count());
+}
+
+#[test]
 fn nothing_found_keeps_the_shape() {
     let spec =
         Pivot { fields: Some(vec!["a".to_owned()]), levels: Levels::Named(vec!["meter".to_owned()]), ..all_of_it() };
