@@ -103,7 +103,9 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
                 .map_err(|time| ambiguous(&found, &keys.list[key].1, fields[field], time))?;
             tracks.push(track);
         }
-        tracks.push(Track { times: spec.axis.as_slice().into(), runs: Vec::new() });
+        if !spec.axis.is_empty() {
+            tracks.push(Track { times: spec.axis.as_slice().into(), runs: Vec::new() });
+        }
         merge(&tracks, &mut axis, &mut stretches);
         key_rows.push(axis.len() - before);
     }

@@ -229,6 +229,8 @@ fn spec() -> impl Strategy<Value = Pivot> {
         empty_text,
         kinds: Vec::new(),
         tz: tz.to_owned(),
+        axis: Vec::new(),
+        zeros: false,
     })
 }
 
