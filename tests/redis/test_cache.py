@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
+import math
 import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -348,6 +351,42 @@ def test_a_function_is_cached_by_its_arguments(client: RedisClient) -> None:
     assert ("power", "Look it up.") == (power.__name__, power.__doc__)
     name = f"{power.__module__}.{power.__qualname__}"
     assert f'{name}:{{"meter":"m","day":1,"unit":"kW"}}' in set(client.scan())
+
+
+def test_arguments_that_are_not_equal_have_keys_of_their_own(client: RedisClient) -> None:
+    """Also where their JSON is the same: by their types, or because they are no JSON number."""
+
+    @dataclasses.dataclass
+    class Day:
+        number: int
+
+    @dataclasses.dataclass
+    class Hour:
+        number: int
+
+    @client.cached(ttl=60, key="k")
+    def show(value: Any) -> str:
+        return repr(value)
+
+    day = dt.date(2026, 10, 1)
+    values: list[Any] = [math.inf, -math.inf, math.nan, None, "NaN", Decimal("NaN")]
+    values += [Decimal(1), "1", 1, day, "2026-10-01", {1: 2}, {"1": 2}, Day(1), Hour(1), {"number": 1}]
+    values += [(1, 2), [1, 2], {1, 2}, [(1,), [1]], [[1], (1,)], {"float": "NaN"}, [math.nan], [None]]
+    for _ in range(2):
+        assert [repr(value) for value in values] == [show(value) for value in values]
+
+
+def test_the_order_of_keywords_makes_no_key(client: RedisClient) -> None:
+    """As it makes no difference to the function."""
+    calls = []
+
+    @client.cached(ttl=60)
+    def power(*meters: str, **units: int) -> int:
+        calls.append((meters, units))
+        return len(units)
+
+    assert 2 == power("m", a=1, b=2) == power("m", b=2, a=1)
+    assert 1 == len(calls)
 
 
 def test_long_arguments_are_hashed(client: RedisClient) -> None:

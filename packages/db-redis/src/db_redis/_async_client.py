@@ -148,7 +148,7 @@ class AsyncRedisClient(BaseClient):
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
-            make_key = _cache.key_maker(function, key, self._options)
+            make_key = _cache.key_maker(function, key)
 
             @functools.wraps(function)
             async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -21,7 +21,7 @@ from db_core.errors import (
     OperationTimeoutError,
     SerializationError,
 )
-from db_redis._codec import encode
+from db_redis._codec import encode, encode_distinctly
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
 from db_redis._operations import check, decoded, typed
@@ -167,15 +167,12 @@ def _is_outage(error: Exception) -> bool:
     return isinstance(translate(error, ""), ConnectionFailedError | OperationTimeoutError)
 
 
-def key_maker(
-    function: Callable[..., Any], key: object, options: Options
-) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:
+def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:
     """Give what makes a key of a function's arguments.
 
     Args:
         function: The function that is decorated.
         key: A text to put before them, else the function's name; or a function that gives the whole key.
-        options: Of the client.
 
     Raises:
         InvalidArgumentError: `key` is none of these.
@@ -198,7 +195,9 @@ def key_maker(
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         try:
-            written = encode(bound.arguments, options.nan)
+            written = encode_distinctly(
+                {name: _orderless(signature, name, value) for name, value in bound.arguments.items()}
+            )
         except SerializationError as error:
             raise InvalidArgumentError(
                 f"the arguments of {function.__qualname__} make no key, give a function as `key`: {error}",
@@ -209,3 +208,11 @@ def key_maker(
         return f"{text}:{written.decode()}"
 
     return functools.wraps(function)(make)
+
+
+def _orderless(signature: inspect.Signature, name: str, value: Any) -> Any:
+    """Give an argument such that how it was passed makes no difference."""
+    kind = signature.parameters[name].kind
+    if kind is inspect.Parameter.VAR_KEYWORD:
+        return dict(sorted(value.items()))
+    return list(value) if kind is inspect.Parameter.VAR_POSITIONAL else value

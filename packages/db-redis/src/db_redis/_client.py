@@ -335,8 +335,8 @@ class RedisClient(BaseClient):
             ttl: As for `get_or_compute`, and so for all others.
             stale: See there.
             key: A text to put before the arguments, else module and name of the function; or a
-                function that gives the key for the same arguments. Arguments are written as JSON, and
-                hashed if that is long.
+                function that gives the key for the same arguments, which methods need. Arguments are
+                written as JSON, with the types it does not tell, and hashed if that is long.
             lock_timeout: See there.
             on_outage: See there.
             type: See there.
@@ -347,7 +347,7 @@ class RedisClient(BaseClient):
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
-            make_key = _cache.key_maker(function, key, self._options)
+            make_key = _cache.key_maker(function, key)
 
             @functools.wraps(function)
             def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
