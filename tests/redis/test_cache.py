@@ -21,6 +21,7 @@ from db_core.errors import (
     AuthenticationError,
     ConnectionFailedError,
     InvalidArgumentError,
+    OperationTimeoutError,
     QueryError,
     SerializationError,
 )
@@ -236,6 +237,79 @@ def test_a_cancelled_computation_gives_the_lock_back(
             return await client.get_or_compute("k", lambda: "next", ttl=60)
 
     assert "next" == asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), redis.TimeoutError("lost")], ids=repr)
+@pytest.mark.parametrize("command", ["SET", "GET"])
+def test_a_lock_whose_answer_is_lost_is_given_back(
+    make: Callable[..., Any], plain: redis.Redis, command: str, error: BaseException
+) -> None:
+    """As when the caller is cancelled, or times out, while Redis takes the lock or looks once more."""
+    store = make()
+    client = getattr(store, "client", store)
+    ours = client._client.execute_command
+    lock = client._options.keys.lock(client._options.keys.name("k"))
+
+    def loses(*args: Any, **options: Any) -> Any:
+        if args[0] == "SET":
+            plain.set(lock, args[2], px=600_000)
+        if args[0] == command and plain.exists(lock):
+            raise error
+        return ours(*args, **options)
+
+    client._client.execute_command = loses
+    with pytest.raises((asyncio.CancelledError, OperationTimeoutError)):
+        store.get_or_compute("k", Count(), ttl=60)
+    assert 0 == plain.exists(lock)
+
+
+def test_a_task_cancelled_twice_gives_the_lock_back(
+    server: servers.Redis, namespace: str, plain: redis.Redis
+) -> None:
+    """The second time while it does."""
+
+    async def main() -> None:
+        async with AsyncRedisClient(server.host, server.port, server.password, namespace=namespace) as client:
+            has_started, releases = asyncio.Event(), asyncio.Event()
+            ours = client._client.execute_command
+
+            async def slow(*args: Any, **options: Any) -> Any:
+                if args[0] == "EVAL":
+                    releases.set()
+                    await asyncio.sleep(0.05)
+                return await ours(*args, **options)
+
+            async def hangs() -> None:
+                has_started.set()
+                await asyncio.Event().wait()
+
+            client._client.execute_command = slow  # type: ignore[method-assign]
+            task = asyncio.create_task(client.get_or_compute("k", hangs, ttl=60, lock_timeout=600))
+            await has_started.wait()
+            task.cancel()
+            await releases.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert 0 == plain.exists(lock_of(namespace))
+
+
+def test_a_user_who_may_not_give_the_lock_back_has_the_value(
+    server: servers.Redis, plain: redis.Redis, namespace: str
+) -> None:
+    """The lock expires by itself; what the function raises comes out too."""
+    plain.execute_command("ACL", "SETUSER", namespace, "on", "nopass", "~*", "+@all", "-eval")
+    try:
+        client = redis.Redis(server.host, server.port, username=namespace, password="any")
+        with RedisClient(client=client, namespace=namespace) as store:
+            assert 1 == store.get_or_compute("k", Count(), ttl=60)
+            with pytest.raises(ZeroDivisionError):
+                store.get_or_compute("z", lambda: 1 / 0, ttl=60)
+        client.close()
+    finally:
+        plain.execute_command("ACL", "DELUSER", namespace)
 
 
 def compute_until_killed(address: tuple[Any, ...], namespace: str, has_lock: Any) -> None:

@@ -217,7 +217,8 @@ class AsyncRedisClient(BaseClient):
 
     async def _do(self, step: Step) -> Any:
         if isinstance(step, Command):
-            return await self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))
+            reply = self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))
+            return await (_to_the_end(reply) if step.to_the_end else reply)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Call):
@@ -246,3 +247,19 @@ class AsyncRedisClient(BaseClient):
     @staticmethod
     def _is_cluster(client: object) -> bool:
         return isinstance(client, redis.asyncio.RedisCluster)
+
+
+async def _to_the_end(reply: Awaitable[Any]) -> Any:
+    """Wait for a reply, and be cancelled after it."""
+    waited_for = asyncio.ensure_future(reply)
+    cancelled = None
+    while not waited_for.done():
+        try:
+            await asyncio.wait([waited_for])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not waited_for.cancelled():
+            waited_for.exception()  # looked at, or asyncio complains of it
+        raise cancelled
+    return waited_for.result()

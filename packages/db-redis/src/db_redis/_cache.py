@@ -6,6 +6,7 @@ So what is stored is the value alone, which any reader reads, and no clock is co
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -118,9 +119,13 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
     lock = _Lock(options.keys.lock(name), uuid.uuid4().hex)
     pause = _SHORTEST_PAUSE
     while True:
-        locked = yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))
-        # The one who had the lock before us may have computed it since we looked.
-        stored, is_fresh = yield from _look(name, how)
+        try:
+            locked = yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))
+            # The one who had the lock before us may have computed it since we looked.
+            stored, is_fresh = yield from _look(name, how)
+        except BaseException:  # also where the answer is lost, the lock may be ours
+            yield from _release(lock)
+            raise
         if locked and not is_fresh:
             return lock
         if locked:
@@ -154,11 +159,9 @@ def _shaped(options: Options, key: Key, outcome: Outcome, how: Policy) -> tuple[
 
 
 def _release(lock: _Lock) -> Steps[None]:
-    try:
-        yield Command(("EVAL", _RELEASE, 1, *lock))
-    except THEIRS as error:
-        if not _is_outage(error):  # in which it expires
-            raise
+    """Give a lock back; if that fails, it expires, and what came before it matters more."""
+    with contextlib.suppress(*THEIRS):
+        yield Command(("EVAL", _RELEASE, 1, *lock), to_the_end=True)
 
 
 def _is_outage(error: Exception) -> bool:

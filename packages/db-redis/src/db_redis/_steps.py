@@ -15,10 +15,14 @@ Args: TypeAlias = tuple[Any, ...]
 
 
 class Command(NamedTuple):
-    """One command; the reply is redis-py's, bytes where `raw`."""
+    """One command; the reply is redis-py's, bytes where `raw`.
+
+    Where `to_the_end`, it is waited for even by a task that is cancelled.
+    """
 
     args: Args
     raw: bool = False
+    to_the_end: bool = False
 
 
 class Pipeline(NamedTuple):
