@@ -488,3 +488,21 @@ def test_neither_library_is_needed_for_the_other() -> None:
             [sys.executable, "-c", code.format(library=library)], check=True, capture_output=True, text=True
         )
         assert f"{library}\n" == done.stdout
+
+
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.DateOffset(months=1),
+        pd.offsets.Easter(),
+        pd.offsets.CustomBusinessDay(holidays=["2025-01-01"]),
+        pd.offsets.MonthEnd(normalize=True),
+    ],
+    ids=repr,
+)
+def test_a_frequency_whose_text_does_not_say_it_all_is_refused(freq: Any) -> None:
+    """Rather than read as another one, or not at all."""
+    frame = pd.DataFrame({"v": [1, 2, 3]}, index=pd.date_range("2025-01-01", periods=3, freq=freq))
+    with pytest.raises(SerializationError, match="the index can't be kept exactly: its frequency") as caught:
+        there_and_back(frame)
+    assert repr(freq) in str(caught.value)

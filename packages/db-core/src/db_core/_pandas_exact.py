@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
 from db_core._native import Array, PieceWriter, Table
 from db_core.errors import InvalidArgumentError, SerializationError
@@ -286,8 +287,20 @@ def _ordered(index: pd.Index) -> _Kept:
     """Keep the values of an index and, of times, their frequency."""
     kept = _column(index.array)
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) and index.freq is not None:
-        kept.spec["freq"] = index.freqstr
+        kept.spec["freq"] = _frequency(index.freq)
     return kept
+
+
+def _frequency(freq: Any) -> str:
+    """Give a frequency's text, of which some frequencies say too little."""
+    text: str = freq.freqstr
+    try:
+        same = to_offset(text) == freq
+    except ValueError:
+        same = False
+    if not same:
+        raise _Unkept(f"its frequency {freq!r} has no text that says it all; set `freq` to None")
+    return text
 
 
 def _field(name: object, place: int, unnamed: str | None = None) -> str:
