@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 import uuid
+import zoneinfo
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -134,6 +135,21 @@ def test_each_type_has_its_json_form(value: object, expected: str) -> None:
     assert expected == json_of(value)
     assert f'{{"1": {expected}}}' == json_of({1: value})  # a key that is no text: the slow way
     assert expected == json_of(value, "error") == json_of(value, "string")
+
+
+def test_an_offset_with_seconds_is_exact() -> None:
+    """Of a zone before its country had one time, and of one that is made so; polars' nanoseconds can't be."""
+    lisbon = dt.datetime(1900, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Lisbon"))
+    odd = dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1, seconds=15)))
+    texts = '["1900-01-01T00:00:00-00:36:45", "2020-01-01T00:00:00+01:00:15"]'
+    assert texts == json_of([lisbon, odd]) == json_of((lisbon, odd), "error")
+    assert f'{{"1": {texts}}}' == json_of({1: [lisbon, odd]})
+    assert '{"1900-01-01T00:00:00-00:36:45": 1}' == json_of({lisbon: 1})
+
+    series = pl.Series([lisbon]).cast(pl.Datetime("us", "Europe/Lisbon"))
+    assert '["1900-01-01T00:00:00-00:36:45"]' == json_of(series)
+    with pytest.raises(SerializationError, match="offset has seconds"):
+        encode(series.cast(pl.Datetime("ns", "Europe/Lisbon")))
 
 
 NANS = [math.nan, math.inf, -math.inf]

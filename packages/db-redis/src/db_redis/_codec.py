@@ -1,14 +1,16 @@
 """Values to JSON and back, as pure functions on orjson.
 
-orjson is trusted with everything but three silences: it writes NaN and the
+orjson is trusted with everything but four silences: it writes NaN and the
 infinities as null, leaves out some fields of some dataclasses (a leading
-underscore; slots inherited by a class without), and reads an integer beyond
-64 bits as a float. Here the first is a choice, a dataclass is all its fields,
-and the last is an error. What orjson does not know has a rule in `_values`.
+underscore; slots inherited by a class without), rounds the seconds of a zone's
+offset, and reads an integer beyond 64 bits as a float. Here the first is a
+choice, a dataclass is all its fields, an offset is exact, and the last is an
+error. What orjson does not know has a rule in `_values`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,7 @@ def encode(value: object, nan: Nan = "null") -> bytes:
         SerializationError: Some part has no JSON form; `path` leads to it.
     """
     try:
-        text = orjson.dumps(value, _HOOKS[nan], orjson.OPT_PASSTHROUGH_DATACLASS)
+        text = orjson.dumps(value, _HOOKS[nan], _OPTIONS)
     except orjson.JSONEncodeError as error:
         return _encode_slowly(value, nan, error)
     # Only a null in the text can be a swallowed NaN, so most values are not walked.
@@ -104,6 +106,8 @@ def decode_all(texts: list[bytes]) -> list[Any]:
 
 def _simpler(nan: Nan, value: object) -> object:
     """Give orjson something nearer to JSON in place of what it does not know."""
+    if type(value) is dt.datetime:  # the commonest
+        return value.isoformat()
     if is_dataclass(value):
         return dict(parts(value))
     rule = rule_for(value)
@@ -113,6 +117,7 @@ def _simpler(nan: Nan, value: object) -> object:
     return simpler if nan == "null" else plain(simpler, nan)
 
 
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _HOOKS: dict[Nan, Callable[[object], object]] = {
     nan: partial(_simpler, nan) for nan in ("null", "error", "string")
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import datetime as dt
 import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,8 @@ def _check_depth(value: object, steps: tuple[_Step, ...], ancestors: tuple[tuple
 
 
 def _is_writable(value: object) -> bool:
+    if isinstance(value, dt.datetime):  # orjson rounds the seconds of its offset
+        return False
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError:

@@ -20,6 +20,8 @@ def _series(series: pl.Series, _nan: Nan) -> object:
     """Give its values; Python's own times would lose the nanoseconds."""
     kind = series.dtype
     if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
+        if kind.time_zone:
+            _check_offsets(series)
         return series.dt.to_string("iso:strict").to_list()
     if isinstance(kind, pl.Time):
         return [_clock(nanoseconds) for nanoseconds in series.to_physical().to_list()]
@@ -36,6 +38,13 @@ def _frame(frame: pl.DataFrame, nan: Nan) -> object:
     """One object a row."""
     columns: list[Any] = [_series(series, nan) for series in frame.get_columns()]
     return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _check_offsets(series: pl.Series) -> None:
+    """Refuse offsets with seconds, which polars rounds."""
+    offsets = series.dt.base_utc_offset() + series.dt.dst_offset()
+    if (offsets.dt.total_seconds() % 60 != 0).any():
+        raise Unportable(f"{series.dtype} has times whose offset has seconds: convert them to UTC")
 
 
 def _clock(nanoseconds: int | None) -> str | None:
