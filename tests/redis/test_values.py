@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import math
 import subprocess
@@ -150,6 +151,59 @@ def test_an_offset_with_seconds_is_exact() -> None:
     assert '["1900-01-01T00:00:00-00:36:45"]' == json_of(series)
     with pytest.raises(SerializationError, match="offset has seconds"):
         encode(series.cast(pl.Datetime("ns", "Europe/Lisbon")))
+
+
+def test_equal_sets_of_sets_are_equal_texts() -> None:
+    """Though neither of two sets may be the less, and they may be held in any order."""
+    parts = [frozenset(texts) for texts in ("ab", "c", "b", "ac", "")]
+    expected = json_of(set(parts))
+    for order in itertools.permutations(parts):
+        assert expected == json_of(set(order))
+    assert json_of({(1, parts[0]), (1, parts[1])}) == json_of({(1, parts[1]), (1, parts[0])})
+    assert '[["a", "b"], ["a", "c"], ["b"], ["c"], []]' == expected
+
+
+class Raises(pydantic.BaseModel):
+    """A model that can't be dumped."""
+
+    value: int = 1
+
+    @pydantic.field_serializer("value")
+    def _serialize(self, _value: int) -> int:
+        raise ZeroDivisionError("hopeless")
+
+
+@dataclasses.dataclass
+class RaisesToo:
+    """A dataclass of which a field can't be looked at."""
+
+    value: int
+
+    @property  # type: ignore[no-redef]
+    def value(self) -> int:  # noqa: D102
+        raise ZeroDivisionError("hopeless")
+
+    @value.setter
+    def value(self, _value: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {Decimal("NaN"), Decimal(1)},
+        pl.Series([10**7]).cast(pl.Date),
+        Raises(),
+        RaisesToo(1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_fails_when_it_is_written_is_told_with_its_path(value: object) -> None:
+    """Whatever is raised by a library, or by the user's own code."""
+    for nan in ("null", "string"):
+        with pytest.raises(SerializationError) as caught:
+            encode([0, {"v": value}], nan)  # type: ignore[arg-type]
+        assert "$[1].v" == caught.value.path
 
 
 NANS = [math.nan, math.inf, -math.inf]

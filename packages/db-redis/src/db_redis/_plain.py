@@ -110,6 +110,10 @@ class _Walk:
             return rule(value, self._nan)
         except Unportable as fault:
             raise _unwritable(steps, str(fault)) from None
+        except RecursionError:
+            raise
+        except Exception as error:  # of a library, or of the user's own serializer
+            raise _unwritable(steps, f"{type(error).__name__}: {error}") from error
 
     def _container(
         self, value: Any, steps: tuple[_Step, ...], ancestors: tuple[tuple[object, int], ...]
@@ -118,7 +122,12 @@ class _Walk:
             return [self.plain(part, (*steps, place), ancestors) for place, part in enumerate(value)]
         if is_dataclass(value):
             for field in dataclasses.fields(value):
-                if not hasattr(value, field.name):
+                try:
+                    has_value = hasattr(value, field.name)
+                except Exception as error:  # of a descriptor
+                    reason = f"its field {field.name} raised {type(error).__name__}: {error}"
+                    raise _unwritable(steps, reason) from error
+                if not has_value:
                     reason = f"{type(value).__name__} has no value for its field {field.name}"
                     raise _unwritable(steps, reason)
         written: dict[str, object] = {}

@@ -83,11 +83,29 @@ def _timedelta(value: dt.timedelta, _nan: Nan) -> str:
 
 
 def _set(value: frozenset[Any], _nan: Nan) -> list[Any]:
-    """Sort, so that equal sets are equal texts; what has no order is ordered by type and text."""
+    """Sort, so that equal sets are equal texts; what has no order is ordered by type and text.
+
+    Sets within are ordered by their text too: to Python, ``<`` of sets is no order, but says subset.
+    """
+    if any(_holds_set(part) for part in value):
+        return sorted(value, key=_text)
     try:
         return sorted(value)
     except TypeError:
-        return sorted(value, key=lambda part: (type(part).__name__, repr(part)))
+        return sorted(value, key=_text)
+
+
+def _holds_set(part: object) -> bool:
+    return isinstance(part, frozenset) or (isinstance(part, tuple) and any(map(_holds_set, part)))
+
+
+def _text(part: object) -> tuple[str, str]:
+    """Give what equal parts have in common, in whatever order their sets are held."""
+    if isinstance(part, frozenset):
+        return "frozenset", repr(sorted(map(_text, part)))
+    if isinstance(part, tuple):
+        return "tuple", repr(list(map(_text, part)))
+    return type(part).__name__, repr(part)
 
 
 def _isoformat(value: dt.date | dt.time, _nan: Nan) -> str:
