@@ -255,6 +255,10 @@ def test_nan_is_found_within_frames() -> None:
         (np.longdouble(1) + np.finfo(np.longdouble).eps, "more digits than a JSON number keeps"),
         (pd.Interval(0, 1), "write its two ends"),
         (pd.Series([1, 2], index=["a", "a"]), "two labels of its index are 'a'"),
+        (
+            pd.Series([1, 2], index=[pd.Timestamp("2025-03-30"), "2025-03-30T00:00:00"]),
+            "two labels of its index become one text",
+        ),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are 'a'"),
         (pd.DataFrame({"time": [1]}, index=TWO_TIMES[:1]), "two columns are 'time'"),
         (pd.Series([1], index=pd.MultiIndex.from_tuples([("a", 1)])), "Dict key must be a text"),

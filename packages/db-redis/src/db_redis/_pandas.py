@@ -38,7 +38,10 @@ def _series(series: Any, _nan: Nan) -> object:
     if _only_counts(series.index):
         return _array(series)
     _refuse_twice(series.index, "labels of its index")
-    return dict(zip(_labels(series.index), _array(series), strict=True))
+    labelled = dict(zip(_labels(series.index), _array(series), strict=True))
+    if len(labelled) < len(series):
+        raise Unportable("two labels of its index become one text")
+    return labelled
 
 
 def _frame(frame: Any, _nan: Nan) -> object:
