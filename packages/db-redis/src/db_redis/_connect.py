@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -28,6 +30,7 @@ __all__ = [
 
 _TIMEOUT = 5.0  # seconds
 _TRIES = 3
+_FORM = "must be redis://, rediss:// or unix://, then [username:password@]host[:port][/db]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
     """Give the settings of a URL; what is wrong inside it is found when it is connected.
 
     Raises:
-        ConfigurationError: It is no URL, or a timeout is unusable.
+        ConfigurationError: It is no URL, its place is malformed, or a timeout is unusable.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"`url` must be text, not {type(url).__name__}")
@@ -97,7 +100,25 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
     given = {
         name: cast("float", _TIMEOUT if seconds is None else seconds) for name, seconds in timeouts.items()
     }
+    _check_place(url)
     return Url(url, **given)
+
+
+def _check_place(url: str) -> None:
+    """Refuse what redis-py would leave out without a word, such as a path that is no number."""
+    if "#" in url:
+        raise ConfigurationError("`url` has a # in it; in a name or password write it as %23")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # redis-py finds it too
+        return
+    if parts.scheme not in ("redis", "rediss"):
+        return
+    if not re.fullmatch("/?|/[0-9]+", parts.path):
+        raise ConfigurationError("`url` must end with /db, which is the number of a database")
+    if port == 0 or any(letter.isspace() for letter in unquote(parts.hostname or "")):
+        raise ConfigurationError(f"`url` {_FORM}")
 
 
 def from_url(client: type[Any], settings: Url, retry: type[Any]) -> Any:
@@ -106,7 +127,7 @@ def from_url(client: type[Any], settings: Url, retry: type[Any]) -> Any:
     Raises:
         ConfigurationError: The URL is malformed, or has an option that redis-py does not know.
     """
-    reason = "must be redis://, rediss:// or unix://, then [username:password@]host[:port][/db]"
+    reason = _FORM
     try:
         made = client.from_url(settings.url, **connection_options(settings, retry))
         pool = made.connection_pool
