@@ -370,6 +370,15 @@ def test_what_is_not_of_the_type_is_an_error_with_its_path() -> None:
         assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("text", [b"[18446744073709551616]", b"[NaN]", b"[Infinity]", b"[1e400]"])
+def test_a_number_that_is_no_json_is_read_as_no_type(text: bytes) -> None:
+    """As it is without one."""
+    for kind in (list[int], list[float], list[Any]):
+        with pytest.raises(SerializationError) as caught:
+            decode_as(text, kind)
+        assert "$" == caught.value.path
+
+
 @dataclasses.dataclass
 class Undefined:
     """A dataclass of which a name leads nowhere."""

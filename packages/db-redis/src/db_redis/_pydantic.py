@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from db_core.errors import InvalidArgumentError, SerializationError
+from db_redis._codec import decode
 from db_redis._plain import path_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def decode_as(text: bytes, kind: Any) -> Any:
         SerializationError: The text is not JSON, or is not of that type; `path` leads to the part.
     """
     adapter = adapter_of(kind)
+    try:
+        decode(text)  # pydantic reads more than JSON: NaN, and any number of digits
+    except SerializationError as error:
+        raise SerializationError(f"$ is no {_name(kind)}: {error}", path="$") from None
     try:
         return adapter.validate_json(text, strict=True)
     except ValidationError as error:
