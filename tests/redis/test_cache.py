@@ -161,6 +161,24 @@ def test_an_unusable_argument_is_named(store: Any, options: dict[str, Any], argu
     assert 0 == count.calls
 
 
+def test_what_is_no_function_is_refused(store: Any) -> None:
+    """So is an asynchronous one where nobody would await it."""
+
+    async def waits() -> int:
+        return 1
+
+    client = getattr(store, "client", store)
+    functions: list[Any] = [7, None] + ([waits] if client is store else [])
+    for function in functions:
+        for call in (
+            lambda function=function: store.get_or_compute("k", function, ttl=60),
+            lambda function=function: client.cached(ttl=60)(function),
+        ):
+            with pytest.raises(InvalidArgumentError, match="`function`") as caught:
+                call()
+            assert "function" == caught.value.argument
+
+
 # --- Many callers -------------------------------------------------------------
 
 

@@ -130,6 +130,7 @@ class AsyncRedisClient(BaseClient):
         type: Any = None,  # noqa: A002 - says it best
     ) -> Any:
         """As `RedisClient.get_or_compute`; `function` may be asynchronous."""
+        _cache.check_function(function, may_be_asynchronous=True)
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
         outcome = await self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key)
         return outcome.get()
@@ -148,6 +149,7 @@ class AsyncRedisClient(BaseClient):
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
+            _cache.check_function(function, may_be_asynchronous=True)
             make_key = _cache.key_maker(function, key)
 
             @functools.wraps(function)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from db_redis._operations import Options
     from db_redis._steps import Steps
 
-__all__ = ["OnOutage", "Policy", "get_or_compute", "key_maker", "policy"]
+__all__ = ["OnOutage", "Policy", "check_function", "get_or_compute", "key_maker", "policy"]
 
 OnOutage: TypeAlias = Literal["error", "compute"]
 
@@ -168,6 +168,22 @@ def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.exceptions.ClusterDownError):  # a refusal, but one of all keys
         return True
     return isinstance(translate(error, ""), ConnectionFailedError | OperationTimeoutError)
+
+
+def check_function(function: object, *, may_be_asynchronous: bool) -> None:
+    """Refuse what can't be computed with.
+
+    Raises:
+        InvalidArgumentError: It is no function, or is asynchronous where nobody awaits it.
+    """
+    if not callable(function):
+        raise InvalidArgumentError(
+            f"`function` must be a function, not {type(function).__name__}", argument="function"
+        )
+    if inspect.iscoroutinefunction(function) and not may_be_asynchronous:
+        raise InvalidArgumentError(
+            "`function` is asynchronous, which needs AsyncRedisClient", argument="function"
+        )
 
 
 def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:

@@ -316,6 +316,7 @@ class RedisClient(BaseClient):
             SerializationError: The value has no JSON form; or what is stored is not JSON, or not of `type`.
             ConnectionFailedError: As for `save_in_redis`, and so for all others.
         """
+        _cache.check_function(function, may_be_asynchronous=False)
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
         return self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key).get()
 
@@ -347,6 +348,7 @@ class RedisClient(BaseClient):
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+            _cache.check_function(function, may_be_asynchronous=False)
             make_key = _cache.key_maker(function, key)
 
             @functools.wraps(function)
