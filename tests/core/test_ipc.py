@@ -506,3 +506,18 @@ def test_a_frequency_whose_text_does_not_say_it_all_is_refused(freq: Any) -> Non
     with pytest.raises(SerializationError, match="the index can't be kept exactly: its frequency") as caught:
         there_and_back(frame)
     assert repr(freq) in str(caught.value)
+
+
+@pytest.mark.parametrize("into", ["pandas", "polars"])
+def test_a_zone_that_nobody_knows_is_an_error(into: Any) -> None:
+    """It names the column."""
+    table = pa.table({"ok": [1], "bad": pa.array([1], pa.timestamp("us", "Nowhere/Land"))})
+    with pytest.raises(SerializationError, match=f"column 'bad' can't be read into {into}: .*Nowhere/Land"):
+        there_and_back(table, into)
+
+
+def test_a_panic_of_polars_is_an_error() -> None:
+    """Though Python has it as no `Exception`; it names the column."""
+    table = pa.table({"ok": [1], "bad": pa.array([1], pa.decimal256(60, 2))})
+    with pytest.raises(SerializationError, match="column 'bad' can't be read into polars"):
+        there_and_back(table, "polars")

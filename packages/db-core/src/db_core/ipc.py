@@ -111,20 +111,49 @@ class FrameReader:
             table = self._reader.finish()
         except ParseError as error:
             raise SerializationError(str(error)) from error
-        if into == "pandas":
-            from db_core._pandas_restored import to_pandas
+        try:
+            return _made(table, into)
+        except (SerializationError, ImportError, MemoryError):
+            raise
+        except BaseException as error:
+            if not _is_of_a_library(error):
+                raise
+            reason = f"{_column_at_fault(table, into)} can't be read into {into}: {error}"
+            raise SerializationError(reason) from error
 
-            return to_pandas(table)
-        if into == "arrow":
-            import pyarrow as pa
 
-            return pa.table(table)
-        import polars as pl
+def _is_of_a_library(error: BaseException) -> bool:
+    """Say whether an error is one, or a panic of Rust's, which is no `Exception`."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
-        twice = sorted({name for name in table.names if table.names.count(name) > 1})
-        if twice:
-            names = ", ".join(map(repr, twice))
-            raise SerializationError(
-                f"two columns are named {names}, which polars can't hold; read it into pandas"
-            )
-        return pl.DataFrame(table)
+
+def _column_at_fault(table: Table, into: Into) -> str:
+    """Name the first column that can't be read alone."""
+    for name, array in zip(table.names, table.arrays(), strict=True):
+        try:
+            _made(Table([name], [array], len(table), {}), into)
+        except BaseException as error:
+            if not _is_of_a_library(error):
+                raise
+            return f"column {name!r}"
+    return "the frame"
+
+
+def _made(table: Table, into: Into) -> Any:
+    if into == "pandas":
+        from db_core._pandas_restored import to_pandas
+
+        return to_pandas(table)
+    if into == "arrow":
+        import pyarrow as pa
+
+        return pa.table(table)
+    import polars as pl
+
+    twice = sorted({name for name in table.names if table.names.count(name) > 1})
+    if twice:
+        names = ", ".join(map(repr, twice))
+        raise SerializationError(
+            f"two columns are named {names}, which polars can't hold; read it into pandas"
+        )
+    return pl.DataFrame(table)
