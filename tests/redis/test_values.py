@@ -59,7 +59,7 @@ def json_of(value: object, nan: Any = "null") -> str:
         (np.str_("text"), '"text"'),
         (np.datetime64("2025-03-30"), '"2025-03-30"'),
         (np.datetime64("2025-03-30T01:02:03.000000004"), '"2025-03-30T01:02:03.000000004"'),
-        (np.datetime64("NaT"), "null"),
+        (np.datetime64("NaT", "ns"), "null"),
         (np.timedelta64(90, "m"), '"PT1H30M"'),
         (np.timedelta64(-1, "ns"), '"-PT0.000000001S"'),
         (np.timedelta64(5, "25us"), '"PT0.000125S"'),
