@@ -77,13 +77,11 @@ class Windows:
 
     Attributes:
         every: As given.
-        tz: As given.
     """
 
     def __init__(self, every: str, tz: str, start: int, stop: int) -> None:
         parts = [(int(number), unit) for number, unit in re.findall(r"(\d+)(\D+)", every)]
         self.every = every
-        self.tz = tz
         self._months = sum(number * {"mo": 1, "y": 12}.get(unit, 0) for number, unit in parts)
         self._nanos = 0 if self._months else sum(number * UNITS[unit] for number, unit in parts)
         self._origin = _MONDAY if self._nanos and self._nanos % _WEEK == 0 else 0
