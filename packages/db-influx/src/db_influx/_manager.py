@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -53,11 +55,25 @@ class _Options:
     by: tuple[str, ...] | None = None
 
 
+_managers: weakref.WeakSet[InfluxManager] = weakref.WeakSet()
+
+
+def _open_anew() -> None:
+    """In a forked process, leave the parent's connections, and locks held by its threads, alone."""
+    for manager in _managers:
+        manager._open()  # noqa: SLF001 - a manager's own room
+
+
+if hasattr(os, "register_at_fork"):  # there is no fork on Windows
+    os.register_at_fork(after_in_child=_open_anew)
+
+
 class InfluxManager:
     """Reads, downsamples and writes time series in InfluxDB 2.x, and turns totals into consumption.
 
     One manager may be shared between threads. It is a context manager, and can be pickled: its copy
-    opens connections of its own.
+    opens connections of its own, and so does a forked process; there, ask anew for the objects that
+    `get_write_api` and its like gave.
 
     Every read gives exactly one frame. In pandas its index is a `DatetimeIndex` of nanoseconds named
     ``time``, sorted; if the rows come from several series, the tags that differ between them are
@@ -160,6 +176,7 @@ class InfluxManager:
         self._transport = Transport(self._settings, self._connection)
         self._client: InfluxDBClient | None = None
         self._client_lock = threading.Lock()
+        _managers.add(self)
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
