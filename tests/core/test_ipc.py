@@ -81,6 +81,9 @@ COLUMNS = {
     "ordered": column(["b", None, "a"], pd.CategoricalDtype(["c", "b", "a"], ordered=True)),
     "category of int": column([3, None, 1], pd.CategoricalDtype([1, 3])),
     "category of times": column([TIMES[0], None, TIMES[2]], pd.CategoricalDtype(TIMES[[0, 2]])),
+    "category of days": column(
+        [None, "2025-01-02"], pd.CategoricalDtype(pd.date_range("2025", periods=3, freq="D"))
+    ).reindex(range(3)),
     "category of 300": column(
         pd.Categorical.from_codes([299, -1, 0], categories=[f"c{n}" for n in range(300)])
     ),
@@ -118,6 +121,9 @@ def exactly(expected: pd.DataFrame, given: pd.DataFrame) -> None:
             ]
         elif ours.dtype.kind == "f" and isinstance(ours.dtype, np.dtype):
             assert ours.to_numpy().tobytes() == theirs.to_numpy().tobytes()
+        elif isinstance(ours.dtype, pd.CategoricalDtype):
+            pd.testing.assert_index_equal(ours.cat.categories, theirs.cat.categories, exact=True)
+            assert getattr(ours.cat.categories, "freq", None) == getattr(theirs.cat.categories, "freq", None)
         elif isinstance(ours.dtype, pd.StringDtype):
             assert ours.dtype.storage == theirs.dtype.storage
 
@@ -161,6 +167,9 @@ INDEXES = {
     "levels of int": pd.MultiIndex.from_arrays([[1, 2, 1], [1.5, np.nan, 2.5], ["x", "y", None]]),
     "unused words": pd.MultiIndex.from_product([["a", "b"], [1, 2, 3]], names=["a", "a"])[3:],
     "named by a number": pd.Index([1, 2, 3], name=7),
+    "named by a tuple": pd.Index([1, 2, 3], name=("power", 1, None)),
+    "levels named by tuples": pd.MultiIndex.from_product([["a"], [1, 2, 3]], names=[("a", ("b",)), None]),
+    "range named by a tuple": pd.RangeIndex(3, name=("a", "b")),
 }
 
 
@@ -188,6 +197,10 @@ LABELS = {
     "named": pd.Index(["a", "b"], name="field"),
     "levels": pd.MultiIndex.from_product([["power"], ["min", "max"]], names=["f", None]),
     "category": pd.CategoricalIndex(["b", "a"]),
+    "named by a tuple": pd.MultiIndex.from_product([["power"], ["min", "max"]], names=[("f", "g"), 1]),
+    "bool": pd.Index([True, False]),
+    "float": pd.Index([1.5, np.nan]),
+    "daily": pd.period_range("2025", periods=2, freq="D"),
     "none": [],
 }
 
@@ -212,6 +225,35 @@ def test_attrs_come_back() -> None:
     frame.attrs = {"unit": {1}}
     with pytest.raises(SerializationError, match="attrs"):
         there_and_back(frame)
+
+
+def test_whether_labels_may_be_there_twice_comes_back() -> None:
+    """The flag of pandas."""
+    frame = pd.DataFrame({"a": [1]})
+    assert there_and_back(frame).flags.allows_duplicate_labels
+    assert not there_and_back(frame.set_flags(allows_duplicate_labels=False)).flags.allows_duplicate_labels
+
+
+def test_an_order_of_categories_is_known_to_all() -> None:
+    """It goes from pandas to Arrow and back; polars, which has none, reads the texts."""
+    for ordered in (True, False):
+        words = pd.CategoricalDtype(["c", "b", "a"], ordered=ordered)
+        frame = pd.DataFrame({"c": column(["b", None, "a"], words)})
+        table = there_and_back(frame, "arrow")
+        assert ordered == table.schema.field("c").type.ordered
+        assert pa.Table.from_pandas(frame)["c"].type.ordered == ordered  # as pyarrow has it
+        exactly(frame, there_and_back(pa.table({"c": table["c"]})))
+        assert ["b", None, "a"] == there_and_back(frame, "polars")["c"].to_list()
+
+
+def test_a_frame_of_a_later_version_is_refused() -> None:
+    """Rather than read as what it is not."""
+    table = there_and_back(pd.DataFrame({"a": [1]}), "arrow")
+    known = table.schema.metadata[b"db_core.pandas"]
+    later = table.replace_schema_metadata({"db_core.pandas": known.replace(b'"version": 1', b'"version": 2')})
+    exactly(pd.DataFrame({"a": [1]}), there_and_back(table))
+    with pytest.raises(SerializationError, match="of version 2"):
+        there_and_back(later)
 
 
 def test_a_frame_that_is_read_is_ones_own() -> None:
@@ -251,7 +293,7 @@ class Own(pd.DataFrame):
         (pd.DataFrame({7: [1j]}), "column 7"),
         (pd.DataFrame({"a": [1]}, index=pd.IntervalIndex.from_breaks([0, 1])), "the index.*interval"),
         (
-            pd.DataFrame({"a": [1]}, index=pd.Index([1], name=("a", "b"))),
+            pd.DataFrame({"a": [1]}, index=pd.Index([1], name=("a", pd.Timestamp(0)))),
             "the index.*neither text nor a number",
         ),
         (pd.DataFrame([[1]], columns=pd.IntervalIndex.from_breaks([0, 1])), "the column labels.*interval"),

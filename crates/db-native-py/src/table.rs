@@ -36,8 +36,12 @@ impl Table {
         metadata: HashMap<String, String>,
     ) -> PyResult<Self> {
         let columns = arrays.iter().map(|array| array.get().whole(array.py())).collect::<PyResult<Vec<_>>>()?;
-        let typed = names.into_iter().zip(&columns);
-        let fields: Vec<_> = typed.map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+        let typed = names.into_iter().zip(&arrays);
+        let field = |(name, array): (String, &Bound<'_, Array>)| {
+            let array = array.get();
+            Field::new(name, array.data_type.clone(), true).with_dict_is_ordered(array.ordered)
+        };
+        let fields: Vec<_> = typed.map(field).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options);
@@ -68,6 +72,7 @@ impl Table {
     fn arrays(&self) -> Vec<Array> {
         let column = |(place, field): (usize, &Arc<Field>)| Array {
             data_type: field.data_type().clone(),
+            ordered: field.dict_is_ordered() == Some(true),
             parts: Mutex::new(Some(self.0.batches.iter().map(|batch| Arc::clone(batch.column(place))).collect())),
         };
         self.0.schema.fields().iter().enumerate().map(column).collect()
@@ -93,12 +98,15 @@ impl Table {
 #[pyclass(frozen, module = "db_core._native")]
 pub(crate) struct Array {
     data_type: DataType,
+    /// Of a dictionary, whether its words stand in an order that means something.
+    #[pyo3(get)]
+    ordered: bool,
     parts: Mutex<Option<Vec<ArrayRef>>>,
 }
 
 impl Array {
-    fn of(array: ArrayRef) -> Self {
-        Self { data_type: array.data_type().clone(), parts: Mutex::new(Some(vec![array])) }
+    fn of(array: ArrayRef, ordered: bool) -> Self {
+        Self { data_type: array.data_type().clone(), ordered, parts: Mutex::new(Some(vec![array])) }
     }
 
     fn parts(&self) -> PyResult<Vec<ArrayRef>> {
@@ -116,12 +124,13 @@ impl Array {
     /// A column from memory (numbers, times; booleans as bytes), a list of str or bytes, a length (null),
     /// or with a dictionary from the codes.
     #[new]
-    #[pyo3(signature = (format, values, nulls=None, dictionary=None))]
+    #[pyo3(signature = (format, values, nulls=None, dictionary=None, *, ordered=false))]
     fn new(
         format: &str,
         values: &Bound<'_, PyAny>,
         nulls: Option<PyBuffer<u8>>,
         dictionary: Option<&Bound<'_, Array>>,
+        ordered: bool,
     ) -> PyResult<Self> {
         let py = values.py();
         let refuse = |why: String| InvalidArgumentError::new_err(why);
@@ -163,7 +172,7 @@ impl Array {
                 make_array(data.map_err(|why| refuse(why.to_string()))?)
             }
         };
-        Ok(Self::of(array))
+        Ok(Self::of(array, ordered))
     }
 
     /// The first column of anything with `__arrow_c_stream__`.
@@ -216,7 +225,7 @@ impl Array {
         let whole = self.whole(py)?;
         let words = Arc::clone(whole.as_any_dictionary().values());
         *self.parts.lock().unwrap_or_else(PoisonError::into_inner) = Some(vec![whole]);
-        Ok(Some(Self::of(words)))
+        Ok(Some(Self::of(words, false)))
     }
 
     /// The values as memory (numbers, times, codes; booleans as bytes) or as a list (texts, bytes); taken once.

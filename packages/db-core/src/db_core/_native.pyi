@@ -234,6 +234,8 @@ class Array:
         values: object,
         nulls: object | None = None,
         dictionary: Array | None = None,
+        *,
+        ordered: bool = False,
     ) -> Array:
         """Copy a column.
 
@@ -243,6 +245,7 @@ class Array:
                 with None, or for the null type its length.
             nulls: Bytes, 1 where null; not for lists.
             dictionary: What the values are codes of.
+            ordered: Whether the order of the dictionary means something.
         """
 
     @staticmethod
@@ -253,6 +256,10 @@ class Array:
     @property
     def format(self) -> str:
         """The type; of a dictionary that of its codes."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the order of the dictionary means something."""
 
     def nulls(self) -> Memory | None:
         """Bytes, 1 where null; None if there are no nulls."""

@@ -23,9 +23,10 @@ from db_core.errors import InvalidArgumentError, SerializationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEY", "MISSING", "NUMPY", "READ_OBJECT", "UNIT_OF", "from_pandas"]
+__all__ = ["KEY", "MISSING", "NUMPY", "READ_OBJECT", "UNIT_OF", "VERSION", "from_pandas"]
 
 KEY = "db_core.pandas"
+VERSION = 1  # of what stands there
 _WHOLE = 1 << 40  # bytes; labels are one piece
 
 # Arrow's format strings of numpy's kinds and sizes.
@@ -82,11 +83,12 @@ def from_pandas(frame: pd.DataFrame) -> Table:
         kept = _try(f"column {label!r}", lambda place=place: _column(frame.iloc[:, place].array))  # type: ignore[misc]
         columns.append(keep(str(label), kept))
     known = {
-        "version": 1,
+        "version": VERSION,
         "index": index,
         "columns": columns,
         "labels": _try("the column labels", lambda: _labels(frame.columns)),
         "attrs": _try("attrs", lambda: _json(frame.attrs)),
+        "duplicates": frame.flags.allows_duplicate_labels,
     }
     return Table(names, arrays, len(frame), {KEY: json.dumps(known)})
 
@@ -127,9 +129,9 @@ def _numpy(values: Any) -> _Kept:
     return _Kept(_from_memory(format_, native), {"numpy": dtype.str})
 
 
-def _from_memory(format_: str, values: Any, missing: Any = None, dictionary: Array | None = None) -> Array:
+def _from_memory(format_: str, values: Any, missing: Any = None) -> Array:
     nulls = missing.view(np.uint8) if missing is not None and missing.any() else None
-    return Array(format_, values.view(np.uint8), nulls, dictionary)
+    return Array(format_, values.view(np.uint8), nulls)
 
 
 def _zoned(values: Any) -> _Kept:
@@ -167,18 +169,19 @@ def _texts(values: Any) -> _Kept:
 
 
 def _categories(values: Any) -> _Kept:
-    words = _column(values.categories.array)
+    words = _ordered(values.categories)
     codes = np.ascontiguousarray(values.codes)
-    array = _coded(codes, words.array)
+    array = _coded(codes, words.array, ordered=bool(values.ordered))
     return _Kept(array, {"categories": words.spec, "ordered": bool(values.ordered)})
 
 
-def _coded(codes: Any, words: Array) -> Array:
+def _coded(codes: Any, words: Array, *, ordered: bool = False) -> Array:
     missing = codes < 0
     codes = np.where(missing, 0, codes).astype(codes.dtype) if missing.any() else codes
     if not len(words) and len(codes):  # a code needs a word, be it masked
         raise _Unkept("all of its values are missing, and it has no category")
-    return _from_memory(_FORMATS[f"i{codes.dtype.itemsize}"], codes, missing, words)
+    nulls = missing.view(np.uint8) if missing.any() else None
+    return Array(_FORMATS[f"i{codes.dtype.itemsize}"], codes.view(np.uint8), nulls, words, ordered=ordered)
 
 
 def _periods(values: Any) -> _Kept:
@@ -310,7 +313,9 @@ def _field(name: object, place: int, unnamed: str | None = None) -> str:
 def _label(label: object) -> object:
     if label is None or type(label) in (str, int, bool) or (type(label) is float and label == label):  # noqa: PLR0124
         return label
-    raise _Unkept(f"the name {label!r} is neither text nor a number")
+    if type(label) is tuple:
+        return [_label(part) for part in label]
+    raise _Unkept(f"the name {label!r} is neither text nor a number, nor a tuple of these")
 
 
 def _labels(columns: pd.Index) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from db_core._native import Array, PieceReader, Table
-from db_core._pandas_exact import KEY, MISSING, NUMPY, READ_OBJECT, UNIT_OF
+from db_core._pandas_exact import KEY, MISSING, NUMPY, READ_OBJECT, UNIT_OF, VERSION
 from db_core.errors import SerializationError
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ def to_pandas(table: Table) -> pd.DataFrame:
     names, arrays = table.names, table.arrays()
     written = table.metadata.get(KEY)
     known: Mapping[str, Any] = json.loads(written) if written else {}
+    if known.get("version", VERSION) != VERSION:
+        raise SerializationError(
+            f"the frame is of version {known['version']!r}; this version of db-core reads {VERSION}"
+        )
     index = known.get("index", {"range": [0, len(table), 1], "names": [None]})
     rows = _restore_index(index, arrays)
     specs = known.get("columns", [None] * len(arrays))
@@ -48,6 +52,8 @@ def to_pandas(table: Table) -> pd.DataFrame:
     labels = known.get("labels")
     frame.columns = pd.Index(names[first:], dtype="str") if labels is None else _restore_labels(labels)
     frame.attrs = dict(known.get("attrs", {}))
+    flags: Any = frame.flags  # the stubs take the name for a column's
+    flags.allows_duplicate_labels = known.get("duplicates", True)
     return frame
 
 
@@ -59,7 +65,7 @@ def _restore_labels(written: str) -> pd.Index:
 
 
 def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
-    names = index["names"]
+    names = [_name(label) for label in index["names"]]
     if "range" in index:
         return pd.RangeIndex(*index["range"]).rename(names[0])
     if "levels" in index:
@@ -71,6 +77,10 @@ def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
             codes.append(places)
         return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
     return _as_index(_restore(arrays[0], index["values"]), index["values"]).rename(names[0])
+
+
+def _name(label: Any) -> Any:
+    return tuple(map(_name, label)) if isinstance(label, list) else label
 
 
 def _as_index(values: Any, spec: Mapping[str, Any] | None = None) -> pd.Index:
@@ -137,7 +147,7 @@ def _restore_texts(array: Array, spec: Mapping[str, Any]) -> Any:
 
 def _restore_categories(array: Array, spec: Mapping[str, Any]) -> Any:
     words, codes = _words(array, spec["categories"])
-    dtype = pd.CategoricalDtype(_as_index(words), spec["ordered"])
+    dtype = pd.CategoricalDtype(_as_index(words, spec["categories"]), spec["ordered"])
     return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
@@ -208,7 +218,7 @@ def _by_type(array: Array, name: str) -> Any:
     words = array.dictionary()
     if words is not None:
         values, codes = _words(array, None)
-        return pd.Categorical.from_codes(codes, categories=_as_index(values))
+        return pd.Categorical.from_codes(codes, categories=_as_index(values), ordered=array.ordered)
     return _restore(array, _usual(array.format, name, has_nulls=array.nulls() is not None))
 
 
