@@ -10,6 +10,8 @@ import orjson
 from db_redis._values import Unportable, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from db_redis._values import Nan, Rule
 
 __all__ = ["RULES"]
@@ -29,14 +31,15 @@ _NANOSECONDS = {
 def _array(array: Any, nan: Nan) -> object:
     """Nested lists, by dimension."""
     if array.ndim == 0:
-        return array[()]
+        return None if array[()] is np.ma.masked else array[()]
     kind = array.dtype.kind
-    if isinstance(array, np.ma.MaskedArray) and kind in "Mm":
+    is_masked = isinstance(array, np.ma.MaskedArray)
+    if is_masked and kind in "Mm":
         raise Unportable(f"numpy's masked {array.dtype} has no JSON form")
     make = _MAKERS.get(kind)
     if make is None:
         raise Unportable(f"numpy's {array.dtype} has no JSON form")
-    return array.tolist() if isinstance(array, np.ma.MaskedArray) else make(array, nan)
+    return array.tolist() if is_masked else make(array, nan)
 
 
 def _floats(array: Any, nan: Nan) -> object:
@@ -49,14 +52,24 @@ def _floats(array: Any, nan: Nan) -> object:
 
 
 def _times(array: Any, _nan: Nan) -> object:
-    texts = np.datetime_as_string(array).astype(object)
+    native = array.astype(array.dtype.newbyteorder("="))  # numpy writes others as other times
+    texts = np.datetime_as_string(native).astype(object)
     texts[np.isnat(array)] = None
     return texts.tolist()
 
 
+def _texts(array: Any, _nan: Nan) -> object:
+    """Of numpy's StringDType; what is missing among texts is no number that is NaN."""
+    return _each(array, lambda text: text if isinstance(text, str) else None)
+
+
 def _timedeltas(array: Any, _nan: Nan) -> object:
+    return _each(array, _timedelta)
+
+
+def _each(array: Any, write: Callable[[Any], str | None]) -> object:
     texts = np.empty(array.size, dtype=object)
-    texts[:] = [_timedelta(value) for value in array.flat]
+    texts[:] = [write(value) for value in array.flat]
     return texts.reshape(array.shape).tolist()
 
 
@@ -109,6 +122,7 @@ _MAKERS: dict[str, Rule] = {
     "m": _timedeltas,
     "O": lambda array, _nan: array.tolist(),
     "U": lambda array, _nan: array.tolist(),
+    "T": _texts,
 }
 
 RULES: dict[str, Rule] = {"ndarray": _array, "generic": _scalar}

@@ -108,7 +108,13 @@ def _text(part: object) -> tuple[str, str]:
     return type(part).__name__, repr(part)
 
 
-def _isoformat(value: dt.date | dt.time, _nan: Nan) -> str:
+def _isoformat(value: dt.date, _nan: Nan) -> str:
+    return value.isoformat()
+
+
+def _time(value: dt.time, _nan: Nan) -> str:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise Unportable(f"a time without a date has no offset in {value.tzinfo}")
     return value.isoformat()
 
 
@@ -121,7 +127,7 @@ _STANDARD: dict[type, Rule] = {
     Decimal: _decimal,
     dt.timedelta: _timedelta,
     dt.date: _isoformat,
-    dt.time: _isoformat,
+    dt.time: _time,
     set: _set,
     frozenset: _set,
     tuple: lambda value, _nan: list(value),
