@@ -120,7 +120,7 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
     pause = _SHORTEST_PAUSE
     while True:
         try:
-            locked = yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))
+            locked = yield from _try_lock(lock, how)
             # The one who had the lock before us may have computed it since we looked.
             stored, is_fresh = yield from _look(name, how)
         except BaseException:  # also where the answer is lost, the lock may be ours
@@ -134,6 +134,15 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
             return Outcome(decoded(key, stored, how.decode))
         yield Pause(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _try_lock(lock: _Lock, how: Policy) -> Steps[bool]:
+    """Take a lock if nobody has it; say whether it is ours."""
+    if (yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))):
+        return True
+    # Where the answer to SET is lost, redis-py asks again, and is refused by our own lock.
+    held = yield Command(("GET", lock.name), raw=True)
+    return bool(held == lock.token.encode())
 
 
 def _look(name: bytes, how: Policy) -> Steps[tuple[Any, bool]]:
