@@ -13,7 +13,7 @@ __all__ = ["Key", "Keys", "slot_of"]
 
 Key = str | bytes
 
-# What is not a user's: locks, and frames that are being written.
+# In the name of what is not a user's, in whatever namespace: locks, and frames that are being written.
 _OWN = b"__db_redis__:"
 _TAGGED = re.compile(rb"\{[^}]+\}")
 
@@ -28,7 +28,6 @@ class Keys:
             ConfigurationError: It is unusable.
         """
         self.prefix = _prefix(namespace)
-        self._own = self.prefix + _OWN
 
     def name(self, key: object, argument: str = "key") -> bytes:
         """Give the name of a key.
@@ -40,16 +39,10 @@ class Keys:
             raise InvalidArgumentError(
                 f"`{argument}` must be text or bytes, and not empty, not {key!r}", argument=argument
             )
-        if isinstance(key, str):
-            try:
-                key = key.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgumentError(
-                    f"`{argument}` has no UTF-8 form: {error}", argument=argument
-                ) from error
-        if key.startswith(_OWN):
+        key = _encoded(key, argument)
+        if _OWN in key:
             raise InvalidArgumentError(
-                f"`{argument}` must not begin with {_OWN.decode()!r}, which is kept for locks",
+                f"`{argument}` must not hold {_OWN.decode()!r}, which is kept for locks",
                 argument=argument,
             )
         return self.prefix + key
@@ -77,14 +70,14 @@ class Keys:
         except (TypeError, UnicodeEncodeError):
             return None
         names = joined.split(b"\0")
-        if len(names) != len(keys) or self._own in joined:
+        if len(names) != len(keys) or _OWN in joined:
             return None
         named = dict(zip(names, keys, strict=True))
         return None if self.prefix in named else named
 
     def key(self, name: bytes) -> Key | None:
         """Give the key of a name: text, or bytes that are no UTF-8; None for a name of our own."""
-        if name.startswith(self._own):
+        if _OWN in name:
             return None
         key = name[len(self.prefix) :]
         try:
@@ -103,17 +96,22 @@ class Keys:
                 f"`match` must be a pattern as Redis has them, such as 'meters:*', not {match!r}",
                 argument="match",
             )
-        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + (
-            match.encode() if isinstance(match, str) else match
-        )
+        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + _encoded(match, "match")
 
     def lock(self, name: bytes) -> bytes:
         """Give the name of the lock of a name: in the same slot of a Cluster."""
-        return self._own + b"lock:" + _tagged(name)
+        return self.prefix + _OWN + b"lock:" + _tagged(name)
 
     def draft(self, name: bytes, version: str) -> bytes:
         """Give the name under which something is prepared, to be renamed: in the same slot of a Cluster."""
-        return self._own + b"draft:" + _tagged(name) + b":" + version.encode()
+        return self.prefix + _OWN + b"draft:" + _tagged(name) + b":" + version.encode()
+
+
+def _encoded(text: str | bytes, argument: str) -> bytes:
+    try:
+        return text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"`{argument}` has no UTF-8 form: {error}", argument=argument) from error
 
 
 def _tagged(name: bytes) -> bytes:
@@ -132,6 +130,9 @@ def _prefix(namespace: object) -> bytes:
     if not isinstance(namespace, str) or not namespace:
         raise ConfigurationError("`namespace` must be text, and not empty")
     try:
-        return f"{namespace}:".encode()
+        prefix = f"{namespace}:".encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"`namespace` has no UTF-8 form: {error}") from error
+    if _OWN in prefix:
+        raise ConfigurationError(f"`namespace` must not hold {_OWN.decode()!r}, which is kept for locks")
+    return prefix
