@@ -185,14 +185,15 @@ def _start(name: bytes, *, whole: bool) -> Steps[dict[bytes, bytes | None]]:
 def _manifest(key: Key, written: bytes) -> _Manifest:
     try:
         known = orjson.loads(written)
-        manifest = _Manifest(known["version"], known["pieces"])
         format_ = known["format"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        check_whole("format", format_)
+        if format_ != _FORMAT:
+            raise SerializationError(
+                f"the frame of {key!r} is of format {format_}; this version of db-redis reads {_FORMAT}"
+            )
+        check_whole("pieces", known["pieces"])
+        return _Manifest(known["version"], known["pieces"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, InvalidArgumentError):
         raise SerializationError(
             f"what is stored under {key!r} is no frame: its manifest is malformed"
         ) from None
-    if format_ != _FORMAT:
-        raise SerializationError(
-            f"the frame of {key!r} is of format {format_!r}; this version of db-redis reads {_FORMAT}"
-        )
-    return manifest
