@@ -15,14 +15,18 @@ from db_redis._codec import decode
 from db_redis._plain import path_of
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from db_redis._values import Nan, Rule
 
-__all__ = ["RULES", "decode_as"]
+__all__ = ["RULES", "adapter_of", "decode_as"]
+
+_MOST_PATHS = 4  # in one text
 
 
 def _model(model: Any, _nan: Nan) -> object:
-    """By alias, as that is what a model is read by."""
-    return model.model_dump(by_alias=True)
+    """By alias, as that is what a model is read by; its parts as what they are, not as what was declared."""
+    return model.model_dump(by_alias=True, polymorphic_serialization=True)
 
 
 RULES: dict[str, Rule] = {"BaseModel": _model}
@@ -37,18 +41,43 @@ def decode_as(text: bytes, kind: Any) -> Any:
     """
     adapter = adapter_of(kind)
     try:
-        decode(text)  # pydantic reads more than JSON: NaN, and any number of digits
+        value = decode(text)  # pydantic reads more than JSON: NaN, and any number of digits
     except SerializationError as error:
         raise SerializationError(f"$ is no {_name(kind)}: {error}", path="$") from None
     try:
         return adapter.validate_json(text, strict=True)
     except ValidationError as error:
-        [first, *others] = error.errors(include_input=False, include_url=False, include_context=False)
-        path = path_of(first["loc"])
-        more = f", and {len(others)} more" if others else ""
-        reason = f"{path} is no {_name(kind)}: {first['msg']}{more}"
+        faults = error.errors(include_input=False, include_url=False)
     # The cause quotes what is stored, which may be a secret, so it is not chained.
-    raise SerializationError(reason, path=path)
+    paths = list(dict.fromkeys(path_of(_way(value, fault)) for fault in faults))
+    also = f"; also {', '.join(paths[1:_MOST_PATHS])}" if len(paths) > 1 else ""
+    more = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
+    raise SerializationError(
+        f"{paths[0]} is no {_name(kind)}: {_reason(faults[0])}{also}{more}", path=paths[0]
+    )
+
+
+def _way(value: Any, fault: ErrorDetails) -> list[str | int]:
+    """Give the steps to what is at fault; pydantic's have the members of unions between them."""
+    way: list[str | int] = []
+    for step in fault["loc"]:
+        here = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+        if step in here:
+            value = value[step]
+            way.append(step)
+        elif fault["type"].startswith("missing") and step == fault["loc"][-1]:
+            way.append(step)
+    return way
+
+
+def _reason(fault: ErrorDetails) -> str:
+    if fault["type"] == "union_tag_invalid":  # pydantic's text quotes the tag
+        return f"its tag is none of {fault['ctx']['expected_tags']}"
+    return _line(fault["msg"])
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
@@ -60,10 +89,8 @@ def adapter_of(kind: Any) -> TypeAdapter[Any]:
     try:
         return _adapter(kind)
     except Exception as error:  # pydantic raises many kinds, and so may the annotations of a type
-        raise InvalidArgumentError(
-            f"`type` must be a dataclass, a pydantic model or another type that pydantic reads: {error}",
-            argument="type",
-        ) from error
+        kinds = "a dataclass, a pydantic model or another type that pydantic reads"
+        raise InvalidArgumentError(f"`type` must be {kinds}: {_line(error)}", argument="type") from error
 
 
 @lru_cache(maxsize=256)
