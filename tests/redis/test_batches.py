@@ -190,6 +190,15 @@ def test_an_unusable_mapping_is_refused(store: Any, arguments: tuple[Any, ...], 
     assert {} == store.read_many(["a"])
 
 
+@pytest.mark.parametrize("atomic", ["no", "", 0, 1, None, []])
+def test_what_is_neither_true_nor_false_is_refused(store: Any, atomic: Any) -> None:
+    """A text that says no would be true."""
+    with pytest.raises(InvalidArgumentError, match="`atomic` must be True or False") as caught:
+        store.save_many({"a": 1}, atomic=atomic)
+    assert "atomic" == caught.value.argument
+    assert {} == store.read_many(["a"])
+
+
 @pytest.mark.parametrize("chunk_bytes", [0, -1, 1.5, True, None])
 def test_unusable_chunks_are_refused(store: Any, chunk_bytes: Any) -> None:
     """They are of whole bytes."""
@@ -228,7 +237,9 @@ def test_scanning_goes_by_small_steps(store: Any, plain: redis.Redis) -> None:
     assert before.get("keys", 0) == after.get("keys", 0)
 
 
-@pytest.mark.parametrize(("match", "count"), [("", 10), (None, 10), (1, 10), ("*", 0), ("*", "10")])
+@pytest.mark.parametrize(
+    ("match", "count"), [("", 10), (None, 10), (1, 10), ("\ud800", 10), ("*", 0), ("*", "10")]
+)
 def test_an_unusable_scan_is_refused(store: Any, match: Any, count: Any) -> None:
     """At once, not when it is first asked for a key."""
     client = getattr(store, "client", store)
@@ -236,18 +247,28 @@ def test_an_unusable_scan_is_refused(store: Any, match: Any, count: Any) -> None
         client.scan(match, count=count)
 
 
-def test_keys_of_our_own_are_no_users(store: Any, plain: redis.Redis, namespace: str) -> None:
-    """They are not listed, and can't be written over."""
-    plain.set(f"{namespace}:__db_redis__:lock:k", 1)
+def test_keys_of_our_own_are_no_users(make: Callable[..., Any], plain: redis.Redis, namespace: str) -> None:
+    """They are not listed, and can't be written over; nor are those of a namespace within the namespace."""
+    store = make()
+    for own in ("", "inner:", "inner:deeper:"):
+        plain.set(f"{namespace}:{own}__db_redis__:lock:k", 1)
+    plain.set(f"{namespace}:inner:k", 1)
 
-    assert [] == list(store.scan())
-    for call in (
-        lambda: store.save_in_redis("__db_redis__:lock:k", 1),
-        lambda: store.read_many(["__db_redis__:lock:k"]),
-        lambda: store.delete_many(["a", "__db_redis__:lock:k"]),
-    ):
-        with pytest.raises(InvalidArgumentError, match="kept for locks"):
-            call()
+    assert ["inner:k"] == list(store.scan())
+    assert ["k"] == list(make(namespace=f"{namespace}:inner").scan())
+    listed = list(make(namespace=None).scan(f"{namespace}*"))
+    assert [f"{namespace}:inner:k"] == listed
+    for key in ("__db_redis__:lock:k", "inner:__db_redis__:lock:k", b"__db_redis__:\xff"):
+        for call in (
+            lambda key=key: store.save_in_redis(key, 1),
+            lambda key=key: store.read_many([key]),
+            lambda key=key: store.delete_many(["a", key]),
+        ):
+            with pytest.raises(InvalidArgumentError, match="kept for locks"):
+                call()
+    for inside in ("__db_redis__", "a:__db_redis__", "__db_redis__:a"):
+        with pytest.raises(ConfigurationError, match=r"`namespace`.*kept for locks"):
+            make(namespace=inside)
 
 
 # --- Expiry -------------------------------------------------------------------

@@ -281,6 +281,22 @@ def test_a_lock_whose_answer_is_lost_is_given_back(
     assert 0 == plain.exists(lock)
 
 
+def test_who_asks_for_the_lock_twice_has_it(make: Callable[..., Any], plain: redis.Redis) -> None:
+    """As redis-py asks again where an answer is lost, and Redis then refuses: the lock is there, and ours."""
+    store = make()
+    client = getattr(store, "client", store)
+    ours = client._client.execute_command
+
+    def asks_twice(*args: Any, **options: Any) -> Any:
+        if args[0] == "SET" and "NX" in args:
+            plain.set(args[1], args[2], nx=True, px=args[-1])  # carried out; nobody hears of it
+        return ours(*args, **options)
+
+    client._client.execute_command = asks_twice
+    assert 1 == store.get_or_compute("k", Count(), ttl=60, lock_timeout=600)
+    assert 0 == plain.exists(client._options.keys.lock(client._options.keys.name("k")))
+
+
 def test_a_task_cancelled_twice_gives_the_lock_back(
     server: servers.Redis, namespace: str, plain: redis.Redis
 ) -> None:

@@ -235,6 +235,11 @@ def test_a_missing_piece_is_an_error(store: Any, plain: redis.Redis, namespace: 
         (b"hunter2", "manifest is malformed"),
         (b"[1]", "manifest is malformed"),
         (b'{"format":1}', "manifest is malformed"),
+        *(
+            (b'{"format":1,"version":"v","pieces":%b}' % pieces, "manifest is malformed")
+            for pieces in (b'"hunter2"', b"1.5", b"null", b"true", b"-1", b"0", b"[1]")
+        ),
+        (b'{"format":"hunter2","version":"v","pieces":1}', "manifest is malformed"),
         (b'{"format":2,"version":"v","pieces":1}', "of format 2"),
         (b'{"format":1,"version":"v","pieces":1}', "can't be read"),
         (None, "a hash, and no frame"),

@@ -417,7 +417,7 @@ def test_a_malformed_url_is_an_error(kind: Any, url: Any, reason: str) -> None:
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("inf"), "5"])
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), "5", True])
 def test_malformed_timeouts_beside_a_url_are_named(timeout: Any) -> None:
     """As they are beside a host."""
     with pytest.raises(ConfigurationError, match="`socket_timeout`"):

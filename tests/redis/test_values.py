@@ -13,7 +13,7 @@ import uuid
 import zoneinfo
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,13 @@ from db_core.errors import InvalidArgumentError, SerializationError
 from db_redis._codec import encode
 from db_redis._pydantic import decode_as
 
+if TYPE_CHECKING:
+    from db_redis import RedisClient
+
 TWO_TIMES = pd.DatetimeIndex(["2025-03-30T00:30", "2025-03-30T03:30"], tz="Europe/Lisbon")
 ODD_ORDER = np.array([1.5, 2.5], dtype=">f8")
 STRIDED = np.arange(10)[::3]
+TEXTS = np.dtypes.StringDType()
 OF_LISTS = np.empty(2, dtype=object)
 OF_LISTS[:] = [[1], None]
 
@@ -77,7 +81,20 @@ def json_of(value: object, nan: Any = "null") -> str:
         (OF_LISTS, "[[1], null]"),
         (np.array(["2025-03-30T01", "NaT"], dtype="M8[ns]"), '["2025-03-30T01:00:00.000000000", null]'),
         (np.array([[1], [2]], dtype="m8[h]"), '[["PT1H"], ["PT2H"]]'),
+        (np.array([1, "NaT"], dtype=">M8[ns]"), '["1970-01-01T00:00:00.000000001", null]'),
+        (np.array([1], dtype=">m8[ns]"), '["PT0.000000001S"]'),
+        (np.array([1, -1], dtype=">i4"), "[1, -1]"),
+        (np.array("2025-01", dtype="M8[M]"), '"2025-01"'),
+        (np.array(["a", "größe"], dtype=TEXTS), '["a", "gr\\u00f6\\u00dfe"]'),
+        (np.array([["a"], [None]], dtype=np.dtypes.StringDType(na_object=None)), '[["a"], [null]]'),
+        (np.array(["a", np.nan], dtype=np.dtypes.StringDType(na_object=np.nan)), '["a", null]'),
         (np.ma.masked_array([1, 2], [False, True]), "[1, null]"),
+        (np.ma.masked_array([[1.5, 2.5]], [[True, False]]), "[[null, 2.5]]"),
+        (np.ma.masked_array(7, True), "null"),  # noqa: FBT003
+        (np.ma.masked_array(7, False), "7"),  # noqa: FBT003
+        (np.ma.masked, "null"),
+        (list(np.ma.masked_array([1, 2], [False, True])), "[1, null]"),
+        (np.array([np.ma.masked, 1], dtype=object), "[null, 1]"),
         (pd.Timestamp("2025-03-30T01:02:03.000000004"), '"2025-03-30T01:02:03.000000004"'),
         (pd.Timestamp("2025-03-30T02:30", tz="Europe/Lisbon"), '"2025-03-30T02:30:00+01:00"'),
         (pd.NaT, "null"),
@@ -161,6 +178,37 @@ def test_equal_sets_of_sets_are_equal_texts() -> None:
         assert expected == json_of(set(order))
     assert json_of({(1, parts[0]), (1, parts[1])}) == json_of({(1, parts[1]), (1, parts[0])})
     assert '[["a", "b"], ["a", "c"], ["b"], ["c"], []]' == expected
+
+
+class Device(pydantic.BaseModel):
+    """A model that others build on, with a serializer of its own."""
+
+    serial: Annotated[int, pydantic.PlainSerializer(str)]
+
+
+class Heater(Device):
+    """One that does."""
+
+    power: float
+
+
+class Plant(pydantic.BaseModel):
+    """A model whose parts are declared as what they build on."""
+
+    main: Device
+    spare: list[Device]
+    by_name: dict[str, Device]
+
+
+def test_parts_of_a_model_are_dumped_as_what_they_are() -> None:
+    """All their fields, not those alone of the class that was declared; by the serializers of both."""
+    heater = Heater(serial=7, power=1.5)
+    plant = Plant(main=heater, spare=[heater, Device(serial=8)], by_name={"a": heater})
+
+    expected = {"serial": "7", "power": 1.5}
+    assert {"main": expected, "spare": [expected, {"serial": "8"}], "by_name": {"a": expected}} == json.loads(
+        encode(plant)
+    )
 
 
 class Raises(pydantic.BaseModel):
@@ -251,6 +299,12 @@ def test_nan_is_found_within_frames() -> None:
         (np.bytes_(b"a"), "bytes are not text"),
         (np.array([b"a"]), "has no JSON form"),
         (np.zeros(1, dtype=[("a", "i4")]), "has no JSON form"),
+        (np.zeros(1, dtype=[("a", "i4")])[0], "has no JSON form"),
+        (np.array([1], dtype=">c16"), "has no JSON form"),
+        (np.ma.masked_array(np.zeros(1, "M8[s]"), [True]), "masked datetime64.* has no JSON form"),
+        (np.ma.masked_array([1j], [True]), "has no JSON form"),
+        (np.array([1], dtype="m8"), "no length of time"),
+        (dt.time(1, tzinfo=zoneinfo.ZoneInfo("Europe/Lisbon")), "no offset in Europe/Lisbon"),
         (np.timedelta64(1, "M"), "no length of time"),
         (np.longdouble(1) + np.finfo(np.longdouble).eps, "more digits than a JSON number keeps"),
         (pd.Interval(0, 1), "write its two ends"),
@@ -370,6 +424,52 @@ def test_what_is_not_of_the_type_is_an_error_with_its_path() -> None:
         assert caught.value.__cause__ is None
 
 
+class Picky(pydantic.BaseModel):
+    """A model that says much of what it does not like."""
+
+    name: Literal["picky"]
+    value: int
+
+    @pydantic.field_validator("value")
+    @classmethod
+    def _check(cls, _value: int) -> int:
+        raise ValueError("not this one:\n  - too small\n  - too odd")
+
+
+class Easy(pydantic.BaseModel):
+    """Another one."""
+
+    name: Literal["easy"]
+    value: int | str
+
+
+Either = Annotated[Picky | Easy, pydantic.Field(discriminator="name")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "path", "reason"),
+    [
+        (b'[{"name": "picky", "value": 1}]', "$[0].value", "not this one: - too small - too odd"),
+        (b'[{"name": "easy", "value": [1]}]', "$[0].value", "valid integer"),
+        (b'[{"name": "easy"}]', "$[0].value", "Field required"),
+        (b'[{"name": "hunter2"}]', "$[0]", "its tag is none of 'picky', 'easy'"),
+        (
+            b'[{"name": "easy"}, 1, 2, 3, 4, 5]',
+            "$[0].value",
+            r"also \$\[1\], \$\[2\], \$\[3\] and 2 more",
+        ),
+    ],
+)
+def test_what_is_not_of_the_type_is_told_in_a_line(stored: bytes, path: str, reason: str) -> None:
+    """With the ways to what is at fault in what is stored, whatever members of unions lie between."""
+    with pytest.raises(SerializationError, match=reason) as caught:
+        decode_as(stored, list[Either])
+    assert path == caught.value.path
+    assert str(caught.value).startswith(f"{path} ")
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", [b"[18446744073709551616]", b"[NaN]", b"[Infinity]", b"[1e400]"])
 def test_a_number_that_is_no_json_is_read_as_no_type(text: bytes) -> None:
     """As it is without one."""
@@ -392,6 +492,15 @@ def test_what_is_no_type_is_refused(kind: object) -> None:
     with pytest.raises(InvalidArgumentError, match="`type`") as caught:
         decode_as(b"1", kind)
 
+    assert "type" == caught.value.argument
+    assert "\n" not in str(caught.value)
+
+
+def test_none_is_no_type(client: RedisClient) -> None:
+    """Where one is asked for, that it was forgotten is no wish for any."""
+    client.save_in_redis("k", {"a": 1})
+    with pytest.raises(InvalidArgumentError, match="`type`") as caught:
+        client.read_as("k", None)
     assert "type" == caught.value.argument
 
 

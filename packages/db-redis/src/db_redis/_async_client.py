@@ -70,9 +70,7 @@ class AsyncRedisClient(BaseClient):
 
     async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
         """As `RedisClient.read_as`."""
-        return await self._run(
-            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
-        )
+        return await self._run(_operations.read_as(self._options, key, type, default), "reading", key)
 
     async def save_many(
         self,

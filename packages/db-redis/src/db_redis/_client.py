@@ -47,14 +47,15 @@ class RedisClient(BaseClient):
     settings, password included, unless it was made from `client`.
 
     What a value becomes: dict, list, tuple, str, int, float, bool and None are JSON's own. A
-    dataclass is all its fields, a pydantic model its own dump by alias, an Enum its value, a set a
-    sorted list. datetime, date, time, pandas Timestamp, numpy datetime64 and polars' times are
-    ISO 8601 texts with as many digits as they have, nanoseconds too; timedeltas ISO 8601 durations
-    in days of 24 hours; Decimal and UUID texts. numpy scalars are numbers, arrays nested lists;
-    NaT and NA null. A Series is a list, or an object by its index where that says more than a
-    count; a DataFrame a list of objects, one a row, index levels first. Keys of a dict that are no
-    text become the text of their value. Integers beyond 64 bits, bytes, and two keys that
-    become one are errors.
+    dataclass is all its fields, a pydantic model its own dump by alias (its parts as the models
+    they are), an Enum its value, a set a sorted list. datetime, date, time, pandas Timestamp, numpy
+    datetime64 and polars' times are ISO 8601 texts with as many digits as they have, nanoseconds
+    too; timedeltas ISO 8601 durations in days of 24 hours; Decimal and UUID texts. numpy scalars
+    are numbers, arrays nested lists; NaT, NA and what is masked null. A Series is a list, or an
+    object by its index where that says more than a count; a DataFrame a list of objects, one a row,
+    index levels first. Keys of a dict that are no text become the text of their value. Integers
+    beyond 64 bits, bytes, and two keys that become one are errors. What is in an `orjson.Fragment`
+    is written as it is, unchecked.
 
     Args:
         host: Name or address; else ``REDIS_HOST``, else localhost.
@@ -161,9 +162,7 @@ class RedisClient(BaseClient):
             SerializationError: What is stored is not of the type; `path` leads to the part.
             ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
         """
-        return self._run(
-            _operations.read(self._options, key, default, _operations.typed(type)), "reading", key
-        )
+        return self._run(_operations.read_as(self._options, key, type, default), "reading", key)
 
     def save_many(
         self,
@@ -248,8 +247,9 @@ class RedisClient(BaseClient):
         Args:
             key: Text or bytes, not empty.
             frame: A pandas or polars DataFrame, a pyarrow Table, or any frame with Arrow's
-                PyCapsule protocol. Of pandas: index, labels and dtypes; not Interval, Sparse
-                and complex dtypes, nor objects of several types.
+                PyCapsule protocol. Of pandas: index, labels, dtypes and flags; not Interval, Sparse
+                and complex dtypes, objects of several types, nor names of an index that are
+                neither text, number nor tuple.
             expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
             piece_bytes: Most bytes of a piece: what is made, sent and held by Redis at a time.
 

@@ -95,7 +95,8 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
         raise ConfigurationError(f"`url` must be text, not {type(url).__name__}")
     timeouts = {"socket_timeout": socket_timeout, "socket_connect_timeout": socket_connect_timeout}
     for name, seconds in timeouts.items():
-        if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < float("inf")):
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and 0 < cast("float", seconds) < float("inf")):
             raise ConfigurationError(f"`{name}` must be seconds, above 0, not {seconds!r}")
     given = {
         name: cast("float", _TIMEOUT if seconds is None else seconds) for name, seconds in timeouts.items()

@@ -30,6 +30,7 @@ __all__ = [
     "decoded",
     "delete_many",
     "read",
+    "read_as",
     "read_many",
     "save",
     "save_many",
@@ -74,6 +75,13 @@ def read(options: Options, key: Key, default: object, decoder: Callable[[bytes],
     return default if stored is None else decoded(key, stored, decoder)
 
 
+def read_as(options: Options, key: Key, kind: Any, default: object) -> Steps[Any]:
+    """Read one value as a type."""
+    if kind is None:
+        raise InvalidArgumentError("`type` must be a type; for null alone it is type(None)", argument="type")
+    return (yield from read(options, key, default, typed(kind)))
+
+
 def typed(kind: Any) -> Callable[[bytes], Any]:
     """Give what decodes a text as a type, which is looked at first; None is whatever JSON has."""
     if kind is None:
@@ -99,6 +107,8 @@ def save_many(
     """Save values in chunks, of which each is a command, or a transaction where asked."""
     lifetime = options.expiry.fixed(expiration)
     check_whole("chunk_bytes", chunk_bytes)
+    if not isinstance(atomic, bool):
+        raise InvalidArgumentError(f"`atomic` must be True or False, not {atomic!r}", argument="atomic")
     values = _encoded(options, mapping)  # all, before the first is sent
     saved = 0
     for group in _by_slot(values) if atomic and options.is_cluster else [values]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from db_core.settings import BackendSettings
@@ -28,8 +28,15 @@ def _host_name(host: str) -> str:
     return host
 
 
+def _no_bool(number: object) -> object:
+    if isinstance(number, bool):  # pydantic takes True for 1
+        raise ValueError("must be a number, not a bool")  # noqa: TRY004 - what pydantic wants
+    return number
+
+
+_NoBool = BeforeValidator(_no_bool)
 _Host = Annotated[str, AfterValidator(_host_name)]
-_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Seconds = Annotated[float, _NoBool, Field(gt=0, allow_inf_nan=False)]
 
 
 class RedisSettings(BackendSettings):
@@ -38,10 +45,10 @@ class RedisSettings(BackendSettings):
     model_config = SettingsConfigDict(env_prefix="REDIS_")
 
     host: _Host = "localhost"
-    port: int = Field(default=6379, ge=1, le=65535)
+    port: Annotated[int, _NoBool] = Field(default=6379, ge=1, le=65535)
     password: SecretStr | None = None
     username: str | None = Field(default=None, repr=False)
-    db: int = Field(default=0, ge=0)
+    db: Annotated[int, _NoBool] = Field(default=0, ge=0)
     ssl: bool = False
     socket_timeout: _Seconds = 5.0
     socket_connect_timeout: _Seconds = 5.0
