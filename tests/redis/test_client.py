@@ -661,6 +661,14 @@ def test_threads_share_one_client(client: RedisClient) -> None:
     assert [[[worker, step] for step in range(100)] for worker in range(8)] == results
 
 
+def test_a_thread_beyond_a_hundred_has_its_answer(client: RedisClient, plain: redis.Redis) -> None:
+    """While all others wait for theirs, each on a connection of its own."""
+    client.save_in_redis("k", 1)
+    plain.client_pause(1000)  # milliseconds, in which Redis answers nobody
+    with ThreadPoolExecutor(150) as pool:
+        assert [1] * 150 == list(pool.map(lambda _: client.safe_read_from_redis("k"), range(150)))
+
+
 def test_it_pickles_by_its_settings(guarded: servers.Redis) -> None:
     """A copy in another process has the address, the password and the namespace, and its own connections."""
     with RedisClient(guarded.host, guarded.port, guarded.password, namespace="pickled") as client:

@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
 _RAW = {NEVER_DECODE: True}
 _DECODED: dict[str, bool] = {}
+_MOST_CONNECTIONS = 100  # tasks beyond wait for one; redis-py would refuse them
 
 
 class AsyncRedisClient(BaseClient):
@@ -235,9 +236,17 @@ class AsyncRedisClient(BaseClient):
     @staticmethod
     def _connect(settings: RedisSettings | Url) -> redis.asyncio.Redis:
         if isinstance(settings, _connect.Url):
-            made: redis.asyncio.Redis = _connect.from_url(redis.asyncio.Redis, settings, Retry)
-            return made
-        return redis.asyncio.Redis(**_connect.connection_options(settings, Retry))
+            made = _connect.from_url(redis.asyncio.Redis, settings, Retry, _MOST_CONNECTIONS)
+        else:
+            made = redis.asyncio.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
+        refusing = made.connection_pool
+        waiting = redis.asyncio.BlockingConnectionPool(
+            max_connections=refusing.max_connections,
+            timeout=None,  # each of the others has timeouts of its own
+            connection_class=refusing.connection_class,
+            **refusing.connection_kwargs,
+        )
+        return redis.asyncio.Redis.from_pool(waiting)
 
     @staticmethod
     def _check_given(client: object) -> None:

@@ -38,6 +38,7 @@ _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
 _RAW = {NEVER_DECODE: True}
 _DECODED: dict[str, bool] = {}
+_MOST_CONNECTIONS = 10_000  # one for each thread: what Redis takes; redis-py would refuse the 101st
 
 
 class RedisClient(BaseClient):
@@ -469,9 +470,9 @@ class RedisClient(BaseClient):
     @staticmethod
     def _connect(settings: RedisSettings | Url) -> redis.Redis:
         if isinstance(settings, _connect.Url):
-            made: redis.Redis = _connect.from_url(redis.Redis, settings, Retry)
+            made: redis.Redis = _connect.from_url(redis.Redis, settings, Retry, _MOST_CONNECTIONS)
             return made
-        return redis.Redis(**_connect.connection_options(settings, Retry))
+        return redis.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
 
     @staticmethod
     def _check_given(client: object) -> None:

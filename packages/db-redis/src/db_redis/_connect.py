@@ -58,16 +58,18 @@ def load_settings(connection: Mapping[str, object]) -> RedisSettings:
     return load(RedisSettings, connection)
 
 
-def connection_options(settings: RedisSettings | Url, retry: type[Any]) -> dict[str, Any]:
+def connection_options(settings: RedisSettings | Url, retry: type[Any], most: int) -> dict[str, Any]:
     """Give the arguments of redis-py's client, or of its `from_url` beside the URL.
 
     Args:
         settings: What is known.
         retry: `Retry` of redis-py's sync or asyncio half.
+        most: Connections at a time.
     """
     options: dict[str, Any] = {
         "socket_timeout": settings.socket_timeout,
         "socket_connect_timeout": settings.socket_connect_timeout,
+        "max_connections": most,
         # By default redis-py tries everything eleven times: a silent server would hold a call for a
         # minute. Here only a broken connection is tried again, for about a second at most, and a
         # timeout means what it says.
@@ -122,7 +124,7 @@ def _check_place(url: str) -> None:
         raise ConfigurationError(f"`url` {_FORM}")
 
 
-def from_url(client: type[Any], settings: Url, retry: type[Any]) -> Any:
+def from_url(client: type[Any], settings: Url, retry: type[Any], most: int) -> Any:
     """Make redis-py's client of a URL, and see that it could make a connection.
 
     Raises:
@@ -130,7 +132,7 @@ def from_url(client: type[Any], settings: Url, retry: type[Any]) -> Any:
     """
     reason = _FORM
     try:
-        made = client.from_url(settings.url, **connection_options(settings, retry))
+        made = client.from_url(settings.url, **connection_options(settings, retry, most))
         pool = made.connection_pool
         pool.connection_class(**pool.connection_kwargs)
     except TypeError as error:  # an unknown option; redis-py's text names it, and quotes no value
