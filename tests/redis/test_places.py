@@ -454,6 +454,30 @@ def test_a_cancelled_call_leaves_its_reply_to_no_other(server: servers.Redis, na
     asyncio.run(main())
 
 
+def test_a_call_that_is_cancelled_ends_so(server: servers.Redis) -> None:
+    """Though redis-py waits by CPython 3.11's `wait_for`, which gives a reply that comes with it instead."""
+
+    async def main() -> None:
+        async with AsyncRedisClient(server.host, server.port, server.password) as client:
+            is_waiting = asyncio.Event()
+
+            async def replies(*_: Any, **__: Any) -> Any:
+                is_waiting.set()
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    return b"1"
+
+            client._client.execute_command = replies  # type: ignore[method-assign]
+            task = asyncio.create_task(client.safe_read_from_redis("k"))
+            await is_waiting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+
 def test_a_call_that_is_cancelled_while_redis_is_busy(namespace: str) -> None:
     """The reply that comes late is nobody's."""
 

@@ -201,11 +201,15 @@ class AsyncRedisClient(BaseClient):
 
     async def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
         """Do the steps of a method; an error is thrown into it first, as it may know what to do."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
         try:
             step = next(steps)
             while True:
                 try:
                     reply = await self._do(step)
+                    if task and task.cancelling() > before:  # CPython 3.11's wait_for may lose it
+                        raise asyncio.CancelledError  # noqa: TRY301 - the steps are told
                 except BaseException as error:  # noqa: BLE001 - it comes out again
                     step = steps.throw(error)
                 else:
