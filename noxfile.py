@@ -95,6 +95,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities, and check deny.toml; `-- --all` fails where a part can't run."""
+    _install(session, "audit")
+    session.run("python", "-m", "tools.audit", *session.posargs)
+
+
+@nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the sources, and the stub of the native module against the module."""
     _install(session, "types", "run", "test", "bench", "demo", wheels=True)
