@@ -14,7 +14,7 @@ Each is taken from the first of these that there is:
 4. a program made now, once: InfluxDB is built from its Go module, in about five
    minutes, and redis-server taken from a Python wheel.
 
-`redis_cluster`, `redis_sentinel` and `redis_tls` start several processes, always
+`influxdb_tls`, `redis_cluster`, `redis_sentinel` and `redis_tls` are always started
 from the program.
 
 What is started here listens on a free port of 127.0.0.1, keeps its data in a
@@ -23,7 +23,7 @@ the process is killed. Made for Linux and macOS.
 """
 
 from tools.servers._errors import ServerError
-from tools.servers._influxdb import InfluxDB, influxdb
+from tools.servers._influxdb import InfluxDB, influxdb, influxdb_tls
 from tools.servers._redis import Redis, redis
 from tools.servers._redis_nodes import RedisCluster, RedisSentinel, redis_cluster, redis_sentinel
 from tools.servers._redis_tls import RedisTls, redis_tls
@@ -38,6 +38,7 @@ __all__ = [
     "Server",
     "ServerError",
     "influxdb",
+    "influxdb_tls",
     "redis",
     "redis_cluster",
     "redis_sentinel",

@@ -8,12 +8,17 @@ import os
 import re
 import secrets
 import shutil
+import ssl
 import subprocess
+from typing import TYPE_CHECKING, NamedTuple
 
 from tools.servers import _build, _compose
 from tools.servers._errors import ServerError
 from tools.servers._process import Process, free_port
 from tools.servers._server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ORG = "development"
 _BUCKET = "default"
@@ -53,14 +58,44 @@ def influxdb(*, own: bool = False) -> InfluxDB:
     """
     if not own and (url := os.environ.get("INFLUXDB_URL")):
         return _given(url)
-    port, token = free_port(), secrets.token_urlsafe(24)
-    process = _start(port)
+    return _made(_Place(free_port()))
+
+
+def influxdb_tls(certificate: str, key: str, ca_cert: str) -> InfluxDB:
+    """Start an InfluxDB that answers TLS only, from the program.
+
+    Args:
+        certificate: Path of a certificate of localhost.
+        key: Path of its key.
+        ca_cert: Path of the certificate to trust.
+
+    Raises:
+        ServerError: There is none and none can be made; says what would help.
+    """
+    trusting = ssl.create_default_context(cafile=ca_cert)
+    return _made(_Place(free_port(), trusting), "--tls-cert", certificate, "--tls-key", key)
+
+
+class _Place(NamedTuple):
+    """Where one of ours listens, and whom to trust there if it speaks TLS."""
+
+    port: int
+    trusting: ssl.SSLContext | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}" if self.trusting else f"http://127.0.0.1:{self.port}"
+
+
+def _made(place: _Place, *options: str) -> InfluxDB:
+    token = secrets.token_urlsafe(24)
+    process = _start(place, options)
     try:
-        _set_up(port, token)
+        _set_up(place, token)
     except BaseException:
         process.close()
         raise
-    return InfluxDB(f"http://127.0.0.1:{port}", _ORG, token, process)
+    return InfluxDB(place.url, _ORG, token, process)
 
 
 def _given(url: str) -> InfluxDB:
@@ -70,17 +105,17 @@ def _given(url: str) -> InfluxDB:
     return InfluxDB(url, org, token)
 
 
-def _start(port: int) -> Process:
+def _start(place: _Place, options: Sequence[str]) -> Process:
     def answers() -> bool:
         try:
-            status, _ = _request(port, "GET", "/health")
+            status, _ = _request(place, "GET", "/health")
         except (OSError, http.client.HTTPException):
             return False
         return status == http.client.OK
 
     program = _on_path() or _build.built()
-    if program is None and _compose.engine_answers():
-        return _compose.container("influxdb", port, answers, {"INFLUXDB_PORT": str(port)})
+    if program is None and not options and _compose.engine_answers():
+        return _compose.container("influxdb", place.port, answers, {"INFLUXDB_PORT": str(place.port)})
     if program is None and (missing := _build.missing_tools()):
         raise ServerError(
             "No InfluxDB to run against. There are three ways to have one:\n"
@@ -91,9 +126,10 @@ def _start(port: int) -> Process:
         )
     command = [
         *(program or _build.build(),),
-        *("--http-bind-address", f"127.0.0.1:{port}"),
+        *("--http-bind-address", f"127.0.0.1:{place.port}"),
         *("--bolt-path", "influxd.bolt", "--sqlite-path", "influxd.sqlite", "--engine-path", "engine"),
         "--reporting-disabled",
+        *options,
     ]
     return Process("influxdb", command, answers=answers)
 
@@ -107,17 +143,21 @@ def _on_path() -> str | None:
     return program if re.match(r"InfluxDB v?2\.", version) else None
 
 
-def _set_up(port: int, token: str) -> None:
+def _set_up(place: _Place, token: str) -> None:
     account = {"username": "developer", "password": secrets.token_urlsafe(24)}
     status, text = _request(
-        port, "POST", "/api/v2/setup", account | {"org": _ORG, "bucket": _BUCKET, "token": token}
+        place, "POST", "/api/v2/setup", account | {"org": _ORG, "bucket": _BUCKET, "token": token}
     )
     if status != http.client.CREATED:
         raise ServerError(f"InfluxDB refused its set-up with HTTP {status}: {text}")
 
 
-def _request(port: int, method: str, path: str, body: object = None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+def _request(place: _Place, method: str, path: str, body: object = None) -> tuple[int, str]:
+    connection = (
+        http.client.HTTPSConnection("localhost", place.port, timeout=_TIMEOUT, context=place.trusting)
+        if place.trusting
+        else http.client.HTTPConnection("127.0.0.1", place.port, timeout=_TIMEOUT)
+    )
     try:
         connection.request(method, path, body=json.dumps(body) if body is not None else None)
         response = connection.getresponse()

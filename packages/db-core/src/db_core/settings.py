@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db_core.errors import ConfigurationError
@@ -31,6 +31,17 @@ class BackendSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    @field_validator("*")
+    @classmethod
+    def _has_bytes(cls, value: object) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str):
+            try:
+                text.encode()
+            except UnicodeEncodeError:  # which holds the text
+                raise ValueError("must be valid Unicode") from None
+        return value
+
 
 _Settings = TypeVar("_Settings", bound=BackendSettings)
 
@@ -49,14 +60,20 @@ def load(settings: type[_Settings], arguments: Mapping[str, object]) -> _Setting
     try:
         return settings(**given)
     except ValidationError as error:
-        prefix = str(settings.model_config.get("env_prefix", "")).upper()
-        faults = []
-        for fault in error.errors(include_input=False, include_url=False):
-            name = str(fault["loc"][0]) if fault["loc"] else "settings"
-            reason = (
-                "is missing"
-                if fault["type"] == "missing"
-                else f"is malformed: {fault['msg'].removeprefix('Value error, ')}"
-            )
-            faults.append(f"`{name}` (or {prefix}{name.upper()}) {reason}")
-        raise ConfigurationError("; ".join(faults)) from error
+        reason = _faults(settings, error)
+    # Not chained: pydantic's error keeps the values, for whoever asks it or logs it.
+    raise ConfigurationError(reason)
+
+
+def _faults(settings: type[BackendSettings], error: ValidationError) -> str:
+    prefix = str(settings.model_config.get("env_prefix", "")).upper()
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = str(fault["loc"][0]) if fault["loc"] else "settings"
+        reason = (
+            "is missing"
+            if fault["type"] == "missing"
+            else f"is malformed: {fault['msg'].removeprefix('Value error, ')}"
+        )
+        faults.append(f"`{name}` (or {prefix}{name.upper()}) {reason}")
+    return "; ".join(faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -85,7 +86,11 @@ def flag(value: object, argument: str) -> bool:
 
 def file(value: object, argument: str) -> str:
     """Give the path of a file that exists."""
-    if not isinstance(value, str | Path) or not Path(value).is_file():
+    is_file = False
+    if isinstance(value, str | Path):
+        with suppress(OSError, ValueError):  # a name that no file can have
+            is_file = Path(value).is_file()
+    if not is_file:
         message = f"`{argument}` must be the path of a file, which {value!r} is not"
         raise InvalidArgumentError(message, argument=argument)
     return str(value)

@@ -149,6 +149,7 @@ class InfluxManager:
         """
         # Imported here, so that `import db_influx` loads neither pydantic nor urllib3.
         from db_core.settings import load
+        from db_influx import _certificates
         from db_influx._settings import InfluxSettings
         from db_influx._transport import Connection
 
@@ -160,8 +161,8 @@ class InfluxManager:
             retries=_checks.count(retries, "retries"),
             gzip=_checks.flag(gzip, "gzip"),
             verify=_checks.flag(verify, "verify"),
-            ca_cert=None if ca_cert is None else _checks.file(ca_cert, "ca_cert"),
-            client_cert=None if client_cert is None else _client_cert(client_cert),
+            ca_cert=None if ca_cert is None else _certificates.authorities(ca_cert),
+            client_cert=None if client_cert is None else _certificates.client(client_cert),
         )
         self._options = _Options(
             into=_into(into),
@@ -840,14 +841,6 @@ def _wide(
 def _by(by: object) -> tuple[str, ...]:
     # An empty list asks for one series.
     return () if isinstance(by, list | tuple) and not by else _checks.names(by, "by")
-
-
-def _client_cert(paths: object) -> str | tuple[str, str]:
-    match paths:
-        case (certificate, key):
-            return _checks.file(certificate, "client_cert"), _checks.file(key, "client_cert")
-        case _:
-            return _checks.file(paths, "client_cert")
 
 
 def _into(into: object) -> Into:

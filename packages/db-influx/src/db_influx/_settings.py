@@ -32,7 +32,7 @@ class InfluxSettings(BackendSettings):
             raise ValueError(message) from None
         if not is_address or not url.isprintable() or " " in url:
             raise ValueError(message)
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if "@" in parts.netloc or "?" in url or "#" in url:  # also with nothing after them
             message = "must hold no credentials, query or fragment; the token has its own setting"
             raise ValueError(message)
         return url.rstrip("/")

@@ -86,6 +86,7 @@ class _Watched:
     """A connection that the call it works for can shut down."""
 
     sock: socket.socket | None
+    debuglevel = 0  # whatever http.client's is: it would print the token
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -162,7 +163,7 @@ class Transport:
         }
         with self._answer("query", {}, query.body(), headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
-                raise _refusal(response, QueryError)
+                raise _refusal(response, QueryError, self._settings)
             try:
                 # Not `stream`, which gives each of the server's 4 KB pieces on its own: threads that wait
                 # for the GIL that often made a read take a tenth longer.
@@ -191,7 +192,7 @@ class Transport:
         parameters = {"bucket": bucket, "precision": "ns"}
         with self._answer("write", parameters, body, headers, timeout, call) as response:
             if response.status != HTTPStatus.NO_CONTENT:
-                raise _refusal(response, WriteError)
+                raise _refusal(response, WriteError, self._settings)
             response.drain_conn()
 
     @contextmanager
@@ -263,9 +264,11 @@ def _reason(error: BaseException | None) -> str:
     return re.sub(r"^\w+\([^)]*\): ", "", str(error)) or type(error).__name__
 
 
-def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> Exception:
+def _refusal(
+    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], settings: InfluxSettings
+) -> Exception:
     """The error for an answer that is not the expected one; reads its body."""
-    error = _refused(response, kind)
+    error = _refused(response, kind, settings.token.get_secret_value())
     if response.status not in _RETRIED:
         return error
     after = None
@@ -275,18 +278,22 @@ def _refusal(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteEr
     return Again(error, after)
 
 
-def _refused(response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError]) -> DatabaseError:
+def _refused(
+    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], secret: str
+) -> DatabaseError:
     try:
         text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
         response.drain_conn()
     except urllib3.exceptions.HTTPError as error:
         text = f"and no more, as the answer was cut off: {_reason(error)}"
+    # A proxy's page for those who debug it may hold the request's headers.
+    text, reason = text.replace(secret, "***"), str(response.reason).replace(secret, "***")
     code = None
     try:
         said = json.loads(text)
         code, text = str(said["code"]), str(said["message"])
     except (ValueError, KeyError, TypeError):
-        text = f"HTTP {response.status}: {text.strip()[:200] or response.reason}"
+        text = f"HTTP {response.status}: {text.strip()[:200] or reason}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
     if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import redis.asyncio
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
-from redis.asyncio.retry import Retry
 from redis.client import NEVER_DECODE
 
 from db_redis import _cache, _connect, _frames, _operations
 from db_redis._base import BaseClient
 from db_redis._errors import THEIRS
+from db_redis._retries import AsyncRetry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:
@@ -240,9 +240,9 @@ class AsyncRedisClient(BaseClient):
     @staticmethod
     def _connect(settings: RedisSettings | Url) -> redis.asyncio.Redis:
         if isinstance(settings, _connect.Url):
-            made = _connect.from_url(redis.asyncio.Redis, settings, Retry, _MOST_CONNECTIONS)
+            made = _connect.from_url(redis.asyncio.Redis, settings, AsyncRetry, _MOST_CONNECTIONS)
         else:
-            made = redis.asyncio.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
+            made = redis.asyncio.Redis(**_connect.connection_options(settings, AsyncRetry, _MOST_CONNECTIONS))
         refusing = made.connection_pool
         waiting = redis.asyncio.BlockingConnectionPool(
             max_connections=refusing.max_connections,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import redis
 from redis.client import NEVER_DECODE, Pipeline
 from redis.cluster import ClusterPipeline
-from redis.retry import Retry
 
 from db_redis import _cache, _connect, _frames, _operations
 from db_redis._base import BaseClient
 from db_redis._errors import THEIRS
+from db_redis._retries import Retry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:

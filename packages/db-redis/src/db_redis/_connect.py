@@ -63,7 +63,7 @@ def connection_options(settings: RedisSettings | Url, retry: type[Any], most: in
 
     Args:
         settings: What is known.
-        retry: `Retry` of redis-py's sync or asyncio half.
+        retry: `Retry` or `AsyncRetry` of `_retries`.
         most: Connections at a time.
     """
     options: dict[str, Any] = {
@@ -109,6 +109,8 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
 
 def _check_place(url: str) -> None:
     """Refuse what redis-py would leave out without a word, such as a path that is no number."""
+    if any("\ud800" <= letter <= "\udfff" for letter in url):
+        raise ConfigurationError("`url` must be valid Unicode")
     if "#" in url:
         raise ConfigurationError("`url` has a # in it; in a name or password write it as %23")
     try:

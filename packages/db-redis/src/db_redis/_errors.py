@@ -6,12 +6,12 @@ import redis.exceptions as theirs
 
 from db_core import errors as ours
 
-__all__ = ["THEIRS", "translate"]
+__all__ = ["REFUSED", "THEIRS", "translate"]
 
 # A tuple, as redis-py's cluster errors are no `RedisError`.
 THEIRS = (theirs.RedisError, theirs.RedisClusterException)
 
-_REFUSED = (
+REFUSED = (
     theirs.AuthenticationError,
     theirs.AuthenticationWrongNumberOfArgsError,
     theirs.AuthorizationError,
@@ -40,7 +40,7 @@ def translate(error: Exception, doing: str, secret: object = None) -> ours.Datab
     message = f"{doing} failed: {text}"
     # The order matters: to redis-py a refused password is also a ConnectionError, and a cluster
     # that is down also a ResponseError.
-    if isinstance(error, _REFUSED):
+    if isinstance(error, REFUSED):
         return ours.AuthenticationError(message)
     if isinstance(error, theirs.TimeoutError):
         return ours.OperationTimeoutError(message)

@@ -1,0 +1,51 @@
+"""redis-py's retries, of both halves, but not of a password or certificate that was refused: it stays so."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import redis.asyncio.retry
+import redis.retry
+
+from db_redis._errors import REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AsyncRetry", "Retry"]
+
+
+class _Reasonable:
+    """Mixed into a `Retry`: lets pass what another attempt would not change."""
+
+    def call_with_retry(
+        self,
+        do: Callable[[], Any],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> Any:
+        def may_help(error: Exception) -> bool:
+            # To redis-py a refused password is a broken connection, too.
+            is_refusal = isinstance(error, REFUSED) or _is_of_certificate(error)
+            return not is_refusal and (is_retryable is None or is_retryable(error))
+
+        return super().call_with_retry(do, fail, may_help, *arguments, **options)  # type: ignore[misc]
+
+
+class Retry(_Reasonable, redis.retry.Retry):
+    """For `redis.Redis`."""
+
+
+class AsyncRetry(_Reasonable, redis.asyncio.retry.Retry):
+    """For `redis.asyncio.Redis`."""
+
+
+def _is_of_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,446 @@
+"""Every argument of `InfluxManager` that can be given a text, against every hostile text.
+
+The text names exactly the data that was written under it, or it is refused with an error that names
+the argument. A canary in the same bucket, and one in another, are never found, changed or removed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+from influxdb_client.rest import ApiException
+
+from db_core.errors import ConfigurationError, DatabaseError, InvalidArgumentError, NotFoundError
+from db_influx import InfluxManager
+from tests.security.hostile import TEXTS, text_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from influxdb_client import InfluxDBClient
+
+    from tests.influx.conftest import Peer, Store
+    from tools import servers
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+INDEX = pd.DatetimeIndex([NOW - timedelta(minutes=4), NOW - timedelta(minutes=2)], name="time").as_unit("ns")
+CANARY = 777_777.0
+
+# What each argument is. An argument that is not here fails the first test.
+PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
+CHOICES = (
+    *("start", "stop", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
+    *("on_reset", "rollover", "max_rate", "gaps"),
+)
+SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz")
+WRITTEN = ("bucket", "data", "data_frame_measurement_name", "tags", "tag_columns", "time_column")
+READS = {
+    "read": {"interval": "1m", "agg_func": "last"},
+    "read_all_fields": {},
+    "read_accumulated_value": {"timestep": 1},
+    "read_accumulated_value_in_seconds": {"duration": 60},
+    "read_average_value_in_seconds": {"duration": 3_600},
+    "read_last_data_point": {},
+    "read_batches": {},
+    "get_measurements_on_bucket": {},
+    "get_fields": {},
+}
+CASES = {
+    *(("__init__", argument) for argument in SETTINGS),
+    *((method, argument) for method in ("synchronous_write", "check_write") for argument in WRITTEN),
+    *((method, argument) for method in ("query", "query_batches") for argument in ("flux", "params", "into")),
+    ("get_write_api", "tags"),
+    *(
+        (method, argument)
+        for method in READS
+        for argument in inspect.signature(getattr(InfluxManager, method)).parameters
+        if argument in (*PLACES, *CHOICES, "tags", "by")
+    ),
+}
+
+
+def test_every_argument_that_can_be_given_a_text_has_a_case() -> None:
+    """Derived from the signatures, so that a new argument needs one too."""
+    ours = {(method, argument) for method, argument in text_arguments(InfluxManager) if method != "close"}
+
+    assert ours == CASES
+
+
+# --- Names ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a number was written: under a hostile text in one of these names."""
+
+    bucket: str
+    measurement: str = "m"
+    field: str = "v"
+    key: str = "k"
+    value: str = "x"
+
+
+@dataclass
+class World:
+    """What was written, place by text; and what was refused."""
+
+    home: Store
+    other: Store
+    buckets: dict[str, Store]
+    written: dict[tuple[str, str], tuple[Place, float]]
+    refused: dict[tuple[str, str], InvalidArgumentError]
+
+    def place(self, kind: str, text: str) -> Place:
+        """Give the place that has the text in this kind of name."""
+        home = self.home.name
+        return {
+            "measurement": Place(home, measurement=text),
+            "field": Place(home, "fields", field=text),
+            "tag key": Place(home, "keys", key=text),
+            "tag value": Place(home, "values", value=text),
+            "tag column": Place(home, "columns", key=text),
+            "bucket": Place(text),
+        }[kind]
+
+    def canaries(self) -> list[Any]:
+        """Give every point of a canary, in both buckets."""
+        return [point for store in (self.home, self.other) for point in store.points("canary")]
+
+
+KINDS = ("measurement", "field", "tag key", "tag value", "tag column", "bucket")
+ARGUMENTS = {
+    "measurement": ("data_frame_measurement_name",),
+    "field": ("data",),
+    "tag key": ("tags",),
+    "tag value": ("tags",),
+    "tag column": ("data", "tag_columns"),
+    "bucket": ("bucket",),
+}
+
+
+@pytest.fixture(scope="module")
+def shared(server: servers.InfluxDB) -> Iterator[InfluxManager]:
+    """Give a manager that the whole module shares."""
+    with InfluxManager(server.url, server.org, server.token) as manager:
+        yield manager
+
+
+@pytest.fixture(scope="module")
+def world(official: InfluxDBClient, shared: InfluxManager) -> Iterator[World]:
+    """Write a number under each text in each kind of name, through `synchronous_write`; and canaries."""
+    from tests.influx.conftest import Store
+
+    api = official.buckets_api()
+
+    def make(name: str) -> Store:
+        made = api.create_bucket(bucket_name=name)
+        return Store(made.name, made.id, official)
+
+    run = uuid.uuid4().hex
+    world = World(make(f"home-{run}"), make(f"other-{run}"), {}, {}, {})
+    try:
+        moments = [round(moment.timestamp()) * 1_000_000_000 for moment in INDEX]
+        for store in (world.home, world.other):
+            store.write(*(f"canary,k=canary canary={CANARY} {moment}" for moment in moments))
+            store.write(*(f"canary,k=canary v={CANARY} {moment}" for moment in moments))
+            for name in ("fields", "keys", "values", "columns"):
+                store.write(*(f"{name},k=canary,q=canary canary={CANARY},v={CANARY} {at}" for at in moments))
+        for number, (name, text) in enumerate(TEXTS.items(), 1):
+            with suppress(ApiException, UnicodeEncodeError):  # no bucket can have this name
+                world.buckets[name] = make(text)
+            for kind in KINDS:
+                if kind != "bucket" or name in world.buckets:
+                    write(shared, world, kind, name, float(number))
+        yield world
+    finally:
+        for store in (world.home, world.other, *world.buckets.values()):
+            api.delete_bucket(store.number)
+
+
+def write(manager: InfluxManager, world: World, kind: str, name: str, number: float) -> None:
+    """Write two points, 0 and the number, and note whether they were taken."""
+    place = world.place(kind, TEXTS[name])
+    frame = pd.DataFrame({place.field: [0.0, number]}, index=INDEX)
+    options: dict[str, Any] = {"tags": {place.key: place.value}}
+    if kind == "tag column":
+        frame[place.key] = place.value
+        options = {"tag_columns": [place.key]}
+    try:
+        manager.synchronous_write(place.bucket, frame, place.measurement, **options)
+    except InvalidArgumentError as error:
+        world.refused[kind, name] = error
+    else:
+        world.written[kind, name] = place, number
+
+
+def test_what_is_written_is_there_under_its_name_and_nothing_else_is(world: World) -> None:
+    """All points of all buckets, read around the code under test, are those written; canaries are whole."""
+    expected = sorted(
+        (place.bucket, place.measurement, ((place.key, place.value),), place.field, value)
+        for place, number in world.written.values()
+        for value in (0.0, number)
+    )
+    stores = (world.home, world.other, *world.buckets.values())
+    found = sorted(
+        (store.name, point.measurement, tuple(point.tags.items()), point.field, point.value)
+        for store in stores
+        for point in store.points()
+        if point.value != CANARY
+    )
+
+    assert expected == found
+    assert 8 == len(world.canaries())
+
+
+def test_only_what_line_protocol_cannot_carry_is_refused(world: World) -> None:
+    """By an error that names the argument; all other texts were written, so the tests below see them."""
+    for (kind, name), error in world.refused.items():
+        assert error.argument in ARGUMENTS[kind], (kind, name)
+        assert f"`{error.argument}`" in str(error), (kind, name)
+        text = TEXTS[name]
+        is_uncarried = "\n" in text or text.endswith("\\") or "\ud800" in text
+        assert is_uncarried or (kind, name) in {
+            ("measurement", "line protocol comment"),
+            ("measurement", "backslash before a quote"),
+            ("field", "backslash before a quote"),
+        }
+    assert 20 <= len(world.buckets)
+    assert {name for kind, name in world.written if kind == "bucket"} == set(world.buckets)
+
+
+def call(manager: InfluxManager, method: str, place: Place, **options: Any) -> set[Any]:
+    """Call a read for a place and give all numbers, or all names, that it finds."""
+    values = {
+        "start": NOW - timedelta(hours=1),
+        "stop": NOW + timedelta(hours=1),
+        "msname": place.measurement,
+        "measurement": place.measurement,
+        "fields": place.field,
+        "bucket": place.bucket,
+        "tags": {place.key: place.value},
+    }
+    wanted = inspect.signature(getattr(manager, method)).parameters
+    arguments = {name: value for name, value in values.items() if name in wanted} | READS[method] | options
+    found = getattr(manager, method)(**arguments)
+    if method == "read_batches":
+        return {number for frame in found for number in numbers(frame)}
+    if isinstance(found, pd.DataFrame):
+        return numbers(found)
+    return set(found.values() if isinstance(found, dict) else found)
+
+
+def numbers(frame: pd.DataFrame) -> set[Any]:
+    """Give the numbers of a frame."""
+    cells = frame.select_dtypes("number").astype("float64").to_numpy().ravel().tolist()
+    return {cell for cell in cells if not math.isnan(cell)}
+
+
+def expected(method: str, place: Place, number: float) -> set[Any]:
+    """Give what a read finds of a place where 0 and then the number were written."""
+    return {
+        "read_accumulated_value": {number},
+        "read_accumulated_value_in_seconds": {number},
+        "read_average_value_in_seconds": {number / 2},
+        "read_last_data_point": {number},
+        "get_measurements_on_bucket": {place.measurement},
+        "get_fields": {place.field},
+    }.get(method, {0.0, number})
+
+
+NAMES = [
+    (method, argument, kind)
+    for method, argument in sorted(CASES)
+    if method in READS and argument in (*PLACES, "tags")
+    for kind in ([PLACES[argument]] if argument in PLACES else ["tag key", "tag value"])
+]
+
+
+@pytest.mark.parametrize(("method", "argument", "kind"), NAMES)
+def test_a_name_finds_what_was_written_under_it_and_nothing_else(
+    shared: InfluxManager, world: World, method: str, argument: str, kind: str
+) -> None:
+    """The number of each text comes back for that text alone; what holds none finds none, or is refused."""
+    for name, text in TEXTS.items():
+        place = world.place(kind, text)
+        written = world.written.get((kind, name))
+        try:
+            found = call(shared, method, place)
+        except InvalidArgumentError as error:
+            assert written is None, name
+            assert error.argument == argument, name
+            assert f"`{argument}`" in str(error), name
+            continue
+        except NotFoundError:
+            assert (kind, None) == ("bucket", world.buckets.get(name)), name
+            continue
+        assert found == (expected(method, *written) if written else set()), name
+    assert 8 == len(world.canaries())
+
+
+BY = [method for method, argument in sorted(CASES) if argument == "by"]
+
+
+@pytest.mark.parametrize("method", BY)
+def test_a_level_is_named_as_asked(shared: InfluxManager, world: World, method: str) -> None:
+    """`by` is compared with the tags of the answer: it never enters a query, and finds nothing more."""
+    for kind in ("tag key", "bucket"):
+        for (found_kind, name), (place, number) in world.written.items():
+            if kind != found_kind:
+                continue
+            assert expected(method, place, number) == call(shared, method, place, by=[TEXTS[name]]), name
+
+
+# --- Choices and settings: one of a list, a form, or refused ----------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "argument"), sorted(case for case in CASES if case[1] in CHOICES and case[0] != "__init__")
+)
+def test_what_is_no_choice_is_refused_before_anything_is_sent(method: str, argument: str) -> None:
+    """No hostile text is a time, a length, a function, a zone or the name of a kind."""
+    with InfluxManager("http://127.0.0.1:9", "o", "t", retries=0) as nowhere:
+        for name, text in TEXTS.items():
+            ask = partial(call, nowhere, method, Place("b"))
+            if method not in READS:
+                ask = partial(getattr(nowhere, method), "buckets()")
+            with pytest.raises(InvalidArgumentError) as caught:
+                list(ask(**{argument: text}))
+            assert argument == caught.value.argument, name
+            assert f"`{argument}`" in str(caught.value), name
+
+
+@pytest.mark.parametrize("argument", ["ca_cert", "client_cert", "into", "tz"])
+def test_an_option_of_the_manager_is_refused(argument: str) -> None:
+    """When it is made, by an error that names the option."""
+    for name, text in TEXTS.items():
+        options: dict[str, Any] = {argument: text}
+        with pytest.raises(InvalidArgumentError) as caught:
+            InfluxManager("http://127.0.0.1:9", "o", "t", **options)
+        assert argument == caught.value.argument, name
+
+
+@pytest.mark.parametrize("argument", ["url", "org", "token"])
+def test_a_setting_is_sent_as_it_is_or_refused(peer: Callable[..., Peer], argument: str) -> None:
+    """No text adds a line to the request, or changes where it goes."""
+    server = peer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n\r\n")
+    sent = 0
+    for name, text in TEXTS.items():
+        settings = {"url": server.url, "org": "o", "token": "t"}
+        settings[argument] = f"{server.url}/{text}" if argument == "url" else text
+        try:
+            with InfluxManager(**settings, retries=0) as manager:  # type: ignore[arg-type]
+                manager.query("buckets()")
+        except ConfigurationError as error:
+            assert f"`{argument}`" in str(error), name
+            continue
+        sent += 1
+        assert sent == len(server.requests), name
+        line, *headers = server.requests[-1].partition(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
+        method, address, version = line.split(" ")
+        assert ("POST", "HTTP/1.1") == (method, version), name
+        assert ["authorization"] == [
+            header.partition(":")[0].lower() for header in headers if "njected" in header or "Token" in header
+        ], name
+        parts = urlsplit(address)
+        if argument == "org":
+            assert {"org": [text]} == parse_qs(parts.query), name
+        elif argument == "url":
+            assert {"org": ["o"]} == parse_qs(parts.query), name
+            assert parts.path.endswith("/api/v2/query"), name
+        else:
+            assert f"Authorization: Token {text}" in headers, name
+    assert 5 < sent
+
+
+# --- Queries ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["query", "query_batches"])
+def test_a_parameter_is_a_value(shared: InfluxManager, world: World, method: str) -> None:
+    """As a value, a name of one, and the name of a bucket: each is what it says, and no more."""
+
+    def ask(flux: str, params: dict[str, Any]) -> list[Any]:
+        found = getattr(shared, method)(flux, params)
+        frames = [found] if method == "query" else list(found)
+        return [value for frame in frames for value in frame["_value"]]
+
+    table = 'import "array" array.from(rows: [{{_value: params[{}]}}])'
+    for name, text in TEXTS.items():
+        try:
+            # The server leaves carriage returns out of what it sends.
+            assert [text.replace("\r", "")] == ask(table.format('"a"'), {"a": text}), name
+            assert ["x"] == ask(table.format('"a"'), {"a": "x", text: "y"}), name
+            found = ask("from(bucket: params.a) |> range(start: -1h) |> last()", {"a": text})
+        except InvalidArgumentError as error:
+            assert "\ud800" in text
+            assert "params" == error.argument
+        except NotFoundError:
+            assert name not in world.buckets, name
+        else:
+            assert [world.written["bucket", name][1]] == found, name
+
+
+@pytest.mark.parametrize("method", ["query", "query_batches"])
+def test_a_query_is_code_and_cannot_come_apart(shared: InfluxManager, world: World, method: str) -> None:
+    """`flux` is the caller's code. What is no code is an error, and nothing is found by it."""
+    for text in TEXTS.values():
+        with pytest.raises(DatabaseError):
+            list(getattr(shared, method)(text))
+    assert 8 == len(world.canaries())
+
+
+# --- Writes that write nothing, and the official writer ------------------------------
+
+
+@pytest.mark.parametrize("argument", WRITTEN)
+def test_a_check_writes_nothing(shared: InfluxManager, world: World, argument: str) -> None:
+    """`check_write` takes the same texts, tells or refuses, and leaves every bucket as it was."""
+    before = world.home.points() + world.other.points()
+    kinds = {"data_frame_measurement_name": "measurement", "data": "field", "tag_columns": "tag column"}
+    for name, text in TEXTS.items():
+        place = world.place(kinds.get(argument, "measurement"), text if argument in kinds else "checked")
+        frame = pd.DataFrame({place.field: [1.0, 2.0]}, index=INDEX)
+        options: dict[str, Any] = {
+            "tags": {"tags": {text: text}},
+            "tag_columns": {"tag_columns": [text]},
+            "time_column": {"time_column": text},
+        }.get(argument, {})
+        try:
+            told = shared.check_write(
+                text if argument == "bucket" else world.home.name, frame, place.measurement, **options
+            )
+        except InvalidArgumentError as error:
+            assert error.argument in (argument, "data"), name
+        except NotFoundError:
+            assert ("bucket", None) == (argument, world.buckets.get(name)), name
+        else:
+            kind = {"tags": "tag key"}.get(argument, kinds.get(argument, ""))
+            assert bool(told) == ((kind, name) in world.refused), name
+    assert before == world.home.points() + world.other.points()
+
+
+def test_a_column_of_times_may_have_any_name(shared: InfluxManager, make_store: Callable[..., Store]) -> None:
+    """Its name is written nowhere."""
+    store = make_store("times")
+    expected = []
+    for number, text in enumerate(TEXTS.values()):
+        frame = pd.DataFrame({"v": [float(number)]}).assign(**{text: INDEX[:1]})
+        if "\ud800" in text:
+            with pytest.raises(InvalidArgumentError, match="`time_column`"):
+                shared.synchronous_write(store.name, frame, f"m{number}", time_column=text)
+            continue
+        shared.synchronous_write(store.name, frame, f"m{number}", time_column=text)
+        expected.append((f"m{number}", {}, "v", float(number)))
+
+    found = [(point.measurement, point.tags, point.field, point.value) for point in store.points()]
+    assert sorted(expected, key=repr) == sorted(found, key=repr)
