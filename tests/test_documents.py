@@ -70,3 +70,18 @@ def test_the_contributing_guide_names_sessions_that_exist() -> None:
 
     assert named
     assert set(named) <= listed
+
+
+def test_the_security_document_names_tests_that_exist() -> None:
+    """Every promise in its table names one, and every file of tests/security is named."""
+    text = (ROOT / "SECURITY.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    promises = re.findall(r"^\| (?!---|promise)(.+?) \| (.+?) \|$", text, re.MULTILINE)
+
+    assert promises
+    assert all("`tests/" in shown for _, shown in promises)
+    for path, name in named:
+        functions = [node.name for node in ast.parse((ROOT / path).read_text()).body if hasattr(node, "name")]
+        assert name in functions, f"{path}::{name}"
+    files = {str(path.relative_to(ROOT)) for path in ROOT.glob("tests/security/test_*.py")}
+    assert files <= {path for path, _ in named}

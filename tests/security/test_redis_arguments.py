@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -327,3 +328,37 @@ def test_a_password_is_its_bytes(plain: redis.Redis, make: Callable[..., Any]) -
         with pytest.raises(DatabaseError, match=r"(?i)wrongpass|invalid username"):
             wrong.safe_read_from_redis("k")
     plain.execute_command("ACL", "DELUSER", "hostile")
+
+
+class Bomb:
+    """Says so when it is unpickled."""
+
+    went_off = False
+
+    def __reduce__(self) -> Any:
+        return setattr, (Bomb, "went_off", True)
+
+
+def test_a_stored_pickle_is_not_loaded(
+    make: Callable[..., Any], plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can write to Redis runs nothing here: as a value, as a frame, and as a frame's piece."""
+    monkeypatch.setattr(Bomb, "went_off", False)
+    client = make(namespace="mine")
+    plain.set("mine:value", pickle.dumps(Bomb()))
+    client.save_frame("frame", FRAME)
+    plain.hset("mine:frame", "0", pickle.dumps(Bomb()))
+
+    for read in (
+        lambda: client.safe_read_from_redis("value"),
+        lambda: client.read_as("value", Bomb),
+        lambda: client.read_many(["value"]),
+        lambda: client.get_or_compute("value", lambda: 1, ttl=60),
+        lambda: client.read_frame("value"),
+        lambda: client.read_frame("frame"),
+    ):
+        with pytest.raises(DatabaseError):
+            read()
+    assert not Bomb.went_off
+    pickle.loads(pickle.dumps(Bomb()))
+    assert Bomb.went_off
