@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from tests.security.certificates import Front, Pki
     from tools import servers
 
-FRAME = pd.DataFrame({"v": [1.5]}, index=pd.DatetimeIndex(["2026-01-01"], name="time").as_unit("ns"))
+FRAME = pd.DataFrame(
+    {"v": [1.5]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC", name="time").as_unit("ns")
+)
 BUCKET = "default"
 OURS: dict[str, Callable[[InfluxManager], Any]] = {
-    "read": lambda manager: manager.read("2026-01-01", "2026-01-09", "m", "v", BUCKET, interval=None),
+    "read": lambda manager: manager.read("2026-01-01", "2026-01-02", "m", "v", BUCKET, interval=None),
     "query_batches": lambda manager: list(manager.query_batches("buckets()")),
     "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m"),
 }

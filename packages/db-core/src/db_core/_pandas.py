@@ -151,6 +151,11 @@ def _column(name: object, series: pd.Series[Any]) -> _Parts:
     if not isinstance(name, str):
         message = f"a column's name must be text, not {name!r}"
         raise InvalidArgumentError(message)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        message = f"a column's name must be valid Unicode, which {name!r} is not"
+        raise InvalidArgumentError(message) from error
     if series.dtype == object:
         series = _infer(name, series)
     if isinstance(series.dtype, pd.CategoricalDtype):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["count", "file", "flag", "names", "number", "positive", "text", "timeout"]
+__all__ = ["count", "file", "flag", "names", "number", "positive", "text", "timeout", "written_bucket"]
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
@@ -24,6 +25,16 @@ def text(value: object, argument: str, place: str | None = None) -> str:
         message = f"{label} must be valid Unicode, which {value!r} is not"
         raise InvalidArgumentError(message, argument=argument) from error
     return value
+
+
+def written_bucket(value: object) -> str:
+    """Give the name of a bucket that is written to."""
+    name = text(value, "bucket")
+    if re.fullmatch("[0-9a-fA-F]{16}", name):
+        # A write to the name goes to the bucket that has this for its ID, if there is one; a read never does.
+        message = f"`bucket` must be a name, and {name!r} has the form of an ID, which writes take it for"
+        raise InvalidArgumentError(message, argument="bucket")
+    return name
 
 
 def names(values: object, argument: str, place: str | None = None) -> tuple[str, ...]:

@@ -258,7 +258,12 @@ def bind(flux: object, params: object) -> Query:
         message = f"`params` must map names to values, not {params!r}"
         raise InvalidArgumentError(message, argument="params")
     identifier = {"type": "Identifier", "name": "params"}
-    assignment = {"type": "VariableAssignment", "id": identifier, "init": _object(params, "params")}
+    try:
+        values = _object(params, "params")
+    except InvalidArgumentError as error:
+        error.argument = "params"  # the text says which part
+        raise
+    assignment = {"type": "VariableAssignment", "id": identifier, "init": values}
     body = [{"type": "OptionStatement", "assignment": assignment}]
     return Query(flux, json.dumps({"type": "File", "package": None, "imports": None, "body": body}))
 

@@ -646,7 +646,7 @@ class InfluxManager:
         from db_influx._points import Points
         from db_influx._writing import write
 
-        _checks.text(bucket, "bucket")
+        _checks.written_bucket(bucket)
         silence = _checks.timeout(timeout)
         points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
         lines = points.encoder()
@@ -681,7 +681,7 @@ class InfluxManager:
         from db_influx._points import Points
         from db_influx._preview import preview
 
-        _checks.text(bucket, "bucket")
+        _checks.written_bucket(bucket)
         points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
         return preview(
             lambda queries: self._ask(queries, self._options, timeout), bucket, points, time.time_ns()

@@ -60,7 +60,7 @@ class Points:
 
     def encoder(self) -> Encoder:
         """Check all of it and give its lines body by body."""
-        with _named():
+        with _named(constant_keys=not self.tag_columns):
             return encoder(self.frame, self.measurement, **self._layout())
 
     def problems(self) -> list[Rejection]:
@@ -84,12 +84,21 @@ class Points:
 
 
 @contextmanager
-def _named() -> Generator[None]:
-    """Have errors name the argument."""
+def _named(*, constant_keys: bool = False) -> Generator[None]:
+    """Have errors name the argument; what is wrong with a column is the frame's.
+
+    Args:
+        constant_keys: Every tag key is one of `tags`.
+    """
     try:
         yield
     except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"`data`: {error}", argument="data") from error
+        text, argument = str(error), "data"
+        if text.startswith("the measurement "):
+            argument = "data_frame_measurement_name"
+        elif text.startswith("the tag value ") or (constant_keys and text.startswith("the tag key ")):
+            argument = "tags"
+        raise InvalidArgumentError(f"`{argument}`: {text}", argument=argument) from error
 
 
 def bodies(lines: Encoder) -> Generator[tuple[bytes, int]]:
