@@ -30,7 +30,7 @@ use crate::annotated::{Annotations, Schema};
 use crate::block::Block;
 use crate::column::{Column, Words};
 use crate::error::{Error, ErrorKind, Position, Result, excerpt};
-use crate::scan::{self, Scan, Span};
+use crate::scan::{self, LONGEST_RECORD, Scan, Span};
 
 /// A table of the answer: rows `start..start + rows` of its schema's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,13 +204,18 @@ impl Decoder {
             width = rest.len();
             let mut pending = std::mem::take(&mut self.pending);
             pending.extend_from_slice(line);
-            let used = if memchr::memchr(b'\n', line).is_some() { self.records(&pending)? } else { 0 };
+            let used = if Self::is_due(&pending, line) { self.records(&pending)? } else { 0 };
             pending.drain(..used);
             self.pending = pending;
         }
         let used = self.records(chunk)?;
         self.pending.extend_from_slice(&chunk[used..]);
         Ok(())
+    }
+
+    /// Whether the pending record, joined with a line, is to be looked at: it may be whole, or too long.
+    fn is_due(pending: &[u8], line: &[u8]) -> bool {
+        pending.len() >= LONGEST_RECORD || memchr::memchr(b'\n', line).is_some()
     }
 
     fn end(&mut self, end: EndMark) -> Result<()> {
@@ -258,6 +263,8 @@ impl Decoder {
             return 0;
         };
         let group = &mut self.groups[block.group];
+        // No more than a record may have, so that a longer one is left to be refused.
+        let bytes = &bytes[..bytes.len().min(LONGEST_RECORD)];
         let (rows, length) = block.read(bytes, &mut group.columns, group.rows);
         group.rows += rows;
         self.row += rows;

@@ -45,4 +45,5 @@ pub use line_protocol::{Layout, Points, Precision};
 pub use meter::differences;
 pub use pivot::{Pivot, Wide, pivot};
 pub use readings::Window;
+pub use scan::{LONGEST_RECORD, MOST_CELLS};
 pub use union::{concat, split, union};

@@ -31,6 +31,12 @@ pub(crate) enum Scan {
     NeedMore,
 }
 
+/// Most bytes of a record, line end included. InfluxDB's are far shorter; an endless one must not fill the memory.
+pub const LONGEST_RECORD: usize = 64 << 20;
+
+/// Most cells of a record, as each takes more memory than the one byte that it may be.
+pub const MOST_CELLS: usize = 1 << 20;
+
 /// Position of the first comma or line feed at or after `from`.
 #[inline]
 pub(crate) fn delimiter(bytes: &[u8], from: usize) -> Option<usize> {
@@ -51,27 +57,34 @@ pub(crate) fn delimiter(bytes: &[u8], from: usize) -> Option<usize> {
 ///
 /// A line end is LF or CRLF. A quote opens a quoted field only as its first
 /// byte; elsewhere it is text. After a closing quote only a delimiter or a
-/// line end may follow.
+/// line end may follow. A record that is too long, or has too many cells, is
+/// an error as soon as that is seen.
 pub(crate) fn record(bytes: &[u8], fields: &mut Vec<Span>) -> Result<Scan> {
     fields.clear();
+    let bytes = &bytes[..bytes.len().min(LONGEST_RECORD)];
     let mut at = 0;
-    loop {
-        let span = match bytes.get(at) {
-            Some(b'"') => match quoted(bytes, at)? {
-                Some(span) => span,
-                None => return Ok(Scan::NeedMore),
-            },
-            _ => match delimiter(bytes, at) {
-                Some(hit) => plain(bytes, at, hit),
-                None => return Ok(Scan::NeedMore),
-            },
-        };
+    while let Some(span) = field(bytes, at)? {
+        if fields.len() == MOST_CELLS {
+            return Err(Error::syntax(format!("a record of more than {MOST_CELLS} cells")));
+        }
         fields.push(span);
         at = span.next;
         if bytes[at - 1] == b'\n' {
             return Ok(Scan::Record(at));
         }
     }
+    if bytes.len() == LONGEST_RECORD {
+        return Err(Error::syntax(format!("a record of more than {} MiB", LONGEST_RECORD >> 20)));
+    }
+    Ok(Scan::NeedMore)
+}
+
+/// The field that begins at `start`; `None` if it is not all here.
+fn field(bytes: &[u8], start: usize) -> Result<Option<Span>> {
+    if bytes.get(start) == Some(&b'"') {
+        return quoted(bytes, start);
+    }
+    Ok(delimiter(bytes, start).map(|hit| plain(bytes, start, hit)))
 }
 
 /// The unquoted field between `start` and the delimiter at `hit`.

@@ -28,6 +28,9 @@ __all__ = [
 Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Iterable[bytes]"
 
 _CHUNK = 1 << 20
+# A batch holds 64 MiB of an answer's text, or 1 KiB a row if that is more: rows may have very long cells.
+_BATCH_BYTES = 64 << 20
+_WIDE_ROW = 1 << 10
 
 
 def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
@@ -59,7 +62,8 @@ def iter_annotated_csv(
 ) -> Iterator[Frame]:
     """Read an answer as frames of at most `batch_rows` rows, each of one schema.
 
-    Memory is bounded by the batch, whatever the answer's size. That the answer was complete is known
+    Memory is bounded by the batch, whatever the answer's size; of rows with very long cells there are fewer
+    in one. That the answer was complete is known
     when the iterator ends without an error, not before.
 
     Args:
@@ -111,10 +115,14 @@ def split(answer: Answer) -> list[Frame]:
 
 def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[Frame]:
     decoder = Decoder()
+    most = max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
+    held = 0
     for chunk in _chunks(source):
         decoder.feed(chunk)
-        if decoder.rows >= batch_rows:
+        held += len(chunk)
+        if decoder.rows >= batch_rows or held >= most:
             yield from _cut(decoder.take(), batch_rows)
+            held = 0
     yield from _cut(decoder.finish(require_end=require_end), batch_rows)
 
 
