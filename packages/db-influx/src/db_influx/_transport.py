@@ -28,6 +28,7 @@ from db_core.errors import (
     IncompleteResultError,
     NotFoundError,
     OperationTimeoutError,
+    ParseError,
     QueryError,
     WriteError,
 )
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Transport"]
 
 _CHUNK = 1 << 17
+_EXCERPT = 200  # characters of an answer in a message
+# A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
+_NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _POOL = 16
 # A query for an unknown organization is refused with 400, where a write is with 404.
@@ -164,7 +168,11 @@ class Transport:
         with self._answer("query", {}, query.body(), headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError, self._settings)
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             try:
+                if kind in _NO_CSV:
+                    message = f"the answer is {kind}, not CSV: {_start(response, self._settings).strip()[:_EXCERPT]}"
+                    raise ParseError(message, offset=0)
                 # Not `stream`, which gives each of the server's 4 KB pieces on its own: threads that wait
                 # for the GIL that often made a read take a tenth longer.
                 while chunk := response.read(_CHUNK, decode_content=True):
@@ -264,11 +272,21 @@ def _reason(error: BaseException | None) -> str:
     return re.sub(r"^\w+\([^)]*\): ", "", str(error)) or type(error).__name__
 
 
+def _start(response: urllib3.BaseHTTPResponse, settings: InfluxSettings) -> str:
+    """Read the start of an answer's text, without the token: a proxy's page may show the request's headers."""
+    text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
+    return _masked(text, settings)
+
+
+def _masked(text: str, settings: InfluxSettings) -> str:
+    return text.replace(settings.token.get_secret_value(), "***")
+
+
 def _refusal(
     response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], settings: InfluxSettings
 ) -> Exception:
     """The error for an answer that is not the expected one; reads its body."""
-    error = _refused(response, kind, settings.token.get_secret_value())
+    error = _refused(response, kind, settings)
     if response.status not in _RETRIED:
         return error
     after = None
@@ -279,21 +297,19 @@ def _refusal(
 
 
 def _refused(
-    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], secret: str
+    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], settings: InfluxSettings
 ) -> DatabaseError:
     try:
-        text = response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
-        response.drain_conn()
+        # No more of an answer that may have no end: what is left of it goes with its connection.
+        text = _start(response, settings)
     except urllib3.exceptions.HTTPError as error:
         text = f"and no more, as the answer was cut off: {_reason(error)}"
-    # A proxy's page for those who debug it may hold the request's headers.
-    text, reason = text.replace(secret, "***"), str(response.reason).replace(secret, "***")
     code = None
     try:
         said = json.loads(text)
         code, text = str(said["code"]), str(said["message"])
-    except (ValueError, KeyError, TypeError):
-        text = f"HTTP {response.status}: {text.strip()[:200] or reason}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = f"HTTP {response.status}: {text.strip()[:_EXCERPT] or _masked(str(response.reason), settings)}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
     if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
