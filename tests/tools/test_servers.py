@@ -27,12 +27,14 @@ from tools.servers import (
     ServerError,
     _build,
     _compose,
+    _toxiproxy,
     _wheel,
     influxdb,
     redis,
     redis_cluster,
     redis_sentinel,
     redis_tls,
+    toxiproxy,
 )
 
 if TYPE_CHECKING:
@@ -409,6 +411,73 @@ def test_docker(program: Callable[[str, str], None], tmp_path: Path) -> None:
     assert f"--file {ROOT / 'compose.yaml'}" in calls[2]
     assert calls[2].endswith("up --no-color redis")
     assert calls[3].endswith("down --volumes")
+
+
+def test_influxdb_keeps_its_points_where_it_is_told(tmp_path: Path) -> None:
+    """As on a disk of its own."""
+    with influxdb(engine=tmp_path / "engine") as server:
+        assert 200 == request(server, "GET", f"/api/v2/orgs?org={server.org}")[0]
+        assert {"data", "wal"} <= {path.name for path in (tmp_path / "engine").iterdir()}
+
+
+def test_redis_takes_options() -> None:
+    """The options win over ours."""
+    with redis(options=["--appendfsync", "always"]) as server:
+        assert "\r\nalways\r\n" in ask(server, "CONFIG GET appendfsync")
+
+
+def echo(listener: socket.socket) -> None:
+    """Send back what comes, over one connection."""
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        while got := connection.recv(65_536):
+            connection.sendall(got)
+
+
+@pytest.mark.parametrize(("reset", "end"), [(False, b""), (True, ConnectionResetError)])
+def test_toxiproxy_cuts(reset: bool, end: bytes | type[OSError]) -> None:  # noqa: FBT001 - a parameter of the test
+    """A connection ends after as many bytes as asked, in an orderly way or not; past it, it is whole."""
+    with (
+        toxiproxy() as server,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor(1) as pool,
+        server.before("127.0.0.1", listener.getsockname()[1]) as proxy,
+    ):
+        for cut, size in ((True, 1_000), (False, 1_000)):
+            pool.submit(echo, listener)
+            with contextlib.ExitStack() as fault:
+                if cut:
+                    fault.enter_context(proxy.cut(10, reset=reset))
+                with socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection:
+                    connection.sendall(b"x" * size)
+                    got = read(connection, size)
+            assert got == ((b"x" * 10, end) if cut else (b"x" * size, None))
+
+
+def read(connection: socket.socket, size: int) -> tuple[bytes, bytes | type[OSError] | None]:
+    """Read so many bytes; give them, and what ended them if they are fewer."""
+    got = b""
+    while len(got) < size:
+        try:
+            more = connection.recv(size)
+        except ConnectionResetError:
+            return got, ConnectionResetError
+        if not more:
+            return got, b""
+        got += more
+    return got, None
+
+
+def test_toxiproxy_needs_go(program: Callable[[str, str], None]) -> None:
+    """Without it, the error says so; where there is one it is built, beforehand and once."""
+    with pytest.raises(ServerError, match="install Go"):
+        toxiproxy()
+    _toxiproxy.prepare()
+
+    program("go", COMPILER.format(calls="/dev/null"))
+    _toxiproxy.prepare()
+    program("go", "exit 1")
+    _toxiproxy.prepare()
 
 
 COMPILER = """

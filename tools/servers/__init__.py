@@ -15,7 +15,8 @@ Each is taken from the first of these that there is:
    minutes, and redis-server taken from a Python wheel.
 
 `influxdb_tls`, `redis_cluster`, `redis_sentinel` and `redis_tls` are always started
-from the program.
+from the program. `toxiproxy` stands between a client and a server, and breaks what
+they say; it is built from its Go module, in about a minute.
 
 What is started here listens on a free port of 127.0.0.1, keeps its data in a
 temporary folder, and is gone when the `with` block ends, the process ends, or
@@ -28,19 +29,23 @@ from tools.servers._redis import Redis, redis
 from tools.servers._redis_nodes import RedisCluster, RedisSentinel, redis_cluster, redis_sentinel
 from tools.servers._redis_tls import RedisTls, redis_tls
 from tools.servers._server import Server
+from tools.servers._toxiproxy import Proxy, Toxiproxy, toxiproxy
 
 __all__ = [
     "InfluxDB",
+    "Proxy",
     "Redis",
     "RedisCluster",
     "RedisSentinel",
     "RedisTls",
     "Server",
     "ServerError",
+    "Toxiproxy",
     "influxdb",
     "influxdb_tls",
     "redis",
     "redis_cluster",
     "redis_sentinel",
     "redis_tls",
+    "toxiproxy",
 ]

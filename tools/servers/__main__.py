@@ -14,7 +14,7 @@ import subprocess
 import sys
 from typing import NoReturn
 
-from tools.servers import ServerError, influxdb, redis
+from tools.servers import ServerError, _toxiproxy, influxdb, redis
 
 
 def main() -> int:
@@ -26,6 +26,7 @@ def main() -> int:
         del command[0]
     signal.signal(signal.SIGTERM, _leave)
     try:
+        _toxiproxy.prepare()
         with influxdb() as influx_server, redis() as redis_server:
             variables = influx_server.environment() | redis_server.environment()
             return _run(command, variables) if command else _serve(variables)

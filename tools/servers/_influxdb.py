@@ -19,6 +19,7 @@ from tools.servers._server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _ORG = "development"
 _BUCKET = "default"
@@ -47,18 +48,19 @@ class InfluxDB(Server):
         return {"INFLUXDB_URL": self.url, "INFLUXDB_ORG": self.org, "INFLUXDB_TOKEN": self.token}
 
 
-def influxdb(*, own: bool = False) -> InfluxDB:
+def influxdb(*, own: bool = False, engine: Path | None = None) -> InfluxDB:
     """Find InfluxDB, or start one.
 
     Args:
         own: Start one in any case, with nothing in it, that may be killed and restarted.
+        engine: Start one in any case, from a program, that keeps its points in this folder.
 
     Raises:
         ServerError: There is none and none can be made; says what would help.
     """
-    if not own and (url := os.environ.get("INFLUXDB_URL")):
+    if not own and engine is None and (url := os.environ.get("INFLUXDB_URL")):
         return _given(url)
-    return _made(_Place(free_port()))
+    return _made(_Place(free_port()), *(("--engine-path", str(engine)) if engine else ()))
 
 
 def influxdb_tls(certificate: str, key: str, ca_cert: str) -> InfluxDB:

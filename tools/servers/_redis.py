@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from typing import TYPE_CHECKING
 
 from tools.servers import _compose, _wheel
 from tools.servers._errors import ServerError
 from tools.servers._process import Process, free_port
 from tools.servers._server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DEFAULT_PORT = 6379
 _TIMEOUT = 10.0  # seconds
@@ -38,16 +42,19 @@ class Redis(Server):
         return {"REDIS_HOST": self.host, "REDIS_PORT": str(self.port)} | password
 
 
-def redis(*, own: bool = False, password: str | None = None) -> Redis:
+def redis(*, own: bool = False, password: str | None = None, options: Sequence[str] = ()) -> Redis:
     """Find Redis, or start one.
 
     Args:
         own: Start one in any case, with nothing in it, that may be killed and restarted.
         password: Start one in any case, that asks for this password.
+        options: Start one in any case, from a program, with these options after ours.
 
     Raises:
         ServerError: There is none and none can be made; says what would help.
     """
+    if options:
+        return start(password, *options)
     if not own and password is None and (host := os.environ.get("REDIS_HOST")):
         port = int(os.environ.get("REDIS_PORT", _DEFAULT_PORT))
         return Redis(host, port, os.environ.get("REDIS_PASSWORD") or None)
