@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,15 +18,14 @@ from db_core.errors import (
     QueryError,
 )
 from db_influx._call import Again, Call
+from tests.scripted import PATIENCE, Scripted, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from db_influx import InfluxManager
+    from tests.scripted import Turn
 
-    Turn = Callable[[socket.socket], None]
-
-PATIENCE = 60  # seconds; nothing waits so long unless it fails
 SPAN = ("2026-01-01", "2026-01-05")
 FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n"
@@ -37,72 +36,6 @@ ROWS = (
 )
 WHOLE = ROWS + b"\r\n"
 EMPTY = b"\r\n"
-
-
-class Scripted:
-    """A peer that takes its turns connection by connection, and then the last one for ever."""
-
-    def __init__(self, turns: tuple[Turn, ...]) -> None:
-        self._turns = turns
-        self._lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.requests: list[bytes] = []
-        self.closed = threading.Semaphore(0)  # how many connections the other side has closed
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def close(self) -> None:
-        """Stop, and wait for every turn to end."""
-        with suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        for number in range(1_000):
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            turn = self._turns[min(number, len(self._turns) - 1)]
-            thread = threading.Thread(target=self._take, args=(turn, connection))
-            self._threads.append(thread)
-            thread.start()
-
-    def _take(self, turn: Turn, connection: socket.socket) -> None:
-        with connection:
-            connection.settimeout(PATIENCE)
-            with suppress(OSError):
-                request = read_request(connection)
-                with self._lock:
-                    self.requests.append(request)
-                turn(connection)
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(65_536):
-                    pass
-            self.closed.release()
-
-
-def read_request(connection: socket.socket) -> bytes:
-    """Read one request whole; b"" if there is none."""
-    got = b""
-    while b"\r\n\r\n" not in got:
-        piece = connection.recv(65_536)
-        if not piece:
-            return got
-        got += piece
-    head, _, body = got.partition(b"\r\n\r\n")
-    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    while len(body) < int(length.split(b":")[1]):
-        body += connection.recv(65_536)
-    return head + b"\r\n\r\n" + body
 
 
 def says(body: bytes, head: bytes = HEAD) -> Turn:

@@ -1,0 +1,130 @@
+"""Peers that are no Redis: garbage, replies that are cut, and such that promise what never comes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from db_core.errors import (
+    ConnectionFailedError,
+    DatabaseError,
+    OperationTimeoutError,
+    QueryError,
+    SerializationError,
+)
+from db_redis import AsyncRedisClient, RedisClient
+from tests.awaited import Awaited
+from tests.faults.conftest import forget_peak, outcome, resident
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from tests.scripted import Scripted, Turn
+
+MOST_MEMORY = 200 << 20
+
+_GREETINGS = {
+    b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
+    b"SETINFO": b"+OK\r\n",
+    b"MAINT_NOTIFICATIONS": b"-ERR unknown subcommand\r\n",
+}
+
+
+def let_in(connection: socket.socket) -> bytes:
+    """Answer what a client says on connecting; give what it says then."""
+    while got := connection.recv(65_536):
+        if re.search(rb"\r\n[GS]ET\r\n", got):
+            return got
+        greetings = re.findall(b"|".join(_GREETINGS), got)
+        connection.sendall(b"".join(_GREETINGS[greeting] for greeting in greetings))
+    return b""
+
+
+def says(answer: bytes) -> Turn:
+    """Answer, and close."""
+    return lambda connection: connection.sendall(answer)
+
+
+def says_and_waits(answer: bytes) -> Turn:
+    """Answer, and be silent until the other side closes."""
+
+    def turn(connection: socket.socket) -> None:
+        connection.sendall(answer)
+        while connection.recv(65_536):
+            pass
+
+    return turn
+
+
+@pytest.fixture(params=[RedisClient, AsyncRedisClient], ids=["sync", "asyncio"])
+def ask(
+    request: pytest.FixtureRequest, scripted: Callable[..., Scripted], tally: Callable[..., str]
+) -> Iterator[Callable[..., str]]:
+    """Give a function that reads or saves a value on a peer, and says what came."""
+    with asyncio.Runner() as runner:
+
+        def ask(fault: str, call: str, turn: Turn, *errors: type[DatabaseError]) -> str:
+            port = scripted(turn, read=let_in).listener.getsockname()[1]
+            made = request.param("127.0.0.1", port, socket_timeout=0.5)
+            client = made if isinstance(made, RedisClient) else Awaited(made, runner)
+            arguments = ("key",) if call == "safe_read_from_redis" else ("key", 1)
+            try:
+                came = outcome(lambda: getattr(client, call)(*arguments), None, *errors)
+            finally:
+                client.close()
+            return tally(f"redis: {fault}", f"{call}, {request.node.callspec.id.rpartition('-')[0]}", came)
+
+        yield ask
+
+
+FAULTS: dict[str, tuple[Turn, type[DatabaseError]]] = {
+    "HTML from a proxy": (
+        says(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html></html>"),
+        ConnectionFailedError,
+    ),
+    "bytes": (says(b"\x00\xff\xfe" * 100), ConnectionFailedError),
+    "nothing": (says(b""), ConnectionFailedError),
+    "a reply cut in its length": (says(b"$10"), ConnectionFailedError),
+    "a reply cut in its text": (says(b'$100\r\n{"name": '), ConnectionFailedError),
+    "a reply without its line end": (says(b"$2\r\n{}"), ConnectionFailedError),
+    "a length that is no number": (says(b"$ten\r\n"), ConnectionFailedError),
+    "a length below none": (says(b"$-5\r\n"), ConnectionFailedError),
+    "arrays in arrays": (says(b"*1\r\n" * 10_000), ConnectionFailedError),
+    "an error": (says_and_waits(b"-ODD something is odd\r\n"), QueryError),
+    "10 GB that never come": (says_and_waits(b"$10737418240\r\n" + b"x" * 100_000), OperationTimeoutError),
+    "a line that never ends": (says_and_waits(b"+" + b"x" * 1_000_000), OperationTimeoutError),
+    "silence": (says_and_waits(b""), OperationTimeoutError),
+}
+
+
+@pytest.mark.parametrize("call", ["safe_read_from_redis", "save_in_redis"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_reply_is_an_error(ask: Callable[..., str], fault: str, call: str) -> None:
+    """Never None, as for a missing key, and never a value; a save is not acknowledged."""
+    turn, error = FAULTS[fault]
+    before = resident()
+    forget_peak()
+    assert error.__name__ == ask(fault, call, turn, error)
+    assert resident("VmHWM") - before < MOST_MEMORY
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b":5\r\n", b"*1\r\n$2\r\n{}\r\n", b"%1\r\n$1\r\na\r\n$1\r\nb\r\n", b",1.5\r\n", b"#t\r\n", b"~0\r\n"],
+    ids=["integer", "array", "map", "double", "boolean", "set"],
+)
+def test_a_reply_of_another_type_is_an_error(ask: Callable[..., str], answer: bytes) -> None:
+    """GET has a text or nothing; what is neither is no value."""
+    came = ask(
+        "a reply of another type",
+        "safe_read_from_redis",
+        says_and_waits(answer),
+        QueryError,
+        SerializationError,
+        ConnectionFailedError,
+    )
+    assert "whole" != came
