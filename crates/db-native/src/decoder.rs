@@ -111,6 +111,8 @@ enum Expect {
 pub struct Decoder {
     /// Bytes of a record that is not all here yet.
     pending: Vec<u8>,
+    /// Length of `pending` from which on it is looked at with each line.
+    due: usize,
     /// Offset in the answer of the first byte not yet decoded.
     offset: usize,
     expect: Expect,
@@ -195,37 +197,42 @@ impl Decoder {
     /// Decodes the pending record with the line that completes it, then the rest of `chunk`.
     ///
     /// Where the first line does not complete it, a line end stood in a cell,
-    /// and more may: all of `chunk` is joined, to scan the record once, not by line.
+    /// and more may: all of `chunk` is joined, to scan the record once, not by line;
+    /// and it is looked at again when it is twice as long, not by chunk.
     fn join(&mut self, mut chunk: &[u8]) -> Result<()> {
         let mut width = memchr::memchr(b'\n', chunk).map_or(chunk.len(), |feed| feed + 1);
         while !self.pending.is_empty() && !chunk.is_empty() {
             let (line, rest) = chunk.split_at(width);
             chunk = rest;
             width = rest.len();
-            let mut pending = std::mem::take(&mut self.pending);
-            pending.extend_from_slice(line);
-            let used = if Self::is_due(&pending, line) { self.records(&pending)? } else { 0 };
-            pending.drain(..used);
-            self.pending = pending;
+            self.pending.extend_from_slice(line);
+            let length = self.pending.len();
+            if length >= LONGEST_RECORD || (length >= self.due && memchr::memchr(b'\n', line).is_some()) {
+                self.look()?;
+            }
         }
         let used = self.records(chunk)?;
         self.pending.extend_from_slice(&chunk[used..]);
         Ok(())
     }
 
-    /// Whether the pending record, joined with a line, is to be looked at: it may be whole, or too long.
-    fn is_due(pending: &[u8], line: &[u8]) -> bool {
-        pending.len() >= LONGEST_RECORD || memchr::memchr(b'\n', line).is_some()
+    /// Decodes the whole records that are pending.
+    fn look(&mut self) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let used = self.records(&pending)?;
+        pending.drain(..used);
+        self.due = if used == 0 { 2 * pending.len() } else { 0 };
+        self.pending = pending;
+        Ok(())
     }
 
     fn end(&mut self, end: EndMark) -> Result<()> {
+        // It may hold more than half a record, as not every line was looked at.
+        self.look()?;
         if end == EndMark::Optional && !self.pending.is_empty() {
-            self.join(b"\n")?;
+            self.pending.push(b'\n');
+            self.look()?;
         }
-        // A record without its line end may not have been looked at yet.
-        let pending = std::mem::take(&mut self.pending);
-        self.records(&pending)?;
-        self.pending = pending;
         let whole = self.pending.is_empty() && (end == EndMark::Optional || self.at_end_mark);
         if !whole || matches!(self.expect, Expect::ErrorRow) || !self.annotations.is_empty() {
             return Err(Error::from(ErrorKind::Incomplete).at(self.position(0)));
