@@ -28,9 +28,9 @@ __all__ = [
 Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Iterable[bytes]"
 
 _CHUNK = 1 << 20
-# A batch holds 64 MiB of an answer's text, or 1 KiB a row if that is more: rows may have very long cells.
-_BATCH_BYTES = 64 << 20
-_WIDE_ROW = 1 << 10
+# A batch holds 16 MiB of an answer's text, or 256 bytes a row if that is more: rows may have very long cells.
+_BATCH_BYTES = 16 << 20
+_WIDE_ROW = 1 << 8
 
 
 def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
