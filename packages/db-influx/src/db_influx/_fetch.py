@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv
@@ -65,9 +65,12 @@ def fetch_batches(
     """
 
     def begin() -> tuple[Generator[bytes], Iterator[Frame], Frame | None]:
-        chunks = transport.query(query, timeout=timeout, call=call)
-        frames = iter_annotated_csv(chunks, batch_rows=batch_rows)
-        return chunks, frames, next(frames, None)
+        with ExitStack() as on_failure:
+            chunks = on_failure.enter_context(closing(transport.query(query, timeout=timeout, call=call)))
+            frames = iter_annotated_csv(chunks, batch_rows=batch_rows)
+            first = next(frames, None)
+            on_failure.pop_all()
+        return chunks, frames, first
 
     with transport.call(endless=True) as call:
         chunks, frames, first = call.attempt(begin)
