@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import queue
 import re
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -143,6 +144,10 @@ class Transport:
 
     def close(self) -> None:
         """Close all idle connections."""
+        # `clear` alone leaves that to the garbage collector, which does not come while an error is kept.
+        for key in self._pool.pools.keys():  # noqa: SIM118 - it has no iterator
+            if pool := self._pool.pools.get(key):
+                _close_idle(pool)
         self._pool.clear()
 
     def query(
@@ -260,6 +265,14 @@ class Transport:
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
+
+
+def _close_idle(pool: HTTPConnectionPool) -> None:
+    """Close the connections that are not in use; a thread that takes one up now makes a new one."""
+    with suppress(queue.Empty):
+        while pool.pool is not None:
+            if connection := pool.pool.get(block=False):
+                connection.close()
 
 
 def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:
