@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
@@ -126,12 +127,13 @@ class Bucket:
         flux = (
             f'from(bucket: "{self.name}") |> range(start: 0, stop: 2100-01-01T00:00:00Z) '
             f'|> filter(fn: (r) => r._measurement == "{measurement}" and r._field == "{field}") '
-            "|> map(fn: (r) => ({t: int(v: r._time), v: r._value}))"
+            '|> keep(columns: ["_time", "_value"])'
         )
         with self._client() as client:
             tables = client.query_api().query_raw(flux).data.decode()
-        lines = [line.split(",") for line in tables.splitlines() if line.startswith(",,")]
-        return {int(line[3]): float(line[4]) for line in lines}
+        lines = [line.split(",")[3:] for line in tables.splitlines() if line.startswith(",,")]
+        times = pd.to_datetime([time for time, _ in lines], format="ISO8601", utc=True).as_unit("ns")
+        return dict(zip(times.asi8.tolist(), (float(value) for _, value in lines), strict=True))
 
     def count(self, measurement: str, field: str = "v") -> int:
         """Say how many values a field has."""
