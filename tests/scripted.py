@@ -81,5 +81,8 @@ def read_request(connection: socket.socket) -> bytes:
     head, _, body = got.partition(b"\r\n\r\n")
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     while len(body) < int(length.split(b":")[1]):
-        body += connection.recv(65_536)
+        piece = connection.recv(65_536)
+        if not piece:
+            return b""
+        body += piece
     return head + b"\r\n\r\n" + body
