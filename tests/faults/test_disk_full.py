@@ -78,7 +78,7 @@ def test_influxdb_says_that_its_disk_is_full(
     make_disk: Callable[[int], Disk], msname: str, tally: Callable[..., str]
 ) -> None:
     """A WriteError with the server's words; every write that returned is there."""
-    disk = make_disk(16)
+    disk = make_disk(6)
 
     def frame(number: int) -> pd.DataFrame:
         rows = np.arange(number * ROWS, (number + 1) * ROWS)

@@ -182,3 +182,23 @@ def test_killed_in_the_middle_of_reads(
             stop.set()
         for future in reading:
             future.result(LONG)
+
+
+def test_killed_in_the_middle_of_an_answer(
+    influx: InfluxDB, bucket: Bucket, msname: str, tally: Callable[..., str]
+) -> None:
+    """The server has more to send than buffers hold, and is killed before we read on: an error."""
+    rows = 300_000
+    bucket.write([f"{msname} v={row} {T0.value + row * 1_000_000_000}" for row in range(rows)])
+    flux = f'from(bucket: "default") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{msname}")'
+    with InfluxManager(influx.url, influx.org, influx.token, **PATIENT) as manager:
+        for _ in range(ROUNDS):
+            frames = manager.query_batches(flux, batch_rows=1_000)
+            next(frames)
+            influx.kill()
+            try:
+                came = outcome(lambda: [len(frame) for frame in frames], None, IncompleteResultError)  # noqa: B023
+            finally:
+                influx.restart()
+            assert "IncompleteResultError" == tally("killed in an answer", "query_batches", came)
+        assert rows == sum(len(frame) for frame in manager.query_batches(flux))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.faults.values import Clients
     from tools.servers import Proxy, Redis
 
-FAR = 100_000_000  # bytes, more than any reply has
 each_call = pytest.mark.parametrize("call", CALLS)
 
 
@@ -70,10 +69,9 @@ def test_a_connection_cut_at_any_byte_is_whole_or_an_error(
     """Of a request or a reply; what is saved is never half of it."""
     fault = f"redis: {'reset' if reset else 'closed'} {stream}"
     chosen = random.Random(f"{call}{stream}{reset}")
-    for after in [0, 1, *(1 << chosen.randrange(2, 17) for _ in range(2 * ROUNDS)), FAR]:
+    for after in [chosen.choice((0, 1)), *(1 << chosen.randrange(2, 17) for _ in range(ROUNDS))]:
         with before_redis.cut(after, stream=stream, reset=reset):
             came = ask(fault, call, ConnectionFailedError, IncompleteResultError)
-        assert after != FAR or came == "whole"
         assert after > 1 or came != "whole"
 
 
@@ -100,7 +98,7 @@ def test_what_breaks_half_of_the_time_is_tried_again(
 
 
 def test_faults_leave_no_memory_behind(make: Clients, redis_server: Redis, before_redis: Proxy) -> None:
-    """A value is two megabytes; thirty that break would be seen."""
+    """A value is two megabytes; twenty that break would be seen."""
     big = "x" * 2_000_000
     with make(redis_server.port) as client:
         client.save_in_redis("big", big)
@@ -113,6 +111,6 @@ def test_faults_leave_no_memory_behind(make: Clients, redis_server: Redis, befor
         for _ in range(5):
             read()
         before = resident()
-        for _ in range(10 * ROUNDS):  # four attempts each
+        for _ in range(5 * ROUNDS):  # four attempts each
             read()
     assert resident() - before < 16 << 20
