@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Bucket
     from tools.servers import InfluxDB, Proxy
 
-CUT = (IncompleteResultError, ConnectionFailedError)
+# The last where a link of Toxiproxy's stalls, as it does now and then when faults come and go.
+CUT = (IncompleteResultError, ConnectionFailedError, OperationTimeoutError)
 FAR = 100_000_000  # bytes, more than any answer has
 
 each_kind = pytest.mark.parametrize("kind", meters.READS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import queue
 import re
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -144,12 +143,13 @@ class Transport:
         return Call(self._connection.retries, None if endless else self._connection.deadline)
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all connections, those in use when they are given back."""
         # `clear` alone leaves that to the garbage collector, which does not come while an error is kept.
-        for key in self._pool.pools.keys():  # noqa: SIM118 - it has no iterator
-            if pool := self._pool.pools.get(key):
-                _close_idle(pool)
+        pools = [self._pool.pools.get(key) for key in self._pool.pools.keys()]  # noqa: SIM118 - it has no iterator
         self._pool.clear()
+        for pool in pools:
+            if pool is not None:
+                pool.close()
 
     def query(
         self, query: Query, *, timeout: float | None = None, call: Call | None = None
@@ -255,6 +255,8 @@ class Transport:
                 timeout=urllib3.Timeout(connect=min(longest, self._connection.connect_timeout), read=longest),
                 retries=False,
             )
+        except urllib3.exceptions.ClosedPoolError:  # closed by another thread just now; there is a new one
+            return self._send(endpoint, parameters, body, headers, timeout, remaining)
         except urllib3.exceptions.NewConnectionError as error:  # counts as a timeout in urllib3's tree
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.ConnectTimeoutError as error:
@@ -266,14 +268,6 @@ class Transport:
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
-
-
-def _close_idle(pool: HTTPConnectionPool) -> None:
-    """Close the connections that are not in use; a thread that takes one up now makes a new one."""
-    with suppress(queue.Empty):
-        while pool.pool is not None:
-            if connection := pool.pool.get(block=False):
-                connection.close()
 
 
 def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:
