@@ -43,7 +43,16 @@ def tests(session: nox.Session) -> None:
     _test_crates(session)
     _install(session, "test", wheels=True)
     session.run("python", "-m", "tools.servers", "--", "true")  # whatever takes long is done, visibly, now
-    session.run("python", "-m", "pytest", *session.posargs, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
+    chosen = session.posargs or ["--ignore=tests/faults"]
+    session.run("python", "-m", "pytest", *chosen, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break connections, kill servers and fill disks, with the wheels; arguments go to pytest."""
+    _install(session, "test", wheels=True)
+    session.run("python", "-m", "tools.servers", "--", "true")
+    session.run("python", "-m", "pytest", "tests/faults", *session.posargs)
 
 
 @nox.session
