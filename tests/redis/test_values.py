@@ -303,7 +303,7 @@ def test_nan_is_found_within_frames() -> None:
         (np.array([1], dtype=">c16"), "has no JSON form"),
         (np.ma.masked_array(np.zeros(1, "M8[s]"), [True]), "masked datetime64.* has no JSON form"),
         (np.ma.masked_array([1j], [True]), "has no JSON form"),
-        (np.array([1], dtype="m8"), "no length of time"),
+        (np.array([1], dtype="m8[M]"), "no length of time"),
         (dt.time(1, tzinfo=zoneinfo.ZoneInfo("Europe/Lisbon")), "no offset in Europe/Lisbon"),
         (np.timedelta64(1, "M"), "no length of time"),
         (np.longdouble(1) + np.finfo(np.longdouble).eps, "more digits than a JSON number keeps"),
