@@ -52,11 +52,13 @@ def installed() -> dict[str, Distribution]:
 def licence_of(package: Distribution) -> str:
     """Give the licence as an expression."""
     metadata = package.metadata
-    if expression := metadata["License-Expression"]:
+    if expression := metadata.get("License-Expression"):
         return expression
     classifiers = metadata.get_all("Classifier") or []
     told = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License :: OSI")]
-    return OLDER.get((told or [metadata["License"] or ""])[0], (told or [metadata["License"] or "none"])[0])
+    return OLDER.get(
+        (told or [metadata.get("License", "")])[0], (told or [metadata.get("License", "none")])[0]
+    )
 
 
 @pytest.mark.parametrize("name", sorted(installed()))
