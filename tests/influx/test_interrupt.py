@@ -77,6 +77,7 @@ def test_an_interrupt_ends_every_transfer(call: str, transfers: int) -> None:
             child.kill()
             peer.listener.close()
 
-    assert b"KeyboardInterrupt" in errors.splitlines()[-1]
+    # Python may tell of an object behind it that was being made just then.
+    assert any(line.startswith(b"KeyboardInterrupt") for line in errors.splitlines())
     for _ in range(transfers):
         assert peer.ended.acquire(timeout=PATIENCE)
