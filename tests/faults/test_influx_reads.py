@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Bucket
     from tools.servers import InfluxDB, Proxy
 
-# The last where a link of Toxiproxy's stalls, as it does now and then when faults come and go.
+# The last, as two such reads once took ten seconds more; that it was a timeout is a guess.
 CUT = (IncompleteResultError, ConnectionFailedError, OperationTimeoutError)
 FAR = 100_000_000  # bytes, more than any answer has
 
