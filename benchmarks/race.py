@@ -1,8 +1,10 @@
 """Ours against its peers, by turns: what is kept are ratios, round by round.
 
 A machine that is slow for a minute is slow for everyone in that round, so the
-ratios of one round hold where seconds do not. pytest-benchmark times ours;
-before each of its rounds, every peer runs once.
+ratios of one round hold where seconds do not. Each round begins with another of
+them, as what a server does after an answer falls to whoever comes next.
+pytest-benchmark times ours; before and after it in each of its rounds, every
+peer runs once.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,16 +73,24 @@ class Race:
             rounds: Instead of five.
         """
         seconds: dict[str, list[float]] = {peer.name: [] for peer in peers if peer.run}
+        turns = cycle(_turns([peer for peer in peers if peer.run]))
+        after: list[Peer] = []
 
-        def peers_turn() -> None:
-            for peer in peers:
-                if peer.run:
-                    gc.collect()
-                    seconds[peer.name].append(_seconds(_often(peer.run, peer.repeat)) / peer.repeat)
+        def run(contestants: list[Peer]) -> None:
+            for peer in contestants:
+                assert peer.run
+                gc.collect()
+                seconds[peer.name].append(_seconds(_often(peer.run, peer.repeat)) / peer.repeat)
             gc.collect()
 
+        def begin() -> None:
+            before, after[:] = next(turns)
+            run(before)
+
         self._benchmark.group = group
-        self._benchmark.pedantic(_often(ours, repeat), setup=peers_turn, rounds=rounds or self.rounds)  # type: ignore[no-untyped-call]
+        self._benchmark.pedantic(  # type: ignore[no-untyped-call]
+            _often(ours, repeat), setup=begin, teardown=lambda: run(after), rounds=rounds or self.rounds
+        )
         if self._benchmark.stats is None:  # --benchmark-disable
             return
         own = [second / repeat for second in self._benchmark.stats.stats.data]
@@ -102,6 +113,16 @@ class Race:
         self._benchmark.extra_info["against"] = [
             {"peer": name, "measure": OF_LIMIT, "bar": 1.0, "ratios": ratios}
         ]
+
+
+def _turns(peers: list[Peer]) -> list[tuple[list[Peer], list[Peer]]]:
+    """Give who runs before ours and who after, in rounds that each begin with the next."""
+    turns = []
+    for first in range(len(peers) + 1):
+        order = [*peers[first:], None, *peers[:first]]
+        place = order.index(None)
+        turns.append(([peer for peer in order[:place] if peer], [peer for peer in order[place:] if peer]))
+    return turns
 
 
 def _often(job: Callable[[], object], repeat: int) -> Callable[[], object]:
