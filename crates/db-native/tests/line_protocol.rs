@@ -2,57 +2,26 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, NullArray, RecordBatch, StringArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
-    UInt64Array,
+    Int16Array, Int32Array, Int64Array, NullArray, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use common::cases;
-use common::lines::{FieldValue, Point, parse};
+use common::drafts::{Draft, Fields, PRECISIONS, encode, frame, times};
+use common::lines::FieldValue;
 use common::strings;
-use db_native::{ErrorKind, Layout, Points, Precision, Result};
+use db_native::{Layout, Precision, Result};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const PRECISIONS: [(Precision, i64); 4] = [
-    (Precision::Nanosecond, 1),
-    (Precision::Microsecond, 1_000),
-    (Precision::Millisecond, 1_000_000),
-    (Precision::Second, 1_000_000_000),
-];
-
 fn layout<'a>(tag_columns: &'a [String], tags: &'a [(String, String)]) -> Layout<'a> {
     Layout { measurement: "m", tag_columns, time_column: "time", tags, precision: Precision::Nanosecond }
-}
-
-fn encode(frame: &RecordBatch, layout: &Layout<'_>, limit: usize) -> Result<Vec<String>> {
-    let points = Points::new(frame, layout)?;
-    points.check()?;
-    let (mut row, mut bodies) = (0, Vec::new());
-    while row < points.rows() {
-        let mut body = Vec::new();
-        row = points.write(row, limit, &mut body);
-        bodies.push(String::from_utf8(body).unwrap());
-    }
-    Ok(bodies)
-}
-
-fn frame(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    let fields: Vec<_> =
-        columns.iter().map(|(name, array)| arrow_schema::Field::new(*name, array.data_type().clone(), true)).collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), arrays).unwrap()
-}
-
-fn times(times: Vec<i64>) -> ArrayRef {
-    Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"))
 }
 
 /// A text of what has a meaning in line protocol, and what has not.
@@ -60,29 +29,6 @@ fn text() -> impl Strategy<Value = String> {
     let parts = vec!["\\", ",", "=", " ", "\"", "a", "é", "🔌", "#", "\t", "\0", "\r", "\n", "i", "'", "1"];
     vec(select(parts), 0..5).prop_map(|parts| parts.concat())
 }
-
-/// Whether line protocol, as the server reads it, can carry a text as a name or tag value.
-fn fits(text: &str, place: &str) -> bool {
-    let lost = match place {
-        "tag value" => vec![],
-        "tag key" => vec!["\\ "],
-        _ => vec!["\\ ", "\\,", "\\=", "\\\""],
-    };
-    let starts = match place {
-        "measurement" => vec!["#", "\t", "\0"],
-        "field key" => vec!["\t", "\0"],
-        _ => vec![],
-    };
-    (place == "tag value" || !text.is_empty())
-        && !text.ends_with('\\')
-        && !text.contains(['\n', '\r'])
-        && !lost.iter().any(|lost| text.contains(lost))
-        && !starts.iter().any(|start| text.starts_with(start))
-}
-
-/// A column of fields: each row's value, if it has one.
-#[derive(Clone, Debug)]
-struct Fields(Vec<Option<FieldValue>>, ArrayRef);
 
 fn fields(rows: usize) -> BoxedStrategy<Fields> {
     fn of<T, A>(
@@ -114,24 +60,14 @@ fn fields(rows: usize) -> BoxedStrategy<Fields> {
         of::<_, Float64Array>(any::<f64>().prop_filter("finite", |v| v.is_finite()), rows, FieldValue::Float),
         of::<_, BooleanArray>(any::<bool>(), rows, FieldValue::Boolean),
         Just(Fields(vec![None; rows], Arc::new(NullArray::new(rows)))),
-        (vec(option::weighted(0.9, text()), rows), strings::layout()).prop_map(|(values, layout)| {
-            let array = strings::strings(&values, layout);
-            Fields(values.into_iter().map(|value| value.map(FieldValue::Text)).collect(), array)
-        }),
+        (vec(option::weighted(0.9, text()), rows), select(strings::Layout::ALL.to_vec())).prop_map(
+            |(values, layout)| {
+                let array = strings::strings(&values, layout);
+                Fields(values.into_iter().map(|value| value.map(FieldValue::Text)).collect(), array)
+            }
+        ),
     ]
     .boxed()
-}
-
-/// A frame to write: names, tag columns and field columns by name, constant tags, times.
-#[derive(Clone, Debug)]
-struct Draft {
-    measurement: String,
-    constant: BTreeMap<String, String>,
-    tags: BTreeMap<String, Vec<Option<String>>>,
-    strings: strings::Layout,
-    fields: BTreeMap<String, Fields>,
-    times: Vec<i64>,
-    precision: usize,
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
@@ -145,64 +81,13 @@ fn draft() -> impl Strategy<Value = Draft> {
             btree_map(name(), vec(option::weighted(0.8, value), rows), 0..3),
             btree_map(name(), fields(rows), 1..4),
             vec(-limit..limit, rows),
-            strings::layout(),
+            select(strings::Layout::ALL.to_vec()),
         )
             .prop_map(move |(measurement, constant, tags, fields, times, strings)| {
                 let times = times.into_iter().map(|time| time * PRECISIONS[precision].1).collect();
                 Draft { measurement, constant, tags, strings, fields, times, precision }
             })
     })
-}
-
-impl Draft {
-    fn names_are_distinct(&self) -> bool {
-        let tags = self.constant.keys().chain(self.tags.keys());
-        tags.clone().all(|name| !self.fields.contains_key(name))
-            && self.constant.keys().all(|name| !self.tags.contains_key(name))
-            && tags.chain(self.fields.keys()).all(|name| name != "time")
-    }
-
-    /// What the server is to store; `None` if it can't.
-    fn points(&self) -> Option<Vec<Point>> {
-        let has_field = |row: usize| self.fields.values().any(|column| column.0[row].is_some());
-        let fit = fits(&self.measurement, "measurement")
-            && self.constant.keys().chain(self.tags.keys()).all(|name| fits(name, "tag key"))
-            && self.fields.keys().all(|name| fits(name, "field key"))
-            && self.constant.values().all(|value| fits(value, "tag value"))
-            && self.tags.values().flatten().flatten().all(|value| fits(value, "tag value"))
-            && (0..self.times.len()).all(has_field);
-        fit.then(|| (0..self.times.len()).map(|row| self.point(row)).collect())
-    }
-
-    fn point(&self, row: usize) -> Point {
-        let columns = self.tags.iter().filter_map(|(name, values)| Some((name.clone(), values[row].clone()?)));
-        let constant = self.constant.iter().map(|(name, value)| (name.clone(), value.clone()));
-        let fields = self.fields.iter().filter_map(|(name, column)| Some((name.clone(), column.0[row].clone()?)));
-        Point {
-            measurement: self.measurement.clone(),
-            tags: constant.chain(columns).filter(|(_, value)| !value.is_empty()).collect(),
-            fields: fields.collect(),
-            time: self.times[row] / PRECISIONS[self.precision].1,
-        }
-    }
-
-    fn encode(&self, limit: usize) -> Result<Vec<String>> {
-        let mut columns: Vec<(&str, ArrayRef)> = vec![("time", times(self.times.clone()))];
-        for (name, values) in &self.tags {
-            columns.push((name, strings::strings(values, self.strings)));
-        }
-        columns.extend(self.fields.iter().map(|(name, column)| (name.as_str(), Arc::clone(&column.1))));
-        let tag_columns: Vec<String> = self.tags.keys().cloned().collect();
-        let tags: Vec<_> = self.constant.clone().into_iter().collect();
-        let layout = Layout {
-            measurement: &self.measurement,
-            tag_columns: &tag_columns,
-            time_column: "time",
-            tags: &tags,
-            precision: PRECISIONS[self.precision].0,
-        };
-        encode(&frame(columns), &layout, limit)
-    }
 }
 
 proptest! {
@@ -212,24 +97,7 @@ proptest! {
     #[test]
     fn points_arrive_as_they_were_or_are_refused(draft in draft(), limit in select(vec![0, 1, 100, 1 << 20])) {
         prop_assume!(draft.names_are_distinct());
-        match draft.encode(limit) {
-            Ok(bodies) => {
-                let mut points = parse(&bodies.concat()).map_err(TestCaseError::fail)?;
-                for point in &mut points {
-                    // Constant tags stand before those of columns.
-                    let constant = draft.constant.values().filter(|value| !value.is_empty()).count();
-                    prop_assert!(point.tags[..constant].is_sorted() && point.tags[constant..].is_sorted());
-                }
-                prop_assert_eq!(draft.points(), Some(points));
-                prop_assert!(bodies.iter().all(|body| body.ends_with('\n')));
-                let enough = |body: &String| body.len() >= limit;
-                prop_assert!(bodies.iter().rev().skip(1).all(enough), "{:?}", bodies);
-            }
-            Err(error) => {
-                prop_assert!(matches!(error.kind, ErrorKind::Input { .. }), "{}", error);
-                prop_assert_eq!(draft.points(), None, "{}", error);
-            }
-        }
+        draft.check(limit);
     }
 }
 

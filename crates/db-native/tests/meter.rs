@@ -9,11 +9,12 @@ use arrow_array::{
 };
 use common::cases;
 use common::plain::{Value, values};
-use common::strings::{layout, strings};
+use common::strings::{Layout, strings};
 use db_native::{ErrorKind, differences};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// The totals of one column.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ proptest! {
             let rows = series.len();
             (Just(series), vec(totals(rows), 0..3))
         }),
-        layout in layout(),
+        layout in select(Layout::ALL.to_vec()),
     ) {
         let times: TimestampNanosecondArray = (0_i64..).take(series.len()).map(Some).collect();
         // Series 0 has no name.

@@ -9,7 +9,8 @@ use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use common::answers::answer;
 use common::cases;
-use common::plain::{Plain, Value, arrow_type, columns};
+use common::plain::{Plain, Value, columns};
+use common::unions::{Frame, frame, twin, twin_of_split};
 use db_native::{Answer, Decoder, EndMark, ErrorKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,49 +20,6 @@ fn decode(text: &[u8]) -> Answer {
     let mut decoder = Decoder::new();
     decoder.feed(text).unwrap();
     decoder.finish(EndMark::Required).unwrap()
-}
-
-/// Columns with their types.
-type Frame = Vec<(String, DataType, Vec<Value>)>;
-
-fn frame(batch: &RecordBatch) -> Frame {
-    let types = batch.columns().iter().map(|column| column.data_type().clone());
-    columns(batch).into_iter().zip(types).map(|((name, values), kind)| (name, kind, values)).collect()
-}
-
-/// The naive union: the columns, or the first column that carries types that do not unify.
-fn twin(plain: &Plain) -> Result<Frame, String> {
-    let mut names: Vec<&String> = Vec::new();
-    for column in plain.schemas.iter().flat_map(|schema| &schema.columns) {
-        if !names.contains(&&column.name) {
-            names.push(&column.name);
-        }
-    }
-    names.into_iter().map(|name| twin_column(plain, name)).collect()
-}
-
-fn twin_column(plain: &Plain, name: &String) -> Result<(String, DataType, Vec<Value>), String> {
-    let column = |schema: &db_native::Schema| schema.columns.iter().position(|column| column.name == *name);
-    let values: Vec<Value> =
-        plain.rows().iter().map(|(schema, row)| column(schema).map_or(Value::Null, |at| row[at].clone())).collect();
-    let types = |schemas: &mut dyn Iterator<Item = &db_native::Schema>| -> Vec<DataType> {
-        schemas.filter_map(|schema| Some(arrow_type(&schema.columns[column(schema)?]))).collect()
-    };
-    let mut kinds = types(&mut plain.tables.iter().map(|table| &table.schema));
-    if kinds.is_empty() {
-        kinds = types(&mut plain.schemas.iter());
-        kinds.truncate(1);
-    }
-    let all = |wanted: &dyn Fn(&DataType) -> bool| kinds.iter().all(wanted);
-    if all(&|kind| *kind == kinds[0]) {
-        return Ok((name.clone(), kinds[0].clone(), values));
-    }
-    if all(&|kind| matches!(kind, DataType::LargeUtf8 | DataType::Dictionary(..))) {
-        return Ok((name.clone(), DataType::LargeUtf8, values));
-    }
-    let numbers = all(&|kind| matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Float64));
-    let doubles: Option<Vec<Value>> = values.iter().map(Value::widened).collect();
-    doubles.filter(|_| numbers).map(|doubles| (name.clone(), DataType::Float64, doubles)).ok_or_else(|| name.clone())
 }
 
 proptest! {
@@ -82,13 +40,7 @@ proptest! {
         let answer = decode(&text);
         let plain = Plain::from(&answer);
         let frames: Vec<Frame> = db_native::split(&answer).unwrap().iter().map(frame).collect();
-        let expected: Vec<Frame> = plain.schemas.iter().map(|schema| {
-            let rows: Vec<_> = plain.rows().into_iter().filter(|row| row.0 == schema).map(|row| row.1).collect();
-            schema.columns.iter().enumerate().map(|(index, column)| {
-                (column.name.clone(), arrow_type(column), rows.iter().map(|row| row[index].clone()).collect())
-            }).collect()
-        }).collect();
-        prop_assert_eq!(expected, frames);
+        prop_assert_eq!(twin_of_split(&plain), Ok(frames));
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! What the integration tests share: plain values, a naive decoder, and answers to decode.
+//! What the integration tests share: plain values, naive twins, and answers to decode.
+//!
+//! The fuzz targets (`crates/fuzz`) take the twins from here too, by path: those files use no proptest.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod answers;
+pub(crate) mod drafts;
 pub(crate) mod lines;
 pub(crate) mod meters;
 pub(crate) mod plain;
@@ -9,6 +12,8 @@ pub(crate) mod queries;
 pub(crate) mod reads;
 pub(crate) mod strings;
 pub(crate) mod twin;
+pub(crate) mod unions;
+pub(crate) mod wide;
 
 use proptest::test_runner::Config;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow_array::types::Int8Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array, LargeStringArray, StringArray, StringViewArray};
-use proptest::prelude::*;
 
 /// How the strings of a column are kept.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +17,8 @@ pub(crate) enum Layout {
     OwnWords,
 }
 
-pub(crate) fn layout() -> impl Strategy<Value = Layout> {
-    prop::sample::select(vec![Layout::Small, Layout::Large, Layout::View, Layout::Words, Layout::OwnWords])
+impl Layout {
+    pub(crate) const ALL: [Self; 5] = [Self::Small, Self::Large, Self::View, Self::Words, Self::OwnWords];
 }
 
 /// The column that holds these texts.

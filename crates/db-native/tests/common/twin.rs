@@ -1,8 +1,6 @@
 //! The naive decoder: one record, one cell, one value after the other, on csv-core, jiff and std.
 //!
-//! It holds the whole text, copies every cell and knows no shortcut. What it
-//! can't do: tell a stray quote from a quoted cell, as csv-core is lenient
-//! there. `malformed.rs` has those cases by hand.
+//! It holds the whole text, copies every cell and knows no shortcut.
 
 use std::collections::HashMap;
 
@@ -56,10 +54,13 @@ pub(crate) fn decode(text: &[u8], end: EndMark) -> Result<Plain, Fault> {
     if end == EndMark::Optional && records(&text).1 < text.len() {
         text.push(b'\n');
     }
-    let (records, rest) = records(&text);
+    let (records, rest, stray) = records(&text);
     let mut twin = Twin::default();
     for (offset, record) in records {
         twin.record(record).map_err(|what| Fault { what, at: twin.position(offset) })?;
+    }
+    if stray {
+        return Err(Fault { what: What::Syntax, at: twin.position(rest) });
     }
     let whole = rest == text.len() && (end == EndMark::Optional || twin.after_blank);
     if !whole || twin.expect == Expect::ErrorRow || !twin.annotations.is_empty() {
@@ -68,32 +69,60 @@ pub(crate) fn decode(text: &[u8], end: EndMark) -> Result<Plain, Fault> {
     Ok(twin.plain)
 }
 
-/// The records with their offsets, and the offset of the rest, which lacks its line end.
-fn records(text: &[u8]) -> (Vec<(usize, &[u8])>, usize) {
-    let (mut records, mut start, mut quoted) = (Vec::new(), 0, false);
+/// Where in a cell a byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote that closes the cell, or is the first of two.
+    Closed,
+    /// Behind a closed cell's carriage return.
+    Returned,
+}
+
+impl Place {
+    /// The place behind `byte`; `None` for what may not follow a closing quote.
+    fn behind(self, byte: u8) -> Option<Self> {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Some(Self::Closed),
+            (Self::Quoted, _) | (Self::Start | Self::Closed, b'"') => Some(Self::Quoted),
+            (Self::Returned, b'\n') | (Self::Start | Self::Plain | Self::Closed, b',' | b'\n') => Some(Self::Start),
+            (Self::Closed, b'\r') => Some(Self::Returned),
+            (Self::Start | Self::Plain, _) => Some(Self::Plain),
+            (Self::Closed | Self::Returned, _) => None,
+        }
+    }
+}
+
+/// The records with their offsets, the offset of the rest, and whether that has text behind a closing quote;
+/// else it lacks its line end.
+fn records(text: &[u8]) -> (Vec<(usize, &[u8])>, usize, bool) {
+    let (mut records, mut start, mut place) = (Vec::new(), 0, Place::Start);
     for (at, byte) in text.iter().enumerate() {
-        quoted ^= *byte == b'"';
-        if *byte == b'\n' && !quoted {
+        let Some(next) = place.behind(*byte) else { return (records, start, true) };
+        if *byte == b'\n' && next == Place::Start {
             records.push((start, &text[start..at]));
             start = at + 1;
         }
+        place = next;
     }
-    (records, start)
+    (records, start, false)
 }
 
 /// The cells of a record without its line end.
 fn cells(record: &[u8]) -> Vec<Cell> {
     let mut reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
-    let (mut text, mut ends) = (vec![0; record.len() + 1], vec![0; record.len() + 1]);
-    let line = [record, b"\n"].concat();
+    let (mut text, mut ends) = (vec![0; record.len() + 2], vec![0; record.len() + 2]);
+    // Behind an empty cell, which is left out again: csv-core passes over a byte order mark at the start.
+    let line = [b",", record, b"\n"].concat();
     let (result, _, _, count) = reader.read_record(&line, &mut text, &mut ends);
     assert_eq!(ReadRecordResult::Record, result);
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let texts = starts.zip(ends.iter().copied()).take(count).map(|(start, end)| feeds(&text[start..end]));
-    let mut quoted = false;
+    let texts = ends[..count].windows(2).map(|ends| feeds(&text[ends[0]..ends[1]]));
+    let mut place = Place::Start;
     let raws = record.split(|byte| {
-        quoted ^= *byte == b'"';
-        *byte == b',' && !quoted
+        place = place.behind(*byte).unwrap();
+        *byte == b',' && place == Place::Start
     });
     raws.zip(texts).map(|(raw, text)| Cell { raw: raw.to_vec(), text }).collect()
 }
@@ -195,6 +224,11 @@ impl Twin {
             };
             let constant = group || index == 1 && name == "result" || index == 2 && name == "table";
             columns.push(ColumnSchema { name, datatype, group, constant });
+        }
+        // What stands for every empty cell is short, or kept once.
+        let kept_once = |column: &ColumnSchema| column.constant && column.datatype == Datatype::String;
+        if columns.iter().zip(&defaults[1..]).any(|(column, default)| default.len() > 512 && !kept_once(column)) {
+            return Err(What::Syntax);
         }
         self.schema = Schema { columns };
         self.defaults = defaults[1..].to_vec();
