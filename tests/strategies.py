@@ -104,3 +104,16 @@ def cut(draw: st.DrawFn, text: bytes) -> list[bytes]:
     """Draw pieces of a text, some of them empty."""
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
     return [text[start:stop] for start, stop in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, text: bytes) -> bytes:
+    """Draw a text with one or a few places changed: bytes replaced, put in, or gone."""
+    changed = bytearray(text)
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(changed)))
+        gone = draw(st.sampled_from([0, 1, 1, 8, 40]))
+        changed[start : start + gone] = draw(
+            st.binary(max_size=8) | st.sampled_from([b"\n", b",", b'"', b"#"])
+        )
+    return bytes(changed)

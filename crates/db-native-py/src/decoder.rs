@@ -43,6 +43,11 @@ impl Decoder {
         self.with(py, |decoder| decoder.rows())
     }
 
+    #[getter]
+    fn schemas(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, |decoder| decoder.schemas())
+    }
+
     fn take(&self, py: Python<'_>) -> PyResult<Answer> {
         self.with(py, |decoder| Answer(Arc::new(decoder.take())))
     }

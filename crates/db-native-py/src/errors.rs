@@ -38,7 +38,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
                 Err(failure) => failure,
             }
         }
-        ErrorKind::Conflict { .. } => SchemaConflictError::new_err(text),
+        ErrorKind::Conflict { .. } | ErrorKind::Sparse(_) => SchemaConflictError::new_err(text),
         ErrorKind::Ambiguous(_) => AmbiguousSeriesError::new_err(text),
         ErrorKind::Input { .. } => InvalidArgumentError::new_err(text),
     }

@@ -3,7 +3,10 @@
 //! The annotations `#datatype`, `#group` and `#default` may come in any
 //! order; others are ignored, as InfluxDB's own reader does.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
+
+/// Bytes of a default that rows may repeat: a row's empty cell is one byte.
+const LONGEST_DEFAULT: usize = 512;
 
 /// What the cells of a column hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,14 +143,18 @@ impl Annotations {
             let spelled = &datatypes[index];
             let datatype = Datatype::parse(spelled).ok_or_else(|| {
                 Error::syntax(format!(
-                    "column {name:?} has the unknown datatype {:?}",
-                    String::from_utf8_lossy(spelled)
+                    "column {:?} has the unknown datatype {:?}",
+                    excerpt(name.as_bytes()),
+                    excerpt(spelled)
                 ))
             })?;
             let group = match self.group.as_ref().map(|row| row[index].as_slice()) {
                 None | Some(b"false") => false,
                 Some(b"true") => true,
-                Some(_) => return Err(Error::syntax(format!("#group of column {name:?} is neither true nor false"))),
+                Some(_) => {
+                    let column = excerpt(name.as_bytes());
+                    return Err(Error::syntax(format!("#group of column {column:?} is neither true nor false")));
+                }
             };
             let meta = matches!((index, name.as_str()), (1, "result") | (2, "table"));
             columns.push(ColumnSchema { name, datatype, group, constant: group || meta });
@@ -156,6 +163,15 @@ impl Annotations {
             Some(row) => row[1..].to_vec(),
             None => vec![Vec::new(); columns.len()],
         };
+        let mut spread = columns.iter().zip(&defaults).filter(|(column, _)| !column.is_dictionary());
+        if let Some((column, default)) = spread.find(|(_, default)| default.len() > LONGEST_DEFAULT) {
+            return Err(Error::syntax(format!(
+                "the #default of column {:?} has {} bytes, at most {LONGEST_DEFAULT} are read: it stands for every \
+                 empty cell",
+                excerpt(column.name.as_bytes()),
+                default.len()
+            )));
+        }
         Ok((Schema { columns }, defaults))
     }
 }

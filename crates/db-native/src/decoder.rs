@@ -146,6 +146,11 @@ impl Decoder {
         self.groups.iter().map(|group| group.rows).sum()
     }
 
+    /// Schemas met and not yet taken, those without rows included.
+    pub fn schemas(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Decodes the next bytes of the answer, split anywhere.
     ///
     /// After an error the decoder gives nothing more.

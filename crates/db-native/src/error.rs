@@ -48,6 +48,8 @@ pub enum ErrorKind {
         /// Both places and types, or the value that is not exact.
         detail: String,
     },
+    /// Tables have so little in common that a frame of them would be nearly empty, and large.
+    Sparse(String),
     /// Values of several series meet in one cell.
     Ambiguous(String),
     /// A frame can't be encoded or computed on as asked.
@@ -94,7 +96,7 @@ impl From<ErrorKind> for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax(reason) | Self::Ambiguous(reason) => f.write_str(reason),
+            Self::Syntax(reason) | Self::Sparse(reason) | Self::Ambiguous(reason) => f.write_str(reason),
             Self::Value { column, datatype, text } => {
                 write!(f, "column {column:?}: {text:?} is not a {datatype}")
             }

@@ -37,9 +37,12 @@ pub(crate) fn columns(
     empty_text: EmptyText,
 ) -> Result<Vec<FieldColumn>> {
     let mut columns: Vec<FieldColumn> = Vec::with_capacity(fields.len());
+    let mut by_field: HashMap<&str, Vec<(usize, &Piece<'_>)>> = HashMap::new();
+    for (index, piece) in found.list.iter().enumerate() {
+        by_field.entry(piece.field).or_default().push((index, piece));
+    }
     for field in fields {
-        let pieces: Vec<(usize, &Piece<'_>)> =
-            found.list.iter().enumerate().filter(|(_, piece)| piece.field == *field).collect();
+        let pieces = by_field.get(field).map(Vec::as_slice).unwrap_or_default();
         let elsewhere = kinds.iter().find(|(name, _)| name == field).map(|(_, kind)| kind);
         let Some((_, first)) = pieces.first() else {
             let kind = elsewhere.unwrap_or(&DataType::Float64).clone();
@@ -57,14 +60,14 @@ pub(crate) fn columns(
             ),
         };
         let mut kind = first.values.data_type().clone();
-        for (_, piece) in &pieces {
+        for (_, piece) in pieces {
             kind = unify(&kind, piece.values.data_type()).ok_or_else(|| conflict(piece, ""))?;
         }
         kind = elsewhere.and_then(|elsewhere| unify(&kind, elsewhere)).unwrap_or(kind);
         let other = pieces.iter().find(|(_, piece)| piece.values.data_type() != first.values.data_type());
         let mut arrays = Vec::with_capacity(pieces.len());
         let mut source = HashMap::with_capacity(pieces.len());
-        for (index, piece) in &pieces {
+        for (index, piece) in pieces {
             let array = cast(&piece.values, &kind)
                 .map_err(|why| conflict(other.map_or(piece, |(_, other)| other), &format!(": {why}")))?;
             source.insert(*index, arrays.len());

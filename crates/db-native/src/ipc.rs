@@ -4,10 +4,12 @@
 //! is cut by bytes. Compressed with LZ4 where a sample gets smaller by it: random floats don't.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
+use arrow_array::types::ByteViewType;
+use arrow_array::{Array, ArrayRef, GenericByteViewArray, RecordBatch, RecordBatchOptions, make_array};
 use arrow_buffer::Buffer;
 use arrow_data::transform::MutableArrayData;
 use arrow_ipc::CompressionType;
@@ -16,6 +18,7 @@ use arrow_ipc::writer::{IpcWriteOptions, StreamEncoder};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use crate::error::{Error, Result};
+use crate::messages::Messages;
 
 /// Rows of the sample that decides on compression.
 const SAMPLE_ROWS: usize = 4096;
@@ -103,6 +106,7 @@ impl PieceWriter {
 /// Reads the pieces of a frame, in order; the batches share the pieces' memory where they can.
 #[derive(Default)]
 pub struct PieceReader {
+    messages: Messages,
     decoder: StreamDecoder,
     batches: Vec<RecordBatch>,
 }
@@ -116,15 +120,30 @@ impl PieceReader {
     /// Takes the next piece; any split of the stream gives the same frame.
     pub fn feed(&mut self, mut piece: Buffer) -> Result<()> {
         while !piece.is_empty() {
-            if let Some(batch) = self.decoder.decode(&mut piece).map_err(|why| broken(&why))? {
-                self.batches.push(batch);
+            for mut part in self.messages.next(&mut piece)?.into_iter().flatten() {
+                self.decode(&mut part)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the head of a message, or its body.
+    fn decode(&mut self, part: &mut Buffer) -> Result<()> {
+        // arrow-ipc has types that it panics at, and lengths; after an error nobody reads on.
+        let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(part)));
+        let decoded = decoded.map_err(|_| Error::syntax("not Arrow IPC: its parts contradict each other"))?;
+        if let Some(batch) = decoded.map_err(|why| broken(&why))? {
+            check_views(&batch)?;
+            self.batches.push(batch);
         }
         Ok(())
     }
 
     /// Gives the frame, or an error if its end is missing.
     pub fn finish(mut self) -> Result<Stream> {
+        if !self.messages.is_empty() {
+            return Err(Error::syntax("not Arrow IPC: it ends within a message"));
+        }
         self.decoder.finish().map_err(|why| broken(&why))?;
         let schema = self.decoder.schema().ok_or_else(|| Error::syntax("not Arrow IPC: it has no schema"))?;
         Ok(Stream { schema, batches: self.batches })
@@ -184,6 +203,29 @@ fn compact(batch: &RecordBatch) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options)
         .unwrap_or_else(|_| unreachable!("the same types and lengths"))
+}
+
+/// Refuses views that show the same bytes over and over: as texts of their own they would not fit in memory.
+fn check_views(batch: &RecordBatch) -> Result<()> {
+    for array in batch.columns() {
+        let (shown, held): (usize, usize) = match array.data_type() {
+            DataType::Utf8View => shown_and_held(array.as_string_view()),
+            DataType::BinaryView => shown_and_held(array.as_binary_view()),
+            _ => continue,
+        };
+        if shown > held {
+            return Err(Error::syntax(format!("not Arrow IPC as written here: views of {shown} bytes in {held}")));
+        }
+    }
+    Ok(())
+}
+
+fn shown_and_held<T: ByteViewType>(array: &GenericByteViewArray<T>) -> (usize, usize) {
+    let views = array.views().iter().enumerate().filter(|(row, _)| array.is_valid(*row));
+    let lengths = views.map(|(_, view)| usize::try_from(view & 0xffff_ffff).unwrap_or(usize::MAX));
+    // Texts of up to twelve bytes stand in the view itself.
+    let shown = lengths.filter(|length| *length > 12).fold(0, usize::saturating_add);
+    (shown, array.data_buffers().iter().map(Buffer::len).sum())
 }
 
 fn has_nested_view(data_type: &DataType) -> bool {

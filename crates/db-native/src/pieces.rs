@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef};
 
 use crate::decoder::{Answer, Group, Table};
 use crate::error::{Error, Result};
+use crate::sparse;
 
 /// One field of one series in one table.
 pub(crate) struct Piece<'a> {
@@ -58,6 +59,9 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a
     let with_rows = answers().flat_map(|(_, answer)| &answer.groups).filter(|group| group.rows > 0);
     let names: BTreeSet<&str> = with_rows.flat_map(tags_of).collect();
     found.tags = names.into_iter().collect();
+    let held = answers().flat_map(|(_, answer)| &answer.groups).map(|group| group.rows * group.columns.len()).sum();
+    let places = answers().map(|(_, answer)| answer.groups.len() + answer.tables.len()).sum();
+    sparse::check(places, found.tags.len(), held)?;
     let mut ids: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
     for (set, answer) in answers() {
         let layouts = answer.groups.iter().map(|group| Layout::of(group, &found.tags)).collect::<Result<Vec<_>>>()?;
@@ -116,12 +120,15 @@ impl<'a> Layout<'a> {
             }
             found => Ok(found.map(|(_, array)| array)),
         };
-        let by_table = |name: &str| find(name).map(|(_, array)| array);
+        let mut arrays: HashMap<&str, &'a ArrayRef> = HashMap::new();
+        for (column, array) in group.schema.columns.iter().zip(&group.columns).skip(2) {
+            arrays.entry(&column.name).or_insert(array);
+        }
         Ok(Self {
             time: by_row("_time")?,
             value: by_row("_value")?,
-            field: by_table("_field"),
-            tags: tags.iter().map(|tag| by_table(tag)).collect(),
+            field: arrays.get("_field").copied(),
+            tags: tags.iter().map(|tag| arrays.get(tag).copied()).collect(),
         })
     }
 

@@ -13,7 +13,7 @@
 //! their times, as they do when a device reports all its fields at once: the
 //! axis is then the first piece's times, and values are copied whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{EmptyText, columns};
 use crate::keys::{Keys, Levels, ambiguous, tag_column};
 use crate::pieces::{Times, collect, differs};
+use crate::sparse;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
 use crate::union::batch;
@@ -63,8 +64,9 @@ pub struct Wide {
 /// Columns of type float64, int64, uint64, bool, timestamp and string keep
 /// their type; a field absent from the answer is a float64 column of nulls.
 ///
-/// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, and
-/// with [`ErrorKind::Conflict`] where a field's types do not unify.
+/// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, with [`ErrorKind::Conflict`]
+/// where a field's types do not unify, and with [`ErrorKind::Sparse`] where the frame would be large
+/// and hold next to nothing.
 pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     let found = collect(&[answers], spec.fields.as_deref())?;
     let keys = Keys::new(&found, &spec.levels)?;
@@ -79,27 +81,45 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
             newest[key] = newest[key].max(Some(*time));
         }
     }
-    let mut pieces: Vec<Vec<Vec<usize>>> = vec![vec![Vec::new(); fields.len()]; keys.list.len()];
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::with_capacity(fields.len());
+    for (place, field) in fields.iter().enumerate() {
+        places.entry(field).or_default().push(place);
+    }
+    // Per key the fields' numbers and their pieces: a list for each field of each key would be a square.
+    let mut pieces: Vec<Vec<(usize, usize)>> = vec![Vec::new(); keys.list.len()];
+    let mut longest = vec![spec.axis.len().max(1); keys.list.len()];
+    let mut held = 0;
     for (index, piece) in found.list.iter().enumerate() {
         let Some(key) = keys.of[piece.series] else { continue };
-        for (field, _) in fields.iter().enumerate().filter(|(_, field)| **field == piece.field) {
+        for field in places.get(piece.field).into_iter().flatten() {
             if matches!(piece.times, Times::Newest) && newest[key].is_none() {
                 return Err(Error::syntax("a table lacks the column \"_time\", and its series a table of times"));
             }
-            pieces[key][field].push(index);
+            pieces[key].push((*field, index));
+            longest[key] = longest[key].max(piece.values.len());
+            held += piece.values.len() * (keys.names.len() + 2);
         }
     }
+    // The rows of the axis were asked for, empty or not.
+    held += keys.list.len() * spec.axis.len() * fields.len();
+    let width = keys.names.len() + 1 + fields.len();
+    sparse::check(longest.iter().sum(), width, held)?;
 
     let mut axis: Vec<i64> = Vec::new();
     // One more than fields, for the times that are there in any case.
     let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); fields.len() + 1];
     let mut key_rows = Vec::with_capacity(keys.list.len());
-    for (key, by_field) in pieces.iter().enumerate() {
+    for (key, by_field) in pieces.iter_mut().enumerate() {
         let before = axis.len();
+        by_field.sort_by_key(|piece| piece.0);
+        let mut rest = by_field.as_slice();
         let mut tracks = Vec::with_capacity(fields.len());
-        for (field, indices) in by_field.iter().enumerate() {
+        for field in 0..fields.len() {
+            let of_field = rest.partition_point(|piece| piece.0 == field);
+            let indices: Vec<usize> = rest[..of_field].iter().map(|piece| piece.1).collect();
+            rest = &rest[of_field..];
             let label = [newest[key].unwrap_or_default()];
-            let track = Track::join(&found, &columns[field], indices, &label)
+            let track = Track::join(&found, &columns[field], &indices, &label)
                 .map_err(|time| ambiguous(&found, &keys.list[key].1, fields[field], time))?;
             tracks.push(track);
         }
@@ -112,6 +132,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
 
     let (mut out_fields, mut out_columns): (Vec<Field>, Vec<ArrayRef>) = keys.columns(&key_rows).into_iter().unzip();
     let rows = axis.len();
+    sparse::check(rows, width, held)?;
     let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));
     out_fields.push(Field::new("time", time.data_type().clone(), false));
     out_columns.push(time);

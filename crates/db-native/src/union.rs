@@ -1,5 +1,6 @@
 //! An answer's tables as one frame, or as one frame per schema.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -7,27 +8,33 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::decoder::{Answer, Group, Table};
 use crate::error::{ErrorKind, Result};
+use crate::sparse;
 use crate::unify::{Stretch, cast, extend, gather, type_name, unify};
 
 /// One frame: columns in order of first appearance, rows in order of arrival, absent cells null.
 ///
-/// Fails with [`ErrorKind::Conflict`] where a column carries types that do not unify.
+/// Fails with [`ErrorKind::Conflict`] where a column carries types that do not unify, and with
+/// [`ErrorKind::Sparse`] where the frame would be large and hold next to nothing.
 pub fn union(answer: &Answer) -> Result<RecordBatch> {
-    let with_rows: Vec<usize> = (0..answer.groups.len()).filter(|&g| answer.groups[g].rows > 0).collect();
     let mut names: Vec<&str> = Vec::new();
-    for group in &answer.groups {
+    let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
+    for (number, group) in answer.groups.iter().enumerate() {
         check_names(group)?;
-        for column in &group.schema.columns {
-            if !names.contains(&column.name.as_str()) {
-                names.push(&column.name);
-            }
+        for (column, schema) in group.schema.columns.iter().enumerate() {
+            let places = places.entry(&schema.name).or_insert_with(|| {
+                names.push(&schema.name);
+                Vec::new()
+            });
+            places.push(Place { group: number, column });
         }
     }
+    let rows = answer.tables.iter().map(|table| table.rows).sum();
+    sparse::check(rows, names.len(), answer.groups.iter().map(|group| group.rows * group.columns.len()).sum())?;
     let mut fields = Vec::with_capacity(names.len());
     let mut columns = Vec::with_capacity(names.len());
+    let mut part_of = vec![None; answer.groups.len()];
     for name in names {
-        let (kind, parts) = unified(answer, &with_rows, name)?;
-        let mut part_of = vec![None; answer.groups.len()];
+        let (kind, parts) = unified(answer, &places[name], name)?;
         for (source, part) in parts.iter().enumerate() {
             part_of[part.group] = Some((source, part.constant));
         }
@@ -39,11 +46,13 @@ pub fn union(answer: &Answer) -> Result<RecordBatch> {
             };
             extend(&mut stretches, stretch);
         }
+        for part in &parts {
+            part_of[part.group] = None;
+        }
         let arrays: Vec<ArrayRef> = parts.into_iter().map(|part| part.array).collect();
         columns.push(gather(name, &kind, &arrays, &stretches)?);
         fields.push(Field::new(name, kind, true));
     }
-    let rows = answer.tables.iter().map(|table| table.rows).sum();
     Ok(batch(fields, columns, rows))
 }
 
@@ -82,6 +91,13 @@ fn stretch(table: &Table, source: usize, constant: bool) -> Stretch {
     }
 }
 
+/// Where a column stands: its group, and its number there.
+#[derive(Clone, Copy)]
+struct Place {
+    group: usize,
+    column: usize,
+}
+
 /// A column of one group.
 struct Part {
     group: usize,
@@ -90,16 +106,17 @@ struct Part {
 }
 
 /// The type of a column over all groups with rows, and its parts cast to it.
-fn unified(answer: &Answer, with_rows: &[usize], name: &str) -> Result<(DataType, Vec<Part>)> {
-    let part = |group: usize| {
-        let Group { schema, columns, .. } = &answer.groups[group];
-        let index = schema.columns.iter().position(|column| column.name == name)?;
-        Some(Part { group, constant: schema.columns[index].constant, array: Arc::clone(&columns[index]) })
+fn unified(answer: &Answer, places: &[Place], name: &str) -> Result<(DataType, Vec<Part>)> {
+    let part = |place: &Place| {
+        let Group { schema, columns, .. } = &answer.groups[place.group];
+        let constant = schema.columns[place.column].constant;
+        Part { group: place.group, constant, array: Arc::clone(&columns[place.column]) }
     };
-    let mut parts: Vec<Part> = with_rows.iter().filter_map(|&group| part(group)).collect();
+    let with_rows = places.iter().filter(|place| answer.groups[place.group].rows > 0);
+    let mut parts: Vec<Part> = with_rows.map(part).collect();
     let Some(first) = parts.first() else {
         // Only tables without rows have this column.
-        let kind = (0..answer.groups.len()).find_map(part).map(|part| part.array.data_type().clone());
+        let kind = places.first().map(|place| part(place).array.data_type().clone());
         return Ok((kind.unwrap_or(DataType::Null), Vec::new()));
     };
     let conflict = |other: &Part, why: &str| ErrorKind::Conflict {
@@ -129,9 +146,9 @@ fn unified(answer: &Answer, with_rows: &[usize], name: &str) -> Result<(DataType
 }
 
 fn check_names(group: &Group) -> Result<()> {
-    let columns = &group.schema.columns;
-    for (index, column) in columns.iter().enumerate() {
-        if columns[..index].iter().any(|earlier| earlier.name == column.name) {
+    let mut names = HashSet::with_capacity(group.schema.columns.len());
+    for column in &group.schema.columns {
+        if !names.insert(column.name.as_str()) {
             return Err(ErrorKind::Conflict {
                 column: column.name.clone(),
                 detail: format!("stands twice in table {}; rename one of them in the query", group.first_table),

@@ -106,6 +106,10 @@ class Decoder:
     def rows(self) -> int:
         """Rows decoded and not yet taken."""
 
+    @property
+    def schemas(self) -> int:
+        """Schemas met and not yet taken, those without rows included."""
+
     def take(self) -> Answer:
         """Give the rows decoded so far; decoding goes on after them."""
 

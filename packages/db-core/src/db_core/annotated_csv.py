@@ -31,6 +31,7 @@ _CHUNK = 1 << 20
 # A batch holds 16 MiB of an answer's text, or 256 bytes a row if that is more: rows may have very long cells.
 _BATCH_BYTES = 16 << 20
 _WIDE_ROW = 1 << 8
+_SCHEMAS = 1_000  # of a batch, about: each takes memory, rows or none
 
 
 def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
@@ -52,7 +53,8 @@ def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
         IncompleteResultError: The text is cut off.
         ParseError: The text is not annotated CSV; says byte, table and row.
         QueryError: The answer holds an error of the server.
-        SchemaConflictError: A column carries types that do not unify; names both tables.
+        SchemaConflictError: A column carries types that do not unify; names both tables. Or the tables
+            share so little that the frame would be large and nearly empty.
     """
     return union(decode(source, require_end=require_end))
 
@@ -120,7 +122,7 @@ def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[
     for chunk in _chunks(source):
         decoder.feed(chunk)
         held += len(chunk)
-        if decoder.rows >= batch_rows or held >= most:
+        if decoder.rows >= batch_rows or held >= most or decoder.schemas > _SCHEMAS:
             yield from _cut(decoder.take(), batch_rows)
             held = 0
     yield from _cut(decoder.finish(require_end=require_end), batch_rows)

@@ -110,7 +110,7 @@ class ParseError(DatabaseError, ValueError):
 
 
 class SchemaConflictError(DatabaseError, ValueError):
-    """One column carries types that do not unify without loss; names both."""
+    """Tables make no one frame: a column's types do not unify, or nearly every cell would be empty."""
 
 
 class AmbiguousSeriesError(DatabaseError, ValueError):

@@ -55,7 +55,8 @@ def pivot(
 
     Raises:
         AmbiguousSeriesError: Two values meet in one cell.
-        SchemaConflictError: A field has types that do not unify.
+        SchemaConflictError: A field has types that do not unify, or the frame would be large and nearly
+            empty.
     """
     batch, levels = _native.pivot(
         answers,
