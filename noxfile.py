@@ -89,6 +89,19 @@ def gate(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.instructions", *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the native crate against its twins, each target for 40 s; `-- SECONDS` for another time."""
+    session.run("python", "-m", "tools.fuzz", *session.posargs, external=True)
+
+
+@nox.session
+def careful(session: nox.Session) -> None:
+    """Run the tests that reach `unsafe` with the native module under AddressSanitizer."""
+    _install(session, "test", wheels=True)
+    session.run("python", "-m", "tools.careful", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and the rules of the house."""
