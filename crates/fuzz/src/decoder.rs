@@ -12,7 +12,7 @@ use crate::memory::bounded;
 
 /// Bytes that decoding may hold for each byte it is given. A block that declares a column and has no row
 /// takes the most.
-const DECODING: u64 = 600;
+const DECODING: u64 = 700;
 /// Bytes that framing may hold for each byte of text, while no frame is so sparse that it is refused.
 const FRAMING: u64 = 3_000;
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 fn replay(folder: &str) -> usize {
+    // Panics of arrow-ipc are caught; told with a backtrace, they would take memory that is counted.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let mut files = 0;
     for (name, check) in db_fuzz::TARGETS {
         let Ok(entries) = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name)) else { continue };

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use allocation_counter::measure;
 use db_native::{Answer, Decoder, EmptyText, EndMark, Error, ErrorKind, Levels, Pivot};
 
-/// Bytes held for each byte of text, at most.
-const DECODED: u64 = 600;
+/// Bytes held for each byte of text, at most: a default of 512 for a row of two, in buffers that grow by doubling.
+const DECODED: u64 = 700;
 /// And as a frame that is not refused; a frame may have 128 MB of empty cells in any case.
 const FRAMED: u64 = 3_000;
 const FREE: u64 = 128 << 20;
