@@ -113,10 +113,12 @@ def run(program: str, target: str, seconds: int) -> Run:
     (NEW / target).mkdir(parents=True, exist_ok=True)
     FINDINGS.mkdir(parents=True, exist_ok=True)
     kept = [KEPT / target, CRATE / "findings" / target, *_SEEDS.get(target, [])]
+    inputs: list[str | Path] = [NEW / target, *(folder for folder in kept if folder.is_dir())]
     dictionary = CRATE / "dictionaries" / f"{target}.dict"
     ended = subprocess.run(
         [
-            *(program, NEW / target, *(folder for folder in kept if folder.is_dir())),
+            program,
+            *inputs,
             *(*_BOUNDS, f"-max_total_time={seconds}", f"-artifact_prefix={FINDINGS}/{target}-"),
             *([f"-dict={dictionary}"] if dictionary.exists() else []),
         ],
