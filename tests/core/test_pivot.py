@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +135,46 @@ def test_slices_of_a_read_are_joined() -> None:
     ]
 
     assert whole.to_pydict() == pivot(slices).to_pydict()
+
+
+JOIN = """
+import re
+from pathlib import Path
+from db_core.annotated_csv import decode
+from db_core.pivot import pivot
+
+HEAD = (
+    "#datatype,string,long,dateTime:RFC3339,double\\n#group,false,false,false,false\\n"
+    "#default,_result,,,\\n,result,table,_time,_value\\n"
+).encode()
+
+def text(day):
+    yield HEAD
+    for minute in range(24 * 60):
+        start = f",,0,2026-01-0{day}T{minute // 60:02d}:{minute % 60:02d}:"
+        times = (f"{start}{second:02d}.{part}Z" for second in range(60) for part in range(3))
+        yield "".join(f"{time},1.5\\n" for time in times).encode()
+    yield b"\\n"
+
+def resident(kind):
+    return int(re.search(rf"{kind}:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+answers = [decode(text(day)) for day in range(1, 5)]
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+before = resident("VmRSS")
+frame = pivot(answers, fields=["v"])
+print(len(frame), resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells what is resident")
+def test_joining_slices_takes_no_more_memory_than_their_frame() -> None:
+    """Slices of a series follow one another, so nothing is kept for each of their rows."""
+    run = subprocess.run([sys.executable, "-c", JOIN], check=True, capture_output=True, text=True)
+    rows, peak = map(int, run.stdout.split())
+
+    assert 4 * 24 * 60 * 60 * 3 == rows
+    assert 1.25 * rows * 16 > peak
 
 
 def test_other_tags_are_columns_if_wanted() -> None:

@@ -330,7 +330,7 @@ impl Column {
         let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
         let rows = self.ends[key] - start;
         let times = Cow::Borrowed(&self.windows[start..start + rows]);
-        Track { times, runs: vec![Stretch::Rows { source: 0, start, rows }] }
+        Track { times: vec![times], runs: vec![Stretch::Rows { source: 0, start, rows }] }
     }
 
     /// Codes of the qualities along the rows; a row without a reading is a gap.

@@ -111,6 +111,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
     let mut key_rows = Vec::with_capacity(keys.list.len());
     for (key, by_field) in pieces.iter_mut().enumerate() {
         let before = axis.len();
+        let label = [newest[key].unwrap_or_default()];
         by_field.sort_by_key(|piece| piece.0);
         let mut rest = by_field.as_slice();
         let mut tracks = Vec::with_capacity(fields.len());
@@ -118,13 +119,12 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
             let of_field = rest.partition_point(|piece| piece.0 == field);
             let indices: Vec<usize> = rest[..of_field].iter().map(|piece| piece.1).collect();
             rest = &rest[of_field..];
-            let label = [newest[key].unwrap_or_default()];
             let track = Track::join(&found, &columns[field], &indices, &label)
                 .map_err(|time| ambiguous(&found, &keys.list[key].1, fields[field], time))?;
             tracks.push(track);
         }
         if !spec.axis.is_empty() {
-            tracks.push(Track { times: spec.axis.as_slice().into(), runs: Vec::new() });
+            tracks.push(Track { times: vec![spec.axis.as_slice().into()], runs: Vec::new() });
         }
         merge(&tracks, &mut axis, &mut stretches);
         key_rows.push(axis.len() - before);

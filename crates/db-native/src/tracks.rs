@@ -8,34 +8,41 @@ use crate::unify::{Stretch, extend};
 
 /// One field's values of one row group, in order of time.
 pub(crate) struct Track<'a> {
-    pub(crate) times: Cow<'a, [i64]>,
+    /// The times, one part behind the other.
+    pub(crate) times: Vec<Cow<'a, [i64]>>,
     pub(crate) runs: Vec<Stretch>,
 }
 
 impl<'a> Track<'a> {
     /// Joins pieces; a time that two of them carry is the error.
+    ///
+    /// Those of slices follow one another, so that nothing is compared or copied by row. Where they don't, as
+    /// where series share rows, their rows are sorted.
     pub(crate) fn join(
         found: &'a Pieces<'_>,
         column: &FieldColumn,
         pieces: &[usize],
-        newest: &[i64],
+        newest: &'a [i64],
     ) -> std::result::Result<Self, i64> {
         let times_of = |piece: usize| match found.list[piece].times {
             Times::Read(times) => times,
             Times::Newest => newest,
         };
+        let mut parts: Vec<(&'a [i64], usize)> =
+            pieces.iter().map(|piece| (times_of(*piece), column.source[piece])).collect();
+        parts.retain(|(times, _)| !times.is_empty());
+        parts.sort_by_key(|(times, _)| times[0]);
         let ascends = |times: &[i64]| times.windows(2).all(|pair| pair[0] < pair[1]);
-        if let [piece] = *pieces
-            && let Times::Read(times) = found.list[piece].times
-            && ascends(times)
-        {
-            let runs = vec![Stretch::Rows { source: column.source[&piece], start: 0, rows: times.len() }];
-            return Ok(Self { times: times.into(), runs });
+        let follows = |pair: &[(&[i64], usize)]| pair[0].0.last() < pair[1].0.first();
+        if parts.windows(2).all(follows) && parts.iter().all(|(times, _)| ascends(times)) {
+            let runs =
+                parts.iter().map(|(times, source)| Stretch::Rows { source: *source, start: 0, rows: times.len() });
+            let runs = runs.collect();
+            return Ok(Self { times: parts.into_iter().map(|(times, _)| times.into()).collect(), runs });
         }
         let mut rows: Vec<(i64, usize, usize)> = Vec::new();
-        for &piece in pieces {
-            let source = column.source[&piece];
-            rows.extend(times_of(piece).iter().enumerate().map(|(row, time)| (*time, source, row)));
+        for (times, source) in parts {
+            rows.extend(times.iter().enumerate().map(|(row, time)| (*time, source, row)));
         }
         rows.sort_by_key(|row| row.0);
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -45,20 +52,29 @@ impl<'a> Track<'a> {
         for (_, source, start) in &rows {
             extend(&mut runs, Stretch::Rows { source: *source, start: *start, rows: 1 });
         }
-        Ok(Self { times: rows.iter().map(|row| row.0).collect(), runs })
+        Ok(Self { times: vec![rows.iter().map(|row| row.0).collect()], runs })
+    }
+
+    /// Number of times.
+    fn len(&self) -> usize {
+        self.times.iter().map(|part| part.len()).sum()
+    }
+
+    fn has_times_of(&self, other: &Self) -> bool {
+        self.times == other.times
+            || (self.len() == other.len()
+                && self.times.iter().flat_map(|part| part.iter()).eq(other.times.iter().flat_map(|part| part.iter())))
     }
 }
 
 /// Appends one row group: the union of the tracks' times, and each track's stretches along it.
 pub(crate) fn merge(tracks: &[Track<'_>], axis: &mut Vec<i64>, stretches: &mut [Vec<Stretch>]) {
-    let filled: Vec<&Track<'_>> = tracks.iter().filter(|track| !track.times.is_empty()).collect();
-    let Some(first) = filled.first() else { return };
+    let filled: Vec<&Track<'_>> = tracks.iter().filter(|track| track.len() > 0).collect();
+    let Some((first, others)) = filled.split_first() else { return };
     let begin = axis.len();
-    axis.extend_from_slice(&first.times);
-    if filled.iter().any(|track| track.times != first.times) {
-        for track in &filled[1..] {
-            axis.extend_from_slice(&track.times);
-        }
+    first.times.iter().for_each(|part| axis.extend_from_slice(part));
+    if others.iter().any(|track| !track.has_times_of(first)) {
+        others.iter().flat_map(|track| &track.times).for_each(|part| axis.extend_from_slice(part));
         let mut union = axis.split_off(begin);
         // The tracks' times are runs in order, which the stable sort merges.
         #[expect(clippy::stable_sort_primitive, reason = "it finds the runs")]
@@ -68,7 +84,7 @@ pub(crate) fn merge(tracks: &[Track<'_>], axis: &mut Vec<i64>, stretches: &mut [
     }
     let union = &axis[begin..];
     for (track, stretches) in tracks.iter().zip(stretches) {
-        if track.times.len() == union.len() {
+        if track.len() == union.len() {
             track.runs.iter().for_each(|run| extend(stretches, *run));
             continue;
         }
@@ -76,7 +92,7 @@ pub(crate) fn merge(tracks: &[Track<'_>], axis: &mut Vec<i64>, stretches: &mut [
             Stretch::Rows { source, start, rows } => (start..start + rows).map(move |start| (source, start)),
             Stretch::Repeat { .. } | Stretch::Nulls(_) => unreachable!("a track has rows only"),
         });
-        let mut times = track.times.iter().peekable();
+        let mut times = track.times.iter().flat_map(|part| part.iter()).peekable();
         for time in union {
             let next = if times.next_if_eq(&time).is_some() { rows.next() } else { None };
             extend(
