@@ -253,6 +253,33 @@ def test_arrow_shares_memory() -> None:
     assert [0.5, 1.5] == one.to_pylist()
 
 
+@pytest.mark.parametrize("made", [Frame.to_pandas, lambda found: found.release("pandas")])
+def test_pandas_takes_strings_from_arrow_without_a_copy(made: Callable[[Frame], pd.DataFrame]) -> None:
+    """Where pyarrow is installed, the text stays where it is; null is NaN."""
+    found = frame(Column("v", "string", ("a", None, "b, c", "a")))
+    where = pa.table(found)["v"].chunk(0).buffers()[2].address
+
+    strings = made(found)["v"]
+
+    assert "str" == strings.dtype
+    assert ["a", None, "b, c", "a"] == pandas_values(strings)
+    [chunk] = pa.table({"v": strings})["v"].chunks
+    assert where == chunk.buffers()[2].address
+
+
+def test_texts_that_repeat_are_one_object_without_pyarrow() -> None:
+    """There pandas holds Python's strings: as many as there are texts, not rows."""
+    texts = [f"text {row % 3}" if row % 7 else None for row in range(1_000)]
+    found = frame(Column("v", "string", tuple(texts)))
+
+    with pd.option_context("mode.string_storage", "python"):
+        strings = found.to_pandas()["v"]
+
+    assert texts == pandas_values(strings)
+    objects = strings.to_numpy(dtype=object, na_value=None)
+    assert 4 == len({id(text) for text in objects})
+
+
 def test_memory_is_given_back() -> None:
     """A frame keeps nothing alive that it was made of."""
     source = pd.DataFrame({"a": [1, 2]})

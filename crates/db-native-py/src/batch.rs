@@ -1,5 +1,6 @@
 //! A typed frame of columns: in from Arrow or from numpy memory, out as Arrow or column by column.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::builder::LargeStringBuilder;
@@ -237,6 +238,14 @@ impl Column {
         Ok(nulls.map(|nulls| Memory::new(nulls.iter().map(|valid| u8::from(!valid)).collect::<Vec<_>>())))
     }
 
+    /// The column as a batch of its own, which shares its memory.
+    fn batch(&self) -> PyResult<Batch> {
+        let array = self.array()?;
+        let schema = Schema::new(vec![Field::new("", array.data_type().clone(), true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![array]);
+        batch.map(Batch::new).map_err(|why| InvalidArgumentError::new_err(why.to_string()))
+    }
+
     /// The values as memory (numbers, times, booleans as bytes) or as a list (strings, bytes); taken once.
     ///
     /// A dictionary gives a pair: codes (-1 where null) and words.
@@ -261,6 +270,8 @@ impl Column {
                     DataType::Utf8View => array.as_string_view().iter().collect(),
                     _ => array.as_string::<i64>().iter().collect(),
                 };
+                let mut strings = Strings::new(py);
+                let texts = texts.into_iter().map(|text| text.map(|text| strings.get(text)));
                 Ok(PyList::new(py, texts)?.into_any())
             }
             "binary" => {
@@ -283,4 +294,31 @@ fn numbers<T: ArrowPrimitiveType>(py: Python<'_>, array: ArrayRef) -> PyResult<B
     let (_, values, _) = array.as_primitive::<T>().clone().into_parts();
     drop(array);
     Memory::new(Vec::<T::Native>::from(values)).into_bound_py_any(py)
+}
+
+/// Makes Python's strings, one for all rows that repeat a text, unless many others come in between.
+struct Strings<'a, 'py> {
+    py: Python<'py>,
+    /// By the texts' hashes; a text takes the place of another.
+    known: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
+}
+
+impl<'a, 'py> Strings<'a, 'py> {
+    fn new(py: Python<'py>) -> Self {
+        Self { py, known: vec![None; 1 << 10] }
+    }
+
+    fn get(&mut self, text: &'a str) -> Bound<'py, PyString> {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(text.as_bytes());
+        let place = usize::try_from(hasher.finish() % (1 << 10)).unwrap_or_default();
+        match &self.known[place] {
+            Some((known, string)) if *known == text => string.clone(),
+            _ => {
+                let string = PyString::new(self.py, text);
+                self.known[place] = Some((text, string.clone()));
+                string
+            }
+        }
+    }
 }

@@ -58,10 +58,14 @@ class Column:
     def nulls(self) -> Memory | None:
         """Bytes, 1 where null; None if there are no nulls."""
 
+    def batch(self) -> Batch:
+        """Give a batch of this column alone, which shares its memory."""
+
     def values(self) -> Any:
         """Give the values: memory, a list, or for a dictionary int32 codes (-1 where null) and words.
 
-        The memory is the column's own if nothing else holds it, else a copy.
+        The memory is the column's own if nothing else holds it, else a copy. In a list, texts that repeat
+        are one object, unless there are many others in between.
         """
 
 @final

@@ -59,6 +59,8 @@ def _array(column: Column) -> Any:
     kind = column.kind
     if kind == "timestamp":
         return _times(column)
+    if kind == "string":
+        return _strings(column)
     nulls = column.nulls()
     mask = None if nulls is None else np.frombuffer(memoryview(nulls), np.bool_)
     values = column.values()
@@ -100,18 +102,28 @@ def _categories(values: Any, _mask: _Mask | None) -> Any:
 _Mask: TypeAlias = "NDArray[np.bool_]"
 _Maker: TypeAlias = "Callable[[Any, _Mask | None], Any]"
 
-# What makes the array of a column of each kind from its values and nulls.
+# What makes the array of a column of each other kind from its values and nulls.
 _MAKERS: dict[str, _Maker] = {
     "float64": _floats,
     "int64": _integers("int64"),
     "uint64": _integers("uint64"),
     "bool": _booleans,
     "duration": _durations,
-    "string": lambda values, _mask: pd.array(values, dtype="str"),
     "dictionary": _categories,
     "binary": lambda values, _mask: pd.Series(values, dtype=object).array,
     "null": lambda values, _mask: np.full(len(values) // 8, None, dtype=object),
 }
+
+
+def _strings(column: Column) -> Any:
+    dtype = pd.array([], dtype="str").dtype
+    if getattr(dtype, "storage", None) != "pyarrow":
+        return pd.array(column.values(), dtype="str")
+    # pandas keeps strings in Arrow's memory if it can, so that they need not become Python's.
+    import pyarrow as pa
+
+    texts = pa.table(column.batch()).column(0)
+    return dtype.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
 
 
 def _words(words: Sequence[str]) -> Any:
