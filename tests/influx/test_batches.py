@@ -86,6 +86,20 @@ def test_more_rows_at_one_time_than_a_batch_holds(manager: InfluxManager, store:
     assert 7 == max(map(len, batches))
 
 
+def test_batches_of_long_texts_have_fewer_rows(manager: InfluxManager, store: Store, msname: str) -> None:
+    """A slice whose texts fill the memory is given up too, however few rows it has."""
+    size, rows = 60_000, 800
+    for first in range(0, rows, 100):
+        store.write(*(f'{msname} v="{n:03d}{"x" * size}" {T0 + n}' for n in range(first, first + 100)))
+
+    batches = list(manager.read_batches(*SPAN, msname, "v", store.name, into="arrow"))
+
+    assert [f"{n:03d}" for n in range(rows)] == [
+        text[:3] for batch in batches for text in batch["v"].to_pylist()
+    ]
+    assert 32 << 20 > max(len(batch) for batch in batches) * size
+
+
 def test_nothing_found_is_no_batch(manager: InfluxManager, store: Store, msname: str) -> None:
     """There is nothing to go through."""
     assert [] == list(manager.read_batches(*SPAN, msname, "v", store.name))

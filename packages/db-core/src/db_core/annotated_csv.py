@@ -21,6 +21,7 @@ __all__ = [
     "decode_at_most",
     "iter_annotated_csv",
     "read_annotated_csv",
+    "room_of_batch",
     "split",
     "union",
 ]
@@ -95,14 +96,21 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
     return decoder.finish(require_end=require_end)
 
 
-def decode_at_most(source: Source, rows: int) -> Answer | None:
-    """Decode an answer, or give up on it, with None, once it has more rows than that."""
+def decode_at_most(source: Source, rows: int, size: int) -> tuple[Answer, int] | None:
+    """Decode an answer and give it with the bytes of its text; None once it has more rows or bytes."""
     decoder = Decoder()
+    held = 0
     for chunk in _chunks(source):
         decoder.feed(chunk)
-        if decoder.rows > rows:
+        held += len(chunk)
+        if decoder.rows > rows or held > size:
             return None
-    return decoder.finish()
+    return decoder.finish(), held
+
+
+def room_of_batch(batch_rows: int) -> int:
+    """Give how many bytes of an answer's text a batch may hold, however few rows that is."""
+    return max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
 
 
 def union(answer: Answer) -> Frame:
@@ -117,12 +125,12 @@ def split(answer: Answer) -> list[Frame]:
 
 def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[Frame]:
     decoder = Decoder()
-    most = max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
+    room = room_of_batch(batch_rows)
     held = 0
     for chunk in _chunks(source):
         decoder.feed(chunk)
         held += len(chunk)
-        if decoder.rows >= batch_rows or held >= most or decoder.schemas > _SCHEMAS:
+        if decoder.rows >= batch_rows or held >= room or decoder.schemas > _SCHEMAS:
             yield from _cut(decoder.take(), batch_rows)
             held = 0
     yield from _cut(decoder.finish(require_end=require_end), batch_rows)

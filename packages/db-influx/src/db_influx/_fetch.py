@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -44,13 +45,17 @@ def fetch(
 
 
 def fetch_at_most(
-    transport: Transport, query: Query, rows: int | None, *, timeout: float | None
-) -> Answer | None:
-    """Ask a query; None, and the transfer stopped, once its answer has more rows than that."""
+    transport: Transport, query: Query, limits: tuple[int, int] | None, *, timeout: float | None
+) -> tuple[Answer, int] | None:
+    """Ask a query and give its answer with the bytes of its text.
 
-    def ask() -> Answer | None:
+    None, and the transfer stopped, once it has more rows or bytes than the limits.
+    """
+    rows, size = limits or (sys.maxsize, sys.maxsize)
+
+    def ask() -> tuple[Answer, int] | None:
         with closing(transport.query(query, timeout=timeout, call=call)) as chunks:
-            return decode(chunks) if rows is None else decode_at_most(chunks, rows)
+            return decode_at_most(chunks, rows, size)
 
     with transport.call() as call:
         return call.attempt(ask)

@@ -570,8 +570,8 @@ class InfluxManager:
     ) -> Iterator[Any]:
         """Read points as they are stored, in bounded memory.
 
-        The range is read in slices, as wide as `batch_rows` allows. The answer of a slice is complete
-        before its frames are given.
+        The range is read in slices, as wide as `batch_rows` allows, and narrower where rows have very long
+        texts or very many fields. The answer of a slice is complete before its frames are given.
 
         Args:
             fields: One field or several: the columns, in this order.
@@ -591,6 +591,7 @@ class InfluxManager:
     def _read_frames(
         self, selection: Selection, batch_rows: int, call: _Options, timeout: float | None
     ) -> Iterator[Any]:
+        from db_core.annotated_csv import room_of_batch
         from db_influx._batches import slices
         from db_influx._fetch import fetch_at_most
 
@@ -599,11 +600,13 @@ class InfluxManager:
         call = replace(call, by=tuple(series.index[:-1]))
         kinds = series.kinds
 
-        def ask(part: Selection, rows: int | None) -> Answer | None:
+        def ask(part: Selection, limits: tuple[int, int] | None) -> tuple[Answer, int] | None:
             [query] = _flux.raw(part, 1)
-            return fetch_at_most(self._transport, query, rows, timeout=timeout)
+            return fetch_at_most(self._transport, query, limits, timeout=timeout)
 
-        for answer in slices(selection, batch_rows * len(selection.fields or ()), ask):
+        for answer in slices(
+            selection, batch_rows * len(selection.fields or ()), room_of_batch(batch_rows), ask
+        ):
             frame = _wide([answer], selection.fields, call, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
                 yield frame.slice(first, batch_rows).release(call.into)
