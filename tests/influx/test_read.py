@@ -23,10 +23,12 @@ from db_core.errors import (
     QueryError,
     SchemaConflictError,
 )
+from db_core.frame import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from db_core.frame import Into
     from db_influx import InfluxManager
     from tests.influx.conftest import Peer, Store
 
@@ -513,6 +515,25 @@ def test_slices_give_what_one_query_gives(
 
 
 # --- Tags ---------------------------------------------------------------------
+
+
+def test_values_of_one_series_reach_pandas_where_they_were_decoded(
+    manager: InfluxManager, store: Store, msname: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither framing nor handing over copies them."""
+    store.write(*(f"{msname} v={minute} {T0 + minute * MINUTE}" for minute in range(30)))
+    decoded = []
+    release = Frame.release
+
+    def watched(frame: Frame, into: Into) -> Any:
+        decoded.append(pa.table(frame)["v"].chunk(0).buffers()[1].address)
+        return release(frame, into)
+
+    monkeypatch.setattr(Frame, "release", watched)
+
+    values = manager.read(START, STOP, msname, "v", store.name, interval=None)["v"].to_numpy()
+
+    assert decoded == [values.__array_interface__["data"][0]]
 
 
 def test_tags_select_series_by_one_value_or_several(

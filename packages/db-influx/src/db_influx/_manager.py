@@ -249,8 +249,7 @@ class InfluxManager:
             message = "`create_empty` is about windows, which a read with `interval=None` has not"
             raise InvalidArgumentError(message, argument="create_empty")
         if interval is None:
-            answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
-            return _wide(answers, selection.fields, call).release(call.into)
+            return self._raw(selection, call, timeout).release(call.into)
         cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
         answers = self._ask(_flux.windows(selection, cut, agg_func, label=label), call, timeout)
         axis = cut.labels(label) if create_empty else None
@@ -279,8 +278,7 @@ class InfluxManager:
         """
         call = self._call(into=into, tz=tz, max_parallel=max_parallel)
         selection = self._selection(start, stop, msname, _EVERY, bucket, tags)
-        answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
-        return _wide(answers, None, call, tag_columns=True).release(call.into)
+        return self._raw(selection, call, timeout, tag_columns=True).release(call.into)
 
     def read_accumulated_value(
         self,
@@ -781,6 +779,13 @@ class InfluxManager:
     ) -> Selection:
         begin, end = _times.time_range(start, stop, time.time_ns())
         return _selection(begin, end, _checks.text(measurement, "msname"), fields, bucket, tags)
+
+    def _raw(
+        self, selection: Selection, call: _Options, timeout: float | None, *, tag_columns: bool = False
+    ) -> Frame:
+        """Points as they are stored; nothing but the frame keeps their memory, so it may hand it over."""
+        answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
+        return _wide(answers, selection.fields, call, tag_columns=tag_columns)
 
     def _ask(self, queries: Sequence[Query], call: _Options, timeout: float | None) -> list[Answer]:
         """Send the slices of a read and decode their answers as they arrive."""
