@@ -36,6 +36,7 @@ from tools.servers import (
     redis_tls,
     toxiproxy,
 )
+from tools.servers._process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ REAL_REDIS = shutil.which("redis-server") or _wheel.taken()
 VARIABLES = ("INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
 SYSTEM = "/usr/bin:/bin"  # what the stand-ins for programs need
 START = {"influxdb": lambda: influxdb(own=True), "redis": lambda: redis(own=True)}
+PORTS_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LONG = 60.0  # seconds; a limit for what is waited for, not a pause
 
 
@@ -304,13 +306,23 @@ def test_killed_redis_keeps_data() -> None:
     with redis(own=True) as server:
         first = server.pid
         ask(server, "SET key 42")
+        assert server.runs
         server.kill()
+        assert not server.runs
         with pytest.raises(ConnectionRefusedError):
             ask(server, "PING")
         server.restart()
 
         assert ask(server, "GET key").startswith("$2\r\n42")
         assert first != server.pid
+
+
+@pytest.mark.skipif(not PORTS_GIVEN.exists(), reason="there is no /proc here")
+def test_no_connection_is_given_the_port_of_a_killed_server() -> None:
+    """It is none of those that whoever connects gets one of."""
+    lowest, _ = map(int, PORTS_GIVEN.read_text().split())
+
+    assert {port < lowest for port in (free_port() for _ in range(100))} == {True}
 
 
 def test_restart_of_a_running_server(start: Callable[[], Server]) -> None:
@@ -452,6 +464,40 @@ def test_toxiproxy_cuts(reset: bool, end: bytes | type[OSError]) -> None:  # noq
                     connection.sendall(b"x" * size)
                     got = read(connection, size)
             assert got == ((b"x" * 10, end) if cut else (b"x" * size, None))
+
+
+def flood(listener: socket.socket) -> socket.socket:
+    """Send over one connection until a second passes in which nothing more goes; give it."""
+    connection, _ = listener.accept()
+    connection.settimeout(1)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            connection.sendall(bytes(65_536))
+    return connection
+
+
+def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read() -> None:
+    """The fault ends, its connection too, and the next one is whole."""
+    with (
+        toxiproxy() as server,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor(1) as pool,
+        server.before("127.0.0.1", listener.getsockname()[1]) as proxy,
+    ):
+        with (
+            proxy.fault("bandwidth", rate=1_000_000),
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection,
+            pool.submit(flood, listener).result() as flooding,
+        ):
+            with proxy.fault("latency", stream="upstream", latency=1):
+                pass
+            flooding.settimeout(LONG)
+            with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+                flooding.sendall(bytes(1 << 26))
+        pool.submit(echo, listener)
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection:
+            connection.sendall(b"x" * 1_000)
+            assert (b"x" * 1_000, None) == read(connection, 1_000)
 
 
 def read(connection: socket.socket, size: int) -> tuple[bytes, bytes | type[OSError] | None]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +22,19 @@ if TYPE_CHECKING:
 _READY_WITHIN = 60.0  # seconds
 _POLL_EVERY = 0.05  # seconds
 _LOG_TAIL = 20  # lines
+# Below those that Linux and macOS give to whoever asks for any, or connects: while a server is down its
+# port could go to such a one, a client that is trying to reach it among them, and it could not come back.
+_PORTS = range(20_000, 32_768)
+_TRIES = 100
 
 
 def free_port() -> int:
-    """Give a port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a port of 127.0.0.1 that nothing uses now."""
+    for port in random.SystemRandom().sample(_PORTS, _TRIES):  # not the seeded one, which others share
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServerError(f"No free port among {_TRIES} from {_PORTS[0]} to {_PORTS[-1]} of 127.0.0.1.")
 
 
 class Process:
@@ -84,6 +91,11 @@ class Process:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def runs(self) -> bool:
+        """Whether the server's process is there."""
+        return self._ask("poll") == "running"
 
     def kill(self) -> None:
         """End the server at once, as `kill -9` does."""

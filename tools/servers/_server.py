@@ -36,6 +36,11 @@ class Server(ABC):
         """The id of the process that was started for it."""
         return self._own().pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether the process that was started for it is there."""
+        return self._own().runs
+
     def kill(self) -> None:
         """End the server at once, as `kill -9` does."""
         self._own().kill()
