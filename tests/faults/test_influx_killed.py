@@ -16,7 +16,7 @@ from db_influx import InfluxManager
 from tests.faults.conftest import LONG, ROUNDS, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.faults.conftest import Bucket
     from tools.servers import InfluxDB, Proxy
@@ -25,6 +25,14 @@ T0 = pd.Timestamp("2026-01-01", tz="UTC")
 BATCH = 100
 # A restart takes some seconds, and the pauses between attempts are random: enough of them.
 PATIENT: dict[str, Any] = {"retries": 30, "deadline": LONG}
+
+
+@pytest.fixture(autouse=True)
+def _running(influx: InfluxDB) -> Iterator[None]:
+    """Start the server again where a test has not: it fails alone."""
+    yield
+    if not influx.runs:
+        influx.restart()
 
 
 def frame(start: int, rows: int) -> pd.DataFrame:
@@ -110,20 +118,20 @@ def test_killed_in_the_middle_of_one_long_write(
     retries: int,
 ) -> None:
     """With retries it is completed; without, no more is said to be accepted than is there."""
-    rows = 200_000  # in three requests
+    rows = 1_000_000  # in 15 requests
     data = frame(0, rows)
     url = f"http://127.0.0.1:{before_influx.port}"
     for number in range(ROUNDS):
         name = f"{msname}-{number}"
         with (
             InfluxManager(url, influx.org, influx.token, **PATIENT | {"retries": retries}) as manager,
-            before_influx.fault("bandwidth", stream="upstream", rate=4_000),  # a second for each request
             ThreadPoolExecutor(1) as pool,
         ):
-            written = pool.submit(manager.synchronous_write, "default", data, name)
-            while not bucket.count(name):
-                assert not written.done()
-            influx.kill()
+            with before_influx.fault("bandwidth", stream="upstream", rate=4_000):  # a second for each request
+                written = pool.submit(manager.synchronous_write, "default", data, name)
+                while not bucket.count(name):
+                    assert not written.done()
+                influx.kill()
             influx.restart()
             came = outcome(partial(written.result, LONG), None, WriteError, ConnectionFailedError)
             error = written.exception()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import redis
 
 from db_core.errors import ConnectionFailedError, IncompleteResultError
@@ -12,12 +13,20 @@ from tests.faults.conftest import LONG, ROUNDS, outcome
 from tests.faults.values import CALLS, fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.faults.values import Clients
     from tools.servers import Redis
 
 READS = ("safe_read_from_redis", "read_many", "read_frame")
+
+
+@pytest.fixture(autouse=True)
+def _running(redis_server: Redis) -> Iterator[None]:
+    """Start the server again where a test has not: it fails alone."""
+    yield
+    if not redis_server.runs:
+        redis_server.restart()
 
 
 class Worker(threading.Thread):
