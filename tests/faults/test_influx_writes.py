@@ -46,7 +46,7 @@ def manage(influx: InfluxDB, before_influx: Proxy) -> Callable[..., InfluxManage
 
     def make(**options: Any) -> InfluxManager:
         url = f"http://127.0.0.1:{before_influx.port}"
-        options = {"retries": 0, "timeout": 10.0, "deadline": 30.0} | options
+        options = {"retries": 0, "timeout": 30.0, "deadline": 50.0} | options
         return InfluxManager(url, influx.org, influx.token, **options)
 
     return make
