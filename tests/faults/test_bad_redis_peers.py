@@ -67,9 +67,16 @@ def ask(
     """Give a function that reads or saves a value on a peer, and says what came."""
     with asyncio.Runner() as runner:
 
-        def ask(fault: str, call: str, turn: Turn, *errors: type[DatabaseError]) -> str:
-            port = scripted(turn, read=let_in).listener.getsockname()[1]
-            made = request.param("127.0.0.1", port, socket_timeout=0.5)
+        def ask(
+            fault: str,
+            call: str,
+            turn: Turn,
+            *errors: type[DatabaseError],
+            read: Callable[[socket.socket], bytes] = let_in,
+            password: str | None = None,
+        ) -> str:
+            port = scripted(turn, read=read).listener.getsockname()[1]
+            made = request.param("127.0.0.1", port, password, socket_timeout=0.5)
             client = made if isinstance(made, RedisClient) else Awaited(made, runner)
             arguments = ("key",) if call == "safe_read_from_redis" else ("key", 1)
             try:
@@ -127,4 +134,30 @@ def test_a_reply_of_another_type_is_an_error(ask: Callable[..., str], answer: by
         SerializationError,
         ConnectionFailedError,
     )
+    assert "whole" != came
+
+
+def echo(connection: socket.socket) -> None:
+    """Send back what comes, as a client hears itself that is connected to itself."""
+    while got := connection.recv(65_536):
+        connection.sendall(got)
+
+
+def agree(connection: socket.socket) -> None:
+    """Say OK to everything."""
+    while connection.recv(65_536):
+        connection.sendall(b"+OK\r\n")
+
+
+@pytest.mark.parametrize("password", [None, "a secret word"])
+@pytest.mark.parametrize(
+    ("turn", "call"),
+    [(echo, "safe_read_from_redis"), (echo, "save_in_redis"), (agree, "safe_read_from_redis")],
+)
+def test_what_does_not_greet_as_redis_is_an_error(
+    ask: Callable[..., str], turn: Turn, call: str, password: str | None
+) -> None:
+    """Though what it says is well-formed."""
+    errors = (ConnectionFailedError, QueryError, SerializationError)
+    came = ask("a greeting of another kind", call, turn, *errors, read=lambda _: b"", password=password)
     assert "whole" != came

@@ -1,4 +1,7 @@
-"""redis-py's retries, of both halves, but not of a password or certificate that was refused: it stays so."""
+"""redis-py's retries, of both halves, but not of a password or certificate that was refused: it stays so.
+
+And what redis-py stumbles over on connecting is a broken connection.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,34 @@ class _Reasonable:
 class Retry(_Reasonable, redis.retry.Retry):
     """For `redis.Redis`."""
 
+    def call_with_retry(self, do: Callable[[], Any], *arguments: Any, **options: Any) -> Any:
+        def told() -> Any:
+            try:
+                return do()
+            except AttributeError as error:
+                raise _stumbled(error) from error
+
+        return super().call_with_retry(told, *arguments, **options)
+
 
 class AsyncRetry(_Reasonable, redis.asyncio.retry.Retry):
     """For `redis.asyncio.Redis`."""
+
+    def call_with_retry(self, do: Callable[[], Any], *arguments: Any, **options: Any) -> Any:
+        async def told() -> Any:
+            try:
+                return await do()
+            except AttributeError as error:
+                raise _stumbled(error) from error
+
+        return super().call_with_retry(told, *arguments, **options)
+
+
+def _stumbled(error: AttributeError) -> Exception:
+    """Give what an error of redis-py 8.1 means, which takes any reply to HELLO for a map with a `get`."""
+    if error.name != "get":
+        return error
+    return redis.ConnectionError("the reply to HELLO is none of Redis")
 
 
 def _is_of_certificate(error: BaseException | None) -> bool:
