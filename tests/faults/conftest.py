@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -215,6 +216,15 @@ def resident(name: str = "VmRSS") -> int:
 def forget_peak() -> None:
     """Begin to look for the most memory anew."""
     Path("/proc/self/clear_refs").write_text("5")
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Collect no garbage until the end of the test: what goes, goes by itself."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def _open_files() -> dict[str, str]:

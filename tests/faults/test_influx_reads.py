@@ -144,6 +144,7 @@ def test_an_answer_that_stops_midway_is_a_timeout(
         assert "OperationTimeoutError" == tally("half-open in the middle", kind, came)
 
 
+@pytest.mark.usefixtures("without_collector")
 @each_kind
 def test_faults_leave_no_memory_behind(read: Callable[..., str], before_influx: Proxy, kind: str) -> None:
     """An answer is a megabyte; twenty times cut near its end would be seen."""

@@ -188,6 +188,7 @@ def test_a_long_write_that_breaks_says_how_much_is_there(
     assert rows == bucket.count(msname)
 
 
+@pytest.mark.usefixtures("without_collector")
 def test_faults_leave_no_memory_behind(manage: Callable[..., InfluxManager], before_influx: Proxy) -> None:
     """A write is some megabytes; twenty that break would be seen."""
     data = frame(100_000)

@@ -103,17 +103,27 @@ class Call:
                 error, after = again.error, again.after
             except IncompleteResultError as incomplete:
                 error, after = incomplete, None
-            self._fail_at_the_deadline(error)
-            pause = after
-            if pause is None:
-                pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done))  # noqa: S311
-            remaining = self.remaining
+            try:
+                self._pause(error, after, done)
+            finally:
+                del error  # or it holds its own traceback, and so what was sent, until garbage is collected
+            done += 1
+
+    def _pause(self, error: DatabaseError, after: float | None, done: int) -> None:
+        """Wait before the next attempt; raise the error if there is none."""
+        self._fail_at_the_deadline(error)
+        pause = after
+        if pause is None:
+            pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done))  # noqa: S311
+        remaining = self.remaining
+        try:
             if done == self._retries or (remaining is not None and pause >= remaining):
                 raise error
             if self._over.wait(pause):
                 self._fail_at_the_deadline(error)
                 raise error
-            done += 1
+        finally:
+            del error
 
     def _fail_at_the_deadline(self, error: DatabaseError) -> None:
         if self.remaining == 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import traceback
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -243,18 +244,9 @@ class Transport:
         silence = self._connection.timeout if timeout is None else timeout
         # urllib3 takes no 0; a call that is over shuts its connections down anyway.
         longest = silence if remaining is None else max(0.001, min(silence, remaining))
+        limits = urllib3.Timeout(connect=min(longest, self._connection.connect_timeout), read=longest)
         try:
-            return self._pool.request(
-                "POST",
-                address,
-                body=body,
-                headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
-                preload_content=False,
-                # A redirect could carry the token to another host.
-                redirect=False,
-                timeout=urllib3.Timeout(connect=min(longest, self._connection.connect_timeout), read=longest),
-                retries=False,
-            )
+            return self._post(address, body, headers, limits)
         except urllib3.exceptions.ClosedPoolError:  # closed by another thread just now; there is a new one
             return self._send(endpoint, parameters, body, headers, timeout, remaining)
         except urllib3.exceptions.NewConnectionError as error:  # counts as a timeout in urllib3's tree
@@ -268,6 +260,35 @@ class Transport:
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
+
+    def _post(
+        self, address: str, body: bytes, headers: dict[str, str], limits: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request(
+                "POST",
+                address,
+                body=body,
+                headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
+                preload_content=False,
+                # A redirect could carry the token to another host.
+                redirect=False,
+                timeout=limits,
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            _empty_frames(error)
+            raise
+
+
+def _empty_frames(error: BaseException | None) -> None:
+    """Have an error of urllib3 hold nothing of the call it comes from.
+
+    One of its frames holds the error itself: what was sent would stay until garbage is collected.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:
