@@ -6,6 +6,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import trustme
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Files", "Front", "Pki"]
+__all__ = ["Files", "Front", "Pki", "speak_old_tls"]
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ class Front:
         target: The server's port.
         shown: The certificate it shows.
         demanded: Path of the authority of the certificate it demands of a client.
+        old: Whether it knows no TLS after 1.1.
     """
 
     target: int
     shown: Files
     demanded: str | None = None
+    old: bool = False
     connections: int = 0
     _open: list[socket.socket] = field(default_factory=list)
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -102,6 +105,8 @@ class Front:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.demanded)
         context.load_cert_chain(self.shown.both)
         context.verify_mode = ssl.CERT_REQUIRED if self.demanded else ssl.CERT_NONE
+        if self.old:
+            speak_old_tls(context)
         threads = []
         while True:
             try:
@@ -131,6 +136,14 @@ class Front:
                 back.start()
                 _pump(near, far)
                 back.join()
+
+
+def speak_old_tls(context: ssl.SSLContext) -> None:
+    """Speak no TLS after 1.1, which is refused by default."""
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

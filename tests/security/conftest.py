@@ -55,8 +55,8 @@ def front() -> Iterator[Callable[..., Front]]:
     """Give a function that puts TLS before a port."""
     with ExitStack() as at_end:
 
-        def start(target: int, shown: Files, demanded: str | None = None) -> Front:
-            made = Front(target, shown, demanded)
+        def start(target: int, shown: Files, demanded: str | None = None, *, old: bool = False) -> Front:
+            made = Front(target, shown, demanded, old)
             thread = threading.Thread(target=made.serve)
             thread.start()
             at_end.callback(thread.join)

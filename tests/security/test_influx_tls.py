@@ -173,3 +173,16 @@ def test_files_that_hold_no_certificate_are_refused(pki: Pki, tmp_path: Path) ->
         with pytest.raises(InvalidArgumentError, match=f"`{argument}` .*{reason}") as caught:
             InfluxManager("https://localhost:1", "o", "t", **options)
         assert argument == caught.value.argument
+
+
+@each_call
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_old_tls_is_refused(
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], call: str
+) -> None:
+    """A server that knows no TLS after 1.1 is none to talk to, be its certificate right or not looked at."""
+    before = front(port_of(server), pki.server, old=True)
+    settings = (f"https://localhost:{before.port}", server.org, server.token)
+    for options in ({"ca_cert": pki.ca_cert}, {"verify": False}):
+        with InfluxManager(*settings, retries=0, **options) as manager:
+            refuse(manager, call, "(?i)protocol.version")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import pytest
 from db_core.errors import ConnectionFailedError, OperationTimeoutError
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
+from tests.security.certificates import speak_old_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,3 +112,21 @@ def test_a_plain_connection_does_not_become_one(
     url = f"rediss://localhost:{redis_server.port}"
     with pytest.raises((ConnectionFailedError, OperationTimeoutError)):
         make(url, socket_timeout=0.2, socket_connect_timeout=0.2).safe_read_from_redis("k")
+
+
+def test_old_tls_is_refused(
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front]
+) -> None:
+    """A server that knows no TLS after 1.1 is none to talk to, be its certificate right."""
+    before = front(redis_server.port, pki.server, old=True)
+    willing = ssl.create_default_context(cafile=pki.ca_cert)
+    speak_old_tls(willing)
+    with (
+        socket.create_connection(("localhost", before.port), timeout=10) as plain,
+        willing.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        assert "TLSv1.1" == connection.version()
+
+    for verified in (f"ssl_ca_certs={pki.ca_cert}", "ssl_cert_reqs=none&ssl_check_hostname=false"):
+        with pytest.raises(ConnectionFailedError, match="protocol version"):
+            make(f"rediss://localhost:{before.port}?{verified}").safe_read_from_redis("k")
