@@ -97,7 +97,6 @@ def test_what_breaks_half_of_the_time_is_tried_again(
             ask("redis: half of the connections closed", call, ConnectionFailedError, IncompleteResultError)
 
 
-@pytest.mark.usefixtures("without_collector")
 def test_faults_leave_no_memory_behind(make: Clients, redis_server: Redis, before_redis: Proxy) -> None:
     """A value is two megabytes; twenty that break would be seen."""
     big = "x" * 2_000_000

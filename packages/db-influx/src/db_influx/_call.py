@@ -75,6 +75,7 @@ class Call:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # which holds the call
         self.cancel()
 
     @property

@@ -12,6 +12,7 @@ from db_influx._call import Again
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from concurrent.futures import Future
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
@@ -34,6 +35,9 @@ def fetch(
         if len(queries) == 1:
             return [_answer(transport, queries[0], timeout, call)]
         pool = ThreadPoolExecutor(min(max_parallel, len(queries)), thread_name_prefix="db-influx")
+        pending: list[Future[Answer]] = []
+        done: set[Future[Answer]] = set()
+        future: Future[Answer] | None = None
         try:
             pending = [pool.submit(_answer, transport, query, timeout, call) for query in queries]
             done, _ = wait(pending, return_when=FIRST_EXCEPTION)
@@ -42,6 +46,7 @@ def fetch(
             return [future.result() for future in pending]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            del pending, done, future  # or an error and they hold each other until garbage is collected
 
 
 def fetch_at_most(

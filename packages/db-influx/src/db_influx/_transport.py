@@ -185,9 +185,11 @@ class Transport:
                 while chunk := response.read(_CHUNK, decode_content=True):
                     yield chunk
             except urllib3.exceptions.ReadTimeoutError as error:
+                _empty_frames(error)
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
             except (urllib3.exceptions.HTTPError, OSError) as error:
+                _empty_frames(error)
                 message = f"the answer was cut off: {_reason(error)}"
                 raise _again(IncompleteResultError(message), error) from error
 
