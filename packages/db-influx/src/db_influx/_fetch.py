@@ -87,10 +87,16 @@ def fetch_batches(
         with closing(chunks):
             if first is not None:
                 yield first
+            error = None
             try:
                 yield from frames
             except Again as again:
-                raise again.error from again.error.__cause__
+                error = again.error
+            if error is not None:
+                try:
+                    raise error  # out here, or the two hold each other until garbage is collected
+                finally:
+                    del error
 
 
 def _answer(transport: Transport, query: Query, timeout: float | None, call: Call) -> Answer:
