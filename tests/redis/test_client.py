@@ -403,6 +403,17 @@ def test_a_given_client_is_used_as_it_is(
         assert 1 == client.safe_read_from_redis("missing", default=1)
 
 
+def test_a_url_may_ask_for_decoded_answers(server: servers.Redis, namespace: str) -> None:
+    """The option is redis-py's; values are the same."""
+    url = f"redis://:{server.password}@{server.host}:{server.port}?decode_responses=True&encoding=latin-1"
+    with RedisClient.from_url(url, namespace=namespace) as client:
+        client.save_in_redis("größe", {"é": "電力"})
+
+        assert {"é": "電力"} == client.safe_read_from_redis("größe")
+        assert {"größe": {"é": "電力"}} == client.read_many(["größe"])
+        assert ["größe"] == list(client.scan())
+
+
 def test_a_given_client_that_decodes_meets_bytes_that_are_no_text(
     server: servers.Redis, plain: redis.Redis, namespace: str
 ) -> None:

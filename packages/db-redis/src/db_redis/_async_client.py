@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import redis.asyncio
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
-from redis.client import NEVER_DECODE
 
 from db_redis import _cache, _connect, _frames, _operations
-from db_redis._base import BaseClient
+from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
 from db_redis._retries import AsyncRetry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
@@ -35,8 +34,6 @@ __all__ = ["AsyncRedisClient"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
-_RAW = {NEVER_DECODE: True}
-_DECODED: dict[str, bool] = {}
 _MOST_CONNECTIONS = 100  # tasks beyond wait for one; redis-py would refuse them
 
 
@@ -165,7 +162,7 @@ class AsyncRedisClient(BaseClient):
 
     def scan(self, match: Key = "*", *, count: int = 1000) -> AsyncIterator[Key]:
         """As `RedisClient.scan`, for ``async for``."""
-        options: Any = _operations.scan_options(self._options, match, count) | _RAW
+        options: Any = _operations.scan_options(self._options, match, count) | self._raw
         return self._scan(options)
 
     async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
@@ -222,7 +219,7 @@ class AsyncRedisClient(BaseClient):
 
     async def _do(self, step: Step) -> Any:
         if isinstance(step, Command):
-            reply = self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))
+            reply = self._client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
             return await (_to_the_end(reply) if step.to_the_end else reply)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
@@ -234,7 +231,7 @@ class AsyncRedisClient(BaseClient):
                 return Outcome(error=error)
         async with self._client.pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
-                pipeline.execute_command(*args, **(_RAW if step.raw else _DECODED))
+                pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return await pipeline.execute(raise_on_error=False)
 
     @staticmethod

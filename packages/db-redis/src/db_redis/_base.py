@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from redis.client import NEVER_DECODE
+
 from db_core.errors import ConfigurationError
 from db_redis import _connect
 from db_redis._errors import translate
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from db_redis._settings import RedisSettings
     from db_redis._values import Nan
 
-__all__ = ["BaseClient"]
+__all__ = ["DECODED", "BaseClient"]
 
+DECODED: dict[str, bool] = {}
+_RAW = {NEVER_DECODE: True}
 _NAN = ("null", "error", "string")
 
 
@@ -107,6 +111,8 @@ class BaseClient:
             is_cluster=self._is_cluster(client),
         )
         self._client = client
+        # What has redis-py leave bytes as they are, as it does by itself with our own settings.
+        self._raw = _RAW if settings is None or isinstance(settings, _connect.Url) else DECODED
         self._settings = settings  # None if the client was given
         self._manner = manner
 

@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import redis
-from redis.client import NEVER_DECODE, Pipeline
+from redis.client import Pipeline
 from redis.cluster import ClusterPipeline
 
 from db_redis import _cache, _connect, _frames, _operations
-from db_redis._base import BaseClient
+from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
 from db_redis._retries import Retry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
@@ -36,8 +36,6 @@ __all__ = ["RedisClient"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
-_RAW = {NEVER_DECODE: True}
-_DECODED: dict[str, bool] = {}
 _MOST_CONNECTIONS = 10_000  # one for each thread: what Redis takes; redis-py would refuse the 101st
 
 
@@ -139,7 +137,7 @@ class RedisClient(BaseClient):
         # Not by `_run`: on the fastest of all calls it would be a tenth.
         name = self._options.keys.name(key)
         try:
-            stored = self._client.execute_command("GET", name, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+            stored = self._client.execute_command("GET", name, **self._raw)  # type: ignore[no-untyped-call]
         except THEIRS as error:
             raise self._translate(error, "reading", key) from error
         return default if stored is None else _operations.decoded(key, stored)
@@ -381,7 +379,7 @@ class RedisClient(BaseClient):
             InvalidArgumentError: `match` or `count` is unusable.
             ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
         """
-        options: Any = _operations.scan_options(self._options, match, count) | _RAW
+        options: Any = _operations.scan_options(self._options, match, count) | self._raw
         return self._scan(options)
 
     def _scan(self, options: dict[str, Any]) -> Iterator[Key]:
@@ -454,7 +452,7 @@ class RedisClient(BaseClient):
 
     def _do(self, step: Step) -> Any:
         if isinstance(step, Command):
-            return self._client.execute_command(*step.args, **(_RAW if step.raw else _DECODED))  # type: ignore[no-untyped-call]
+            return self._client.execute_command(*step.args, **(self._raw if step.raw else DECODED))  # type: ignore[no-untyped-call]
         if isinstance(step, Pause):
             return time.sleep(step.seconds)
         if isinstance(step, Call):
@@ -464,7 +462,7 @@ class RedisClient(BaseClient):
                 return Outcome(error=error)
         with self._client.pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
-                pipeline.execute_command(*args, **(_RAW if step.raw else _DECODED))
+                pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return pipeline.execute(raise_on_error=False)
 
     @staticmethod
