@@ -140,7 +140,7 @@ def test_contents(package: str) -> None:
 
 
 def test_sdist_is_whole(tmp_path: Path) -> None:
-    """The sdist of db-core holds both crates and the lock that fits them: Cargo accepts it as it is."""
+    """The sdist of db-core holds all crates and the lock that fits them: Cargo accepts it as it is."""
     with tarfile.open(distribution("db-core", "*.tar.gz")) as sdist:
         sdist.extractall(tmp_path, filter="data")
     [manifest] = tmp_path.glob("*/crates/db-native-py/Cargo.toml")
@@ -151,5 +151,5 @@ def test_sdist_is_whole(tmp_path: Path) -> None:
     ).stdout
     local = {crate["name"] for crate in json.loads(described)["packages"] if crate["source"] is None}
 
-    assert {"db-native", "db-native-py"} == local
+    assert {"db-native", "db-native-py", "db-fuzz"} == local
     assert re.search(r'name = "pyo3"', next(tmp_path.glob("*/Cargo.lock")).read_text())

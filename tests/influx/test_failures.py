@@ -626,3 +626,23 @@ def test_a_closed_manager_opens_again(manager: InfluxManager) -> None:
     manager.close()
 
     assert len(first) == len(manager.query("buckets()"))
+
+
+def test_a_failed_request_leaves_the_callers_own_error_whole(
+    call_peer: Callable[..., InfluxManager], peer: Callable[..., Peer]
+) -> None:
+    """An error that is being handled keeps its local variables, for debuggers and error trackers."""
+
+    def fail() -> None:
+        local = 7
+        raise ValueError(local)
+
+    try:
+        fail()
+    except ValueError as error:
+        with pytest.raises(ConnectionFailedError):
+            call_peer(peer(b"")).query("any")
+        assert error.__traceback__ is not None
+        inner = error.__traceback__.tb_next
+        assert inner is not None
+        assert 7 == inner.tb_frame.f_locals["local"]

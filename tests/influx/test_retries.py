@@ -275,3 +275,14 @@ def test_pauses_are_cut_short_when_the_call_ends() -> None:
     thread.join(PATIENCE)
 
     assert 1 == len(failed)
+
+
+@pytest.mark.parametrize("said", ["9" * 5_000, "Fri, 31 Dec 99999 23:59:59 GMT", "9" * 11])
+def test_a_retry_after_that_means_nothing_or_years_is_no_reason_to_hang(
+    peer: Callable[..., Any], call_peer: Callable[..., InfluxManager], said: str
+) -> None:
+    """`query_batches` has no deadline; still it does not wait for years, and no ValueError comes out."""
+    answer = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    with pytest.raises(QueryError, match="503"):
+        list(call_peer(peer(*[answer] * 3), retries=1).query_batches("any"))

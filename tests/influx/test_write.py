@@ -578,22 +578,96 @@ def test_every_refused_row_is_named_and_all_others_are_stored(
 
 
 def test_the_search_for_refused_rows_is_bounded(manager: InfluxManager, store: Store, msname: str) -> None:
-    """Where every second row is refused, most of them are told by the stretch; the counts are right."""
+    """Where every second row is refused, most are told by the stretch; none is said to be accepted."""
     rows = 4_000
     store.write(f"{msname} v=1i {T0 - 1}")
     index = pd.date_range("2026-01-01", periods=rows, freq="s")
     frame = pd.DataFrame({"n": 1, "v": [0.5, math.nan] * (rows // 2)}, index=index)
 
-    with pytest.raises(WriteError, match=f"{rows // 2} of {rows} points were refused") as caught:
+    with pytest.raises(WriteError, match=f"at least {rows // 2} of {rows} points were refused") as caught:
         manager.synchronous_write(store.name, frame, msname)
 
-    assert rows // 2 == caught.value.accepted
+    assert 0 < caught.value.accepted <= rows // 2
+    assert rows - caught.value.accepted == sum(one.stop - one.start for one in caught.value.rejected)
     assert rows // 2 == sum(one.points for one in caught.value.rejected)
     refused = {row for one in caught.value.rejected for row in range(one.start, one.stop)}
     assert set(range(0, rows, 2)) <= refused
     assert (
         rows // 2 == manager.read("2026-01-01", "2026-01-03", msname, "n", store.name, interval=None).n.sum()
     )
+
+
+def test_rows_that_are_refused_in_several_shards_are_all_told(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """The server tells of one shard's failure only; the frame spans four that refuse and four that do not."""
+    weeks = pd.date_range("2026-01-01", periods=4, freq="28D", tz="UTC")
+    manager.synchronous_write(store.name, pd.DataFrame({"v": [1, 2, 3, 4]}, index=weeks), msname)
+    between = weeks + pd.Timedelta(days=14)
+    frame = pd.DataFrame({"v": np.arange(8) + 0.5}, index=(weeks + pd.Timedelta(hours=1)).append(between))
+
+    with pytest.raises(WriteError, match="4 of 8 points were refused") as caught:
+        manager.synchronous_write(store.name, frame, msname)
+
+    rejected = [row for one in caught.value.rejected for row in range(one.start, one.stop)]
+    assert (4, [0, 1, 2, 3]) == (caught.value.accepted, rejected)
+    assert_frame_equal(frame.iloc[:4], caught.value.frame)
+    landed = [
+        manager.read(time, time + pd.Timedelta("1s"), msname, "v", store.name, interval=None)["v"].tolist()
+        for time in frame.index
+    ]
+    assert [[], [], [], [], [4.5], [5.5], [6.5], [7.5]] == landed
+
+
+def test_rows_too_old_and_rows_of_a_wrong_type_are_told_together(
+    manager: InfluxManager, own_store: Store, msname: str
+) -> None:
+    """One refusal hides the other in the server's answer."""
+    api = own_store.client.buckets_api()
+    bucket = api.find_bucket_by_name(own_store.name)
+    bucket.retention_rules[0].every_seconds = 30 * 86_400
+    bucket.retention_rules[0].shard_group_duration_seconds = 86_400
+    api.update_bucket(bucket)
+    now = pd.Timestamp.now("UTC").floor("s")
+    manager.synchronous_write(own_store.name, pd.DataFrame({"v": [1]}, index=[now]), msname)
+    ages = pd.to_timedelta([400, 399, 3, 0], "D")
+    frame = pd.DataFrame({"v": 0.5}, index=now - ages)
+
+    with pytest.raises(WriteError) as caught:
+        manager.synchronous_write(own_store.name, frame, msname)
+
+    assert 1 == caught.value.accepted
+    assert [(0, 2), (3, 4)] == [(one.start, one.stop) for one in caught.value.rejected]
+
+
+def test_the_search_leaves_the_last_of_rows_with_one_time(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """What is written again in the search does not take the place of a later row."""
+    store.write(f"{msname} w=1i {T0 - 1}")
+    times = pd.DatetimeIndex([T0 + 3, T0 + 1, T0 + 2, T0 + 1])
+    frame = pd.DataFrame({"v": [0, 1, 5, 2], "w": [0.5, math.nan, math.nan, math.nan]}, index=times)
+
+    with pytest.raises(WriteError, match="1 of 4"):
+        manager.synchronous_write(store.name, frame, msname)
+
+    stored = manager.read("2026-01-01", "2026-01-02", msname, "v", store.name, interval=None)
+    assert [2, 5] == stored["v"].tolist()
+
+
+def test_a_line_that_the_server_can_not_read_is_told_and_the_others_written(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """A tag of more than 64 KiB would have the server refuse the whole body."""
+    index = pd.date_range("2026-01-01", periods=4, freq="s")
+    frame = pd.DataFrame({"v": [1, 2, 3, 4], "t": ["a", "x" * 70_000, "b", "c"]}, index=index)
+
+    with pytest.raises(WriteError, match=r"1 of 4 points were refused: row 1: .*max key length") as caught:
+        manager.synchronous_write(store.name, frame, msname, tag_columns=["t"])
+
+    assert 3 == caught.value.accepted
+    stored = manager.read("2026-01-01", "2026-01-02", msname, "v", store.name, interval=None)
+    assert [1, 3, 4] == sorted(stored["v"].tolist())
 
 
 def test_points_older_than_the_retention_are_an_error(

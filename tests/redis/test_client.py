@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
 import math
 import os
 import pickle
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -740,3 +743,31 @@ def test_the_import_is_light() -> None:
         "influxdb_client",
     }
     assert set() == heavy & set(loaded)
+
+
+def test_an_error_that_the_caller_handles_changes_no_retry_and_is_not_changed() -> None:
+    """It is the context of every error in the call, and none of its reasons."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tried = []
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    tried.append(connection.close())
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        handled = ssl.SSLCertVerificationError("of another server, while reading")
+        try:
+            raise handled
+        except OSError:
+            with (
+                RedisClient("127.0.0.1", listener.getsockname()[1], "reading") as client,
+                pytest.raises(ConnectionFailedError),
+            ):
+                client.safe_read_from_redis("k")
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert 4 == len(tried)
+    assert ("of another server, while reading",) == handled.args

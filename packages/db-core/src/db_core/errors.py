@@ -124,7 +124,8 @@ class Rejection:
     Attributes:
         start: First row, counted from 0.
         stop: First row after them.
-        points: How many of them were refused; all, unless finding out which would have taken too long.
+        points: How many of them were refused; all, unless finding out which would have taken too long:
+            then at least so many.
         reason: The server's own text, about the first of them.
     """
 
@@ -138,7 +139,7 @@ class WriteError(DatabaseError):
     """Not every point was accepted.
 
     Attributes:
-        accepted: How many points the server stored, as far as it said so.
+        accepted: How many points the server is known to have stored: those outside of `rejected`.
         rejected: Which rows were refused, and why; in order.
         frame: The rejected rows, as a frame of the kind that was to be written; None if no row is known.
         status: The HTTP status of the refusal.

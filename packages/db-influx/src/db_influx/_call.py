@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 _FIRST_PAUSE = 0.25  # seconds, at most, before the first retry; twice as long before each next one
 _LONGEST_PAUSE = 30.0
+_LONGEST_ASKED = 3_600.0  # seconds that a server may ask to wait where there is no deadline
 
 
 class Again(Exception):  # noqa: N818 - it is no error until attempts run out
@@ -118,7 +119,7 @@ class Call:
             pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done))  # noqa: S311
         remaining = self.remaining
         try:
-            if done == self._retries or (remaining is not None and pause >= remaining):
+            if done == self._retries or pause >= (_LONGEST_ASKED if remaining is None else remaining):
                 raise error
             if self._over.wait(pause):
                 self._fail_at_the_deadline(error)

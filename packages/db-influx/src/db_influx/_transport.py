@@ -286,10 +286,14 @@ class Transport:
 def _empty_frames(error: BaseException | None) -> None:
     """Have an error of urllib3 hold nothing of the call it comes from.
 
-    One of its frames holds the error itself: what was sent would stay until garbage is collected.
+    One of its frames holds the error itself: what was sent would stay until garbage is collected. Only
+    urllib3's own frames are emptied: the last context of all may be an error that our caller handles.
     """
     while error is not None:
-        traceback.clear_frames(error.__traceback__)
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_globals.get("__name__", "").partition(".")[0] == "urllib3":
+                with suppress(RuntimeError):  # it still runs
+                    frame.clear()
         error = error.__cause__ or error.__context__
 
 
@@ -323,7 +327,7 @@ def _refusal(
         return error
     after = None
     if said := response.headers.get("Retry-After"):
-        with suppress(urllib3.exceptions.InvalidHeader):
+        with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):  # no date, no number
             after = Retry().parse_retry_after(said)
     return Again(error, after)
 
@@ -339,7 +343,8 @@ def _refused(
     code = None
     try:
         said = json.loads(text)
-        code, text = str(said["code"]), str(said["message"])
+        # Again, as JSON may spell it with escapes: some write "=" as \\u003d.
+        code, text = (_masked(str(said[key]), settings) for key in ("code", "message"))
     except (ValueError, KeyError, TypeError, RecursionError):
         text = f"HTTP {response.status}: {text.strip()[:_EXCERPT] or _masked(str(response.reason), settings)}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

@@ -1,9 +1,12 @@
 """Points to the server, body by body, and which of them it refused.
 
 Of a body the server takes what it can, and says how many points it does not,
-but names only the first. Writing a point again changes nothing, as it carries
-its time; so a body with refused points is written again by halves, until what
-is refused stands alone. A refused row costs some twenty small requests.
+but names only the first. Even that number is of one shard, which is a week, say:
+it answers with the first shard's failure, and keeps to itself those of the others.
+So only a 204 tells that points were stored. Writing a point again changes nothing,
+as it carries its time; so a body with refused points is written again by halves,
+until each part is taken, or refused whole. A refused row costs some thirty small
+requests.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ __all__ = ["merged", "write"]
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d+)")
+# Of a body with a line that it can't read, such as one with a tag of 64 KiB, the server takes nothing.
+_UNREAD = re.compile(r'(HTTP 400: \{"code":"invalid","message":")?unable to parse \W')
 
 
 def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
@@ -40,18 +45,19 @@ def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
     rejected: list[Rejection] = []
     with closing(bodies(lines)) as made:
         for body, points in made:
+            refused: list[Rejection] = []
             try:
-                lost = 0
                 if refusal := _refusal(send, body):
                     lost, reason, status = refusal
-                    rejected += search.narrow(row, row + points, lost, reason)
+                    refused = search.narrow(row, row + points, lost, reason)
             except DatabaseError as error:
                 if not row:
                     raise
                 message = f"{accepted} of {len(lines)} points were written, then: {error}"
                 frame = _rows(data, rejected)
                 raise WriteError(message, accepted=accepted, rejected=rejected, frame=frame) from error
-            accepted += points - lost
+            rejected += refused
+            accepted += points - sum(one.stop - one.start for one in refused)
             row += points
     if rejected:
         joined = list(merged(rejected))
@@ -73,16 +79,16 @@ class _Search:
         self._left = _MOST_REQUESTS
 
     def narrow(self, start: int, stop: int, lost: int, reason: str) -> list[Rejection]:
-        """Give the rejections among rows of which so many points were lost, the first for this reason."""
+        """Give the rejections among rows of which at least so many points were lost, one for this reason."""
         if lost >= stop - start or self._left <= 0:
             return [Rejection(start, stop, min(lost, stop - start), reason)]
         middle = (start + stop) // 2
         lost_before, reason_before = self._again(start, middle)
-        found = self.narrow(start, middle, lost_before, reason_before) if lost_before else []
-        lost_after = lost - lost_before
-        if lost_before and lost_after > 0:
-            lost_after, reason = self._again(middle, stop)
-        return found + self.narrow(middle, stop, lost_after, reason) if lost_after > 0 else found
+        if not lost_before:
+            return self.narrow(middle, stop, lost, reason)
+        found = self.narrow(start, middle, lost_before, reason_before)
+        lost_after, reason = self._again(middle, stop)
+        return found + self.narrow(middle, stop, lost_after, reason) if lost_after else found
 
     def _again(self, start: int, stop: int) -> tuple[int, str]:
         """Write rows again; give how many points were lost, and the reason for the first."""
@@ -92,15 +98,17 @@ class _Search:
 
 
 def _refusal(send: Callable[[bytes], None], body: bytes) -> tuple[int, str, int | None] | None:
-    """Write a body; give how many points were lost, the reason for the first, and the status, if any were."""
+    """Write a body; give how many points were lost at least, for what reason, and the status, if any were."""
     try:
         send(body)
     except WriteError as error:
         # The last one: a measurement's name before it may hold anything.
         found = list(_DROPPED.finditer(str(error)))
+        if not found and _UNREAD.match(str(error)):
+            return 1, str(error), error.status
         if not found:
             raise
-        return int(found[-1][1]), str(error)[: found[-1].start()], error.status
+        return max(1, int(found[-1][1])), str(error)[: found[-1].start()], error.status
     return None
 
 
@@ -119,6 +127,7 @@ def merged(rejected: list[Rejection]) -> Iterator[Rejection]:
 
 def _message(rejected: list[Rejection], points: int) -> str:
     lost = sum(one.points for one in rejected)
+    least = "" if all(one.points == one.stop - one.start for one in rejected) else "at least "
     named = [
         f"row {one.start}: {one.reason}"
         if one.stop == one.start + 1
@@ -126,7 +135,8 @@ def _message(rejected: list[Rejection], points: int) -> str:
         for one in rejected[:_MOST_NAMED]
     ]
     more = len(rejected) - len(named)
-    return f"{lost} of {points} points were refused: {'; '.join(named)}{f'; and {more} more' if more else ''}"
+    told = f"{'; '.join(named)}{f'; and {more} more' if more else ''}"
+    return f"{least}{lost} of {points} points were refused: {told}"
 
 
 def _rows(data: Any, rejected: list[Rejection]) -> Any:

@@ -64,6 +64,6 @@ def _code_and_text(error: Exception) -> tuple[str | None, str]:
 
 
 def _hide(secret: str, error: BaseException | None) -> None:
-    while error is not None:
+    while isinstance(error, THEIRS):  # what they come from is the system's, or our caller's
         error.args = tuple(arg.replace(secret, "***") if isinstance(arg, str) else arg for arg in error.args)
         error = error.__cause__ or error.__context__

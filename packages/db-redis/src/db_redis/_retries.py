@@ -6,6 +6,7 @@ And what redis-py stumbles over on connecting is a broken connection.
 from __future__ import annotations
 
 import ssl
+import sys
 from typing import TYPE_CHECKING, Any
 
 import redis.asyncio.retry
@@ -30,9 +31,11 @@ class _Reasonable:
         *arguments: Any,
         **options: Any,
     ) -> Any:
+        handled = sys.exception()  # by our caller: the last context of every error here
+
         def may_help(error: Exception) -> bool:
             # To redis-py a refused password is a broken connection, too.
-            is_refusal = isinstance(error, REFUSED) or _is_of_certificate(error)
+            is_refusal = isinstance(error, REFUSED) or _is_of_certificate(error, handled)
             return not is_refusal and (is_retryable is None or is_retryable(error))
 
         return super().call_with_retry(do, fail, may_help, *arguments, **options)  # type: ignore[misc]
@@ -71,8 +74,8 @@ def _stumbled(error: AttributeError) -> Exception:
     return redis.ConnectionError("the reply to HELLO is none of Redis")
 
 
-def _is_of_certificate(error: BaseException | None) -> bool:
-    while error is not None:
+def _is_of_certificate(error: BaseException | None, handled: BaseException | None) -> bool:
+    while error is not None and error is not handled:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True
         error = error.__cause__ or error.__context__
