@@ -16,6 +16,7 @@ from db_core.errors import (
     IncompleteResultError,
     OperationTimeoutError,
     QueryError,
+    WriteError,
 )
 from db_influx._call import Again, Call
 from tests.scripted import PATIENCE, Scripted, read_request
@@ -286,3 +287,25 @@ def test_a_retry_after_that_means_nothing_or_years_is_no_reason_to_hang(
 
     with pytest.raises(QueryError, match="503"):
         list(call_peer(peer(*[answer] * 3), retries=1).query_batches("any"))
+
+
+def test_a_search_for_refused_rows_that_breaks_still_tells_of_the_refusal(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """Rows that may have been refused are all given back, with the server's words and what broke."""
+
+    def refuses_one(connection: socket.socket) -> None:
+        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=1"}'
+        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
+
+    frame = pd.DataFrame({"v": [1, 2, 3, 4]}, index=pd.date_range("2026-01-01", periods=4, name="time"))
+    manager = call(scripted(refuses_one, hangs_up), retries=0)
+
+    told = r"then: .*at least 1 of 4 points were refused: 1 of rows 0 to 3"
+    with pytest.raises(WriteError, match=told) as caught:
+        manager.synchronous_write("b", frame, "m")
+
+    assert 0 == caught.value.accepted
+    assert [(0, 4, 1)] == [(one.start, one.stop, one.points) for one in caught.value.rejected]
+    assert frame.equals(caught.value.frame)
+    assert isinstance(caught.value.__cause__, ConnectionFailedError)

@@ -674,7 +674,8 @@ class InfluxManager:
         Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a thousand of
         them at most. If there are none, the server is asked how long the bucket keeps points, and
         of what type the fields are that it holds within the frame's times. A type may differ from
-        week to week (by shard), so a conflict that is told need not arise.
+        week to week (by shard): a conflict that is told need not arise, and one with a type that the
+        server does not tell may be missed. So may a series key of more than 64 KiB.
 
         Returns:
             Rows with the reason, neighbours together; none if all would be written.

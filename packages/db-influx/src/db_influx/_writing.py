@@ -49,13 +49,22 @@ def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
             try:
                 if refusal := _refusal(send, body):
                     lost, reason, status = refusal
+                    # What is known if the search breaks.
+                    refused = [Rejection(row, row + points, min(lost, points), reason)]
                     refused = search.narrow(row, row + points, lost, reason)
             except DatabaseError as error:
-                if not row:
+                if not row and not refused:
                     raise
+                known = rejected + refused
+                joined = list(merged(known)) if known else []
                 message = f"{accepted} of {len(lines)} points were written, then: {error}"
-                frame = _rows(data, rejected)
-                raise WriteError(message, accepted=accepted, rejected=rejected, frame=frame) from error
+                raise WriteError(
+                    f"{message}; {_message(joined, len(lines))}" if joined else message,
+                    accepted=accepted,
+                    rejected=joined,
+                    frame=_rows(data, joined),
+                    status=status,
+                ) from error
             rejected += refused
             accepted += points - sum(one.stop - one.start for one in refused)
             row += points
