@@ -384,6 +384,15 @@ def test_an_arrow_table_comes_back_as_it_was() -> None:
         assert frame.schema.equals(given.schema, check_metadata=True)
 
 
+def test_chunks_of_nulls_alone_come_back_too() -> None:
+    """They have no bytes, so nothing but its own head tells of one."""
+    chunks = [pa.nulls(rows) for rows in (3, 0, 2, 1)]
+    table = pa.table({"v": pa.chunked_array(chunks)})
+
+    assert 6 == there_and_back(table, "arrow").num_rows
+    assert [None] * 6 == there_and_back(table)["v"].tolist()
+
+
 def test_pieces_are_one_arrow_stream() -> None:
     """pyarrow, which knows nothing of us, reads them."""
     frame = pd.DataFrame({"a": [1.5, 2.5], "b": ["x", None]}, index=pd.Index(["m", "n"], name="meter"))

@@ -18,7 +18,7 @@ use arrow_ipc::writer::{IpcWriteOptions, StreamEncoder};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use crate::error::{Error, Result};
-use crate::messages::Messages;
+use crate::messages::{Messages, ROWS};
 
 /// Rows of the sample that decides on compression.
 const SAMPLE_ROWS: usize = 4096;
@@ -129,12 +129,15 @@ impl PieceReader {
 
     /// Takes the head of a message, or its body.
     fn decode(&mut self, part: &mut Buffer) -> Result<()> {
-        // arrow-ipc has types that it panics at, and lengths; after an error nobody reads on.
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(part)));
-        let decoded = decoded.map_err(|_| Error::syntax("not Arrow IPC: its parts contradict each other"))?;
-        if let Some(batch) = decoded.map_err(|why| broken(&why))? {
-            check_views(&batch)?;
-            self.batches.push(batch);
+        // A batch whose body is empty is only given at the next message's head, which is then still to be read.
+        while !part.is_empty() {
+            // arrow-ipc has types that it panics at, and lengths; after an error nobody reads on.
+            let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(part)));
+            let decoded = decoded.map_err(|_| Error::syntax("not Arrow IPC: its parts contradict each other"))?;
+            if let Some(batch) = decoded.map_err(|why| broken(&why))? {
+                check_views(&batch)?;
+                self.batches.push(batch);
+            }
         }
         Ok(())
     }
@@ -167,17 +170,18 @@ pub fn join(data_type: &DataType, arrays: &[ArrayRef]) -> Result<ArrayRef> {
     }
 }
 
-/// Cuts a batch by rows into batches of about `limit` bytes.
+/// Cuts a batch by rows into batches of about `limit` bytes, and of no more rows than a reader takes.
 fn cut(batch: &RecordBatch, limit: usize, into: &mut VecDeque<RecordBatch>) {
     let rows = batch.num_rows();
     let bytes: usize = batch.columns().iter().map(slice_bytes).sum();
     // Views share their texts: each slice of a nested one would be written with the texts of all.
     let divisible = !batch.schema_ref().fields().iter().any(|field| has_nested_view(field.data_type()));
-    if bytes <= limit || rows < 2 || !divisible {
+    let most = if bytes > limit && divisible { (rows.saturating_mul(limit) / bytes).max(1) } else { rows };
+    let step = most.min(ROWS);
+    if rows <= step {
         into.push_back(compact(batch));
         return;
     }
-    let step = (rows.saturating_mul(limit) / bytes).max(1);
     for start in (0..rows).step_by(step) {
         into.push_back(compact(&batch.slice(start, step.min(rows - start))));
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// Bytes that one of LZ4 can stand for, at most.
 const UNPACKED: usize = 255;
 /// Rows that a batch may have whatever its length, as columns of nulls have none.
-const ROWS: usize = 1 << 24;
+pub(crate) const ROWS: usize = 1 << 24;
 /// Rows that one byte of a batch can hold: booleans, packed.
 const ROWS_PER_BYTE: usize = 8 * UNPACKED;
 
@@ -145,7 +145,7 @@ fn check([head, body]: &Parts) -> Result<()> {
         return Err(outside());
     }
     if unpacked > body.len().saturating_mul(UNPACKED) {
-        return Err(broken(&format!("{} bytes of LZ4 can't hold the {unpacked} they claim", body.len())));
+        return Err(broken(&format!("{} compressed bytes can't hold the {unpacked} they claim", body.len())));
     }
     Ok(())
 }

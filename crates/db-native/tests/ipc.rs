@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, NullArray, RecordBatch, StringArray, StringViewArray};
 use arrow_buffer::Buffer;
 use db_native::{ErrorKind, PieceReader, PieceWriter, Stream, join};
 use proptest::prelude::*;
@@ -60,6 +60,21 @@ proptest! {
         for index in 0..3 {
             prop_assert_eq!(&column(&written, index), &column(&given, index));
         }
+    }
+}
+
+#[test]
+fn nulls_without_bytes_are_given_however_many_they_are() {
+    let one = stream(vec![("nothing", Arc::new(NullArray::new(50_000_000)))]);
+    let batches = |lengths: [usize; 3]| Stream {
+        schema: Arc::clone(&one.schema),
+        batches: lengths.map(|length| one.batches[0].slice(0, length)).to_vec(),
+    };
+    for written in [batches([3, 2, 1]), batches([0, 5, 0]), one] {
+        let rows = |stream: &Stream| -> usize { stream.batches.iter().map(RecordBatch::num_rows).sum() };
+        let pieces = pieces(&written, 1 << 20);
+        let given = read(&pieces.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        assert_eq!(rows(&written), rows(&given));
     }
 }
 
