@@ -310,16 +310,41 @@ fn value(datatype: Datatype, cell: &[u8]) -> Option<Value> {
         Datatype::Boolean => return None,
         Datatype::Time => {
             // jiff also takes `+05` for `+05:00`, which RFC 3339 does not.
-            let has_zone = text.ends_with('Z') || text.len() > 3 && text.as_bytes()[text.len() - 3] == b':';
+            let has_zone = text.ends_with(['Z', 'z']) || text.len() > 3 && text.as_bytes()[text.len() - 3] == b':';
             let time: jiff::Timestamp = text.parse().ok().filter(|_| has_zone)?;
             Value::Time(i64::try_from(time.as_nanosecond()).ok()?)
         }
-        Datatype::Duration => Value::Duration(match text.parse() {
-            Ok(nanos) => nanos,
-            Err(_) => i64::try_from(text.parse::<jiff::SignedDuration>().ok()?.as_nanos()).ok()?,
-        }),
+        Datatype::Duration => Value::Duration(text.parse().ok().or_else(|| duration(text))?),
         Datatype::Binary => Value::Binary(base64(text)?),
     })
+}
+
+/// Flux's and Go's `1h30m0.5s`: numbers of at most nine decimals and their units, which may stand in any order and twice.
+///
+/// jiff's own reader takes blanks, other names of units and each unit once.
+fn duration(text: &str) -> Option<i64> {
+    const BILLION: i128 = 1_000_000_000;
+    let seconds = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60), ("w", 7 * 24 * 60 * 60)];
+    let mut units = vec![("ns", 1), ("us", 1_000), ("µs", 1_000), ("μs", 1_000), ("ms", 1_000_000)];
+    units.extend(seconds.map(|(name, seconds)| (name, seconds * BILLION)));
+    let mut rest = text.strip_prefix('-').unwrap_or(text);
+    let mut total = (!rest.is_empty()).then_some(0_i128)?;
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let end = rest[unit..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |length| unit + length);
+        let (_, nanos) = units.iter().find(|(name, _)| *name == &rest[unit..end])?;
+        let (count, decimals) = rest[..unit].split_once('.').unwrap_or((&rest[..unit], ""));
+        if count.is_empty() || decimals.len() > 9 {
+            return None;
+        }
+        let billionths = format!("{count}{decimals:0<9}").parse::<i128>().ok()?.checked_mul(*nanos)?;
+        if billionths % BILLION != 0 {
+            return None;
+        }
+        total = total.checked_add(billionths / BILLION)?;
+        rest = &rest[end..];
+    }
+    i64::try_from(if text.starts_with('-') { -total } else { total }).ok()
 }
 
 /// Base64 bit by bit.
