@@ -1,10 +1,10 @@
 """Ours against its peers, by turns: what is kept are ratios, round by round.
 
 A machine that is slow for a minute is slow for everyone in that round, so the
-ratios of one round hold where seconds do not. Each round begins with another of
-them, as what a server does after an answer falls to whoever comes next.
-pytest-benchmark times ours; before and after it in each of its rounds, every
-peer runs once.
+ratios of one round hold where seconds do not. What a server does after an answer
+falls to whoever comes next, so rounds go forth and back: peers and then ours, ours
+and then the peers from the last to the first. pytest-benchmark times ours; before
+or after it in each of its rounds, every peer runs once.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ class Race:
             repeat: How often ours runs in a round.
             rounds: Instead of five.
         """
-        seconds: dict[str, list[float]] = {peer.name: [] for peer in peers if peer.run}
-        turns = cycle(_turns([peer for peer in peers if peer.run]))
+        there = [peer for peer in peers if peer.run]
+        turns = cycle([(there, []), ([], there[::-1])])
         after: list[Peer] = []
+        seconds: dict[str, list[float]] = {peer.name: [] for peer in there}
 
         def run(contestants: list[Peer]) -> None:
             for peer in contestants:
@@ -113,16 +114,6 @@ class Race:
         self._benchmark.extra_info["against"] = [
             {"peer": name, "measure": OF_LIMIT, "bar": 1.0, "ratios": ratios}
         ]
-
-
-def _turns(peers: list[Peer]) -> list[tuple[list[Peer], list[Peer]]]:
-    """Give who runs before ours and who after, in rounds that each begin with the next."""
-    turns = []
-    for first in range(len(peers) + 1):
-        order = [*peers[first:], None, *peers[:first]]
-        place = order.index(None)
-        turns.append(([peer for peer in order[:place] if peer], [peer for peer in order[place:] if peer]))
-    return turns
 
 
 def _often(job: Callable[[], object], repeat: int) -> Callable[[], object]:
