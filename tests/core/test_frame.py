@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import gc
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -366,6 +367,18 @@ def test_every_kind_of_pandas_column_is_taken_as_it_is(
 
     assert expected == made.to_pydict()["v"]
     assert kind == made.to_arrow()["v"].type
+
+
+def test_texts_are_texts_whatever_pandas_infers() -> None:
+    """With `future.infer_string` off, pandas' own cast would make the text "None" of a null."""
+    with pd.option_context("future.infer_string", False):  # noqa: FBT003 - an option's value
+        data = pd.DataFrame({"v": ["a", None]})
+        made = Frame.of(data)
+        given = made.to_pandas()["v"]
+
+    assert object == data["v"].dtype
+    assert ["a", None] == made.to_pydict()["v"]
+    assert pd.StringDtype(na_value=math.nan) == given.dtype
 
 
 @pytest.mark.parametrize(

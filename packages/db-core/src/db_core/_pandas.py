@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["from_pandas", "to_pandas"]
 
 _NAT = np.iinfo(np.int64).min
+# What pandas makes of texts by itself, unless `future.infer_string` is off: then None would become "None".
+_TEXTS = pd.StringDtype(na_value=np.nan)
 
 
 def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd.DataFrame:
@@ -116,18 +118,17 @@ _MAKERS: dict[str, _Maker] = {
 
 
 def _strings(column: Column) -> Any:
-    dtype = pd.array([], dtype="str").dtype
-    if getattr(dtype, "storage", None) != "pyarrow":
-        return pd.array(column.values(), dtype="str")
+    if _TEXTS.storage != "pyarrow":
+        return pd.array(column.values(), dtype=_TEXTS)
     # pandas keeps strings in Arrow's memory if it can, so that they need not become Python's.
     import pyarrow as pa
 
     texts = pa.table(column.batch()).column(0)
-    return dtype.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
+    return _TEXTS.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
 
 
 def _words(words: Sequence[str]) -> Any:
-    return pd.Index(words, dtype="str")  # type: ignore[arg-type]  # the stubs take text for a tuple
+    return pd.Index(words, dtype=_TEXTS)  # type: ignore[arg-type]  # the stubs take text for a tuple
 
 
 def _times(column: Column) -> Any:
@@ -216,18 +217,18 @@ def _category(name: str, series: pd.Series[Any]) -> _Parts:
 def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
     """Type a column of Python objects by what all of them are."""
     inferred = pd.api.types.infer_dtype(series, skipna=True)
-    target = {
+    target: Any = {
         "boolean": "boolean",
         "empty": "Float64",
         "floating": "Float64",
         "integer": "Int64",
-        "string": "str",
+        "string": _TEXTS,
     }.get(inferred)
     if target is None:
         message = f"column {name!r}: objects that are {inferred}; a column holds one type"
         raise InvalidArgumentError(message)
     try:
-        return series.astype(target)  # type: ignore[no-any-return,call-overload]
+        return series.astype(target)
     except (OverflowError, TypeError, ValueError) as error:
         if inferred != "integer":
             message = f"column {name!r}: {error}"
