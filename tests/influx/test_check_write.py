@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 INDEX = pd.DatetimeIndex(["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"], tz="UTC")
+# InfluxDB keeps the ends of the 64 bits to itself: the first and the last of these.
+EDGES = np.array([-(2**63) + 1, -(2**63) + 2, 2**63 - 2, 2**63 - 1]).view("M8[ns]")
 
 
 def frame(**columns: Any) -> pd.DataFrame:
@@ -46,6 +49,12 @@ def test_what_can_be_written_has_nothing_to_tell(manager: InfluxManager, store: 
         (frame(v=[1.0, math.inf, -math.inf, 2.0]), [(1, 2, 1), (2, 3, 1)], "'v'.*inf"),
         (frame(v=[math.nan, math.nan, 1.0, math.nan]), [(0, 2, 2), (3, 4, 1)], "no field"),
         (frame(v=[1, 2, 3, 4]).set_axis(INDEX.where(INDEX != INDEX[2])), [(2, 3, 1)], "time"),
+        (
+            frame(v=[1, 2, 3, 4]).set_axis(pd.DatetimeIndex(EDGES)),
+            [(0, 1, 1), (3, 4, 1)],
+            "outside InfluxDB's times",
+        ),
+        (frame(v=["", "x" * (1 << 20), "x" * (1 << 20) + "y", ""]), [(2, 3, 1)], "'v'.*1048577 bytes"),
         (frame(v=list(INDEX)), [(0, 4, 4)], "'v'"),
         (frame(time=[1, 2, 3, 4]), [(0, 4, 4)], "'time'"),
     ],

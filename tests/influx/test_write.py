@@ -655,19 +655,34 @@ def test_the_search_leaves_the_last_of_rows_with_one_time(
     assert [2, 5] == stored["v"].tolist()
 
 
-def test_a_line_that_the_server_can_not_read_is_told_and_the_others_written(
-    manager: InfluxManager, store: Store, msname: str
+@pytest.mark.parametrize("role", ["text", "tag", "time"])
+def test_what_is_as_long_as_influxdb_keeps_is_written_and_no_more(
+    manager: InfluxManager, store: Store, msname: str, role: str
 ) -> None:
-    """A tag of more than 64 KiB would have the server refuse the whole body."""
-    index = pd.date_range("2026-01-01", periods=4, freq="s")
-    frame = pd.DataFrame({"v": [1, 2, 3, 4], "t": ["a", "x" * 70_000, "b", "c"]}, index=index)
+    """The limits are the server's own: it takes the last one, and refuses the next one from everybody."""
+    spare = 65_531 - len(f"{msname},t=field")
+    fits, too_much = {
+        "text": (f'field="{"x" * (1 << 20)}" {T0}', f'field="{"x" * (1 << 20)}y" {T0}'),
+        "tag": (f",t={'x' * spare} field=1 {T0}", f",t={'x' * spare}y field=1 {T0}"),
+        "time": (f"field=1 {-(2**63) + 2}", f"field=1 {-(2**63) + 1}"),
+    }[role]
+    lines = [f"{msname}{'' if line.startswith(',') else ' '}{line}" for line in (fits, too_much)]
+    with pytest.raises(Exception, match=r"too long|max key length|outside range"):
+        store.write(lines[1])
+    of_all_time = f'from(bucket: "{store.name}") |> range(start: 1677-09-21T00:12:43.145224194Z)'
+    count = f'{of_all_time} |> filter(fn: (r) => r._measurement == "{msname}") |> count()'
+    assert 0 == len(manager.query(count))
 
-    with pytest.raises(WriteError, match=r"1 of 4 points were refused: row 1: .*max key length") as caught:
-        manager.synchronous_write(store.name, frame, msname, tag_columns=["t"])
+    def frame(line: str) -> pd.DataFrame:
+        tag = line.partition(",t=")[2].partition(" ")[0]
+        value = line.partition("field=")[2].rpartition(" ")[0].strip('"')
+        times = np.array([int(line.rpartition(" ")[2])]).view("M8[ns]")
+        return pd.DataFrame({"t": [tag], "field": [value]}, index=pd.DatetimeIndex(times))
 
-    assert 3 == caught.value.accepted
-    stored = manager.read("2026-01-01", "2026-01-02", msname, "v", store.name, interval=None)
-    assert [1, 3, 4] == sorted(stored["v"].tolist())
+    with pytest.raises(InvalidArgumentError, match="InfluxDB"):
+        manager.synchronous_write(store.name, frame(lines[1]), msname, tag_columns=["t"])
+    manager.synchronous_write(store.name, frame(lines[0]), msname, tag_columns=["t"])
+    assert [1] == manager.query(count)["_value"].tolist()
 
 
 def test_points_older_than_the_retention_are_an_error(

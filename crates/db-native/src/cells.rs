@@ -13,6 +13,9 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::error::{Error, Result};
 use crate::texts::Texts;
 
+/// Bytes of a string value.
+const LONGEST_TEXT: usize = 1 << 20;
+
 /// A column's values, integers and floats widened to 64 bits.
 #[derive(Debug)]
 pub(crate) enum Cells {
@@ -64,7 +67,14 @@ impl Cells {
             Self::UnsignedLong(values) => mark(marks, values.nulls()),
             Self::Boolean(values) => mark(marks, values.nulls()),
             Self::Text(texts) => {
-                marks.iter_mut().enumerate().for_each(|(row, mark)| *mark |= texts.get(row).is_some());
+                for (row, mark) in marks.iter_mut().enumerate() {
+                    let Some(text) = texts.get(row) else { continue };
+                    if text.len() > LONGEST_TEXT {
+                        let length = text.len();
+                        refuse(row, format!("a text of {length} bytes can't be stored; InfluxDB keeps {LONGEST_TEXT}"));
+                    }
+                    *mark = true;
+                }
             }
             Self::Double(values) => {
                 for (row, (mark, value)) in marks.iter_mut().zip(values.values()).enumerate() {

@@ -6,12 +6,20 @@
 //! into bodies. Syntax: InfluxDB 2 documentation, "Line protocol"; what the
 //! server does beyond it was tried on InfluxDB 2.9.1 and is noted below.
 
+use std::ops::Range;
+
 use arrow_array::{ArrayRef, RecordBatch};
 
 use crate::cells::{Cells, times};
 use crate::error::{Error, Result};
 use crate::spelling::{Role, check_tag_key, quote};
 use crate::texts::Texts;
+
+/// Bytes of a point's measurement, tags and longest field key as they are written; the server puts four between.
+const LONGEST_KEY: usize = 65_535 - 4;
+
+/// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself.
+const TIMES: Range<i64> = i64::MIN + 2..i64::MAX;
 
 /// Unit of the written timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +140,39 @@ impl Points {
         for column in &self.tags {
             column.inspect(self.rows(), tell);
         }
+        self.inspect_keys(tell);
         for (row, time) in self.times.iter().enumerate() {
             let why = match time {
                 None => "a point needs a time".to_owned(),
+                Some(time) if !TIMES.contains(time) => {
+                    format!("{time} ns lies outside InfluxDB's times, 1677-09-21 to 2262-04-11")
+                }
                 Some(time) if time % self.per_tick != 0 => {
                     format!("{time} ns is not a whole number of the precision's {} ns", self.per_tick)
                 }
                 Some(_) => continue,
             };
             tell(Error::input(Some(row), Some(&self.time_name), why));
+        }
+    }
+
+    /// Tells of rows whose series key is too long; rows are only looked at if there may be one.
+    fn inspect_keys(&self, tell: &mut dyn FnMut(Error)) {
+        // Of a field's `,key=`.
+        let field = self.fields.iter().map(|field| field.key.len() - 2).max().unwrap_or(0);
+        if self.head.len() + self.tags.iter().map(TagColumn::longest).sum::<usize>() + field <= LONGEST_KEY {
+            return;
+        }
+        let mut key = Vec::new();
+        for row in 0..self.rows() {
+            key.clear();
+            self.write_key(row, &mut key);
+            let length = key.len() + field;
+            if length > LONGEST_KEY {
+                let why =
+                    format!("measurement, tags and a field key take {length} bytes; InfluxDB keeps {LONGEST_KEY}");
+                tell(Error::input(Some(row), None, why));
+            }
         }
     }
 
@@ -160,10 +192,7 @@ impl Points {
 
     /// Appends one row as a line.
     pub fn write_row(&self, row: usize, body: &mut Vec<u8>) {
-        body.extend_from_slice(&self.head);
-        for tag in &self.tags {
-            tag.write(row, body);
-        }
+        self.write_key(row, body);
         let mut separator = b' ';
         for field in &self.fields {
             if field.write(row, separator, body) {
@@ -174,6 +203,15 @@ impl Points {
         let ticks = self.times[row].unwrap_or_default() / self.per_tick;
         body.extend_from_slice(itoa::Buffer::new().format(ticks).as_bytes());
         body.push(b'\n');
+    }
+
+    /// Appends measurement and tags.
+    #[inline]
+    fn write_key(&self, row: usize, body: &mut Vec<u8>) {
+        body.extend_from_slice(&self.head);
+        for tag in &self.tags {
+            tag.write(row, body);
+        }
     }
 }
 
@@ -262,6 +300,16 @@ impl TagColumn {
                 tell(Error::input(Some(row), Some(&self.name), reason));
             }
         }
+    }
+
+    /// At most so many bytes are written for a row.
+    fn longest(&self) -> usize {
+        let text = match &self.cells {
+            TagCells::Words { tags, .. } => return tags.iter().map(Vec::len).max().unwrap_or(0),
+            TagCells::Cells(Cells::Text(texts)) => texts.longest(),
+            TagCells::Cells(_) => 20,
+        };
+        self.key.len() + 2 * text
     }
 
     fn write(&self, row: usize, body: &mut Vec<u8>) {

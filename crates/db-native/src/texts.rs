@@ -61,6 +61,11 @@ impl Texts {
         }
     }
 
+    /// Bytes of the longest text.
+    pub(crate) fn longest(&self) -> usize {
+        (0..self.len()).filter_map(|row| self.get(row)).map(str::len).max().unwrap_or(0)
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Small(array) => array.len(),

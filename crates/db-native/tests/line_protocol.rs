@@ -80,7 +80,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             btree_map(name(), value.clone(), 0..3),
             btree_map(name(), vec(option::weighted(0.8, value), rows), 0..3),
             btree_map(name(), fields(rows), 1..4),
-            vec(-limit..limit, rows),
+            vec(1 - limit..limit, rows),
             select(strings::Layout::ALL.to_vec()),
         )
             .prop_map(move |(measurement, constant, tags, fields, times, strings)| {
@@ -267,6 +267,30 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
 }
 
 #[test]
+fn what_is_longer_than_influxdb_keeps_is_refused() {
+    let v = || ("v", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef);
+    let texts = |length: usize| texts(&["x", &"x".repeat(length)]);
+    assert!(body("m", &[], vec![("v", texts(1 << 20))]).is_ok());
+    assert_eq!(
+        Err("column \"v\", row 1: a text of 1048577 bytes can't be stored; InfluxDB keeps 1048576".to_owned()),
+        body("m", &[], vec![("v", texts((1 << 20) + 1))]).map_err(|error| error.to_string())
+    );
+    let tagged = |column| body("m", &[("k", "x")], vec![("t", column), v()]).map_err(|error| error.to_string());
+    let spare = 65_531 - "m,k=x,t=v".len();
+    let message =
+        |length: usize| format!("row 1: measurement, tags and a field key take {length} bytes; InfluxDB keeps 65531");
+    let too_long = Err(message(65_532));
+    for layout in strings::Layout::ALL {
+        let texts = |length: usize| strings::strings(&[Some("x".to_owned()), Some("x".repeat(length))], layout);
+        assert!(tagged(texts(spare)).is_ok());
+        assert_eq!(too_long, tagged(texts(spare + 1)));
+    }
+    // Each escape is a byte more.
+    let escaped = tagged(Arc::new(StringArray::from(vec!["x".to_owned(), ",".repeat(40_000)])));
+    assert_eq!(Err(message("m,k=x,t=v".len() + 80_000)), escaped);
+}
+
+#[test]
 fn names_that_are_influxdbs_own_are_refused() {
     for name in ["time", "_field", "_measurement", "_time", "_value", "_start", "_stop"] {
         let expected = format!("column {name:?}: this name is InfluxDB's own and can't be a tag's; rename it");
@@ -311,6 +335,13 @@ fn times_that_can_not_be_written_are_refused() {
         "column \"time\", row 0: the time lies outside 1677-09-21 to 2262-04-11",
         case(Arc::new(TimestampSecondArray::from(vec![10_000_000_000])), Precision::Second)
     );
+    // The ends of the 64 bits are InfluxDB's own.
+    for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        assert_eq!(
+            format!("column \"time\", row 1: {time} ns lies outside InfluxDB's times, 1677-09-21 to 2262-04-11"),
+            case(times(vec![i64::MIN + 2, time, i64::MAX - 1]), Precision::Nanosecond)
+        );
+    }
     assert_eq!("column \"time\": the time column holds timestamps, not Int64", case(one(), Precision::Nanosecond));
 }
 

@@ -35,7 +35,9 @@ fn draft(u: &mut Unstructured<'_>) -> Result<Draft> {
     let rows = u.int_in_range(0..=5)?;
     let precision = u.choose_index(PRECISIONS.len())?;
     let unit = PRECISIONS[precision].1;
-    let times = (0..rows).map(|_| Ok(u.arbitrary::<i64>()? / unit * unit)).collect::<Result<_>>()?;
+    // The ends of the 64 bits are InfluxDB's own.
+    let time = |u: &mut Unstructured<'_>| Ok(u.arbitrary::<i64>()?.clamp(i64::MIN + 2, i64::MAX - 1) / unit * unit);
+    let times = (0..rows).map(|_| time(u)).collect::<Result<_>>()?;
     let mut draft = Draft {
         measurement: name(u)?,
         constant: some(u, 2, |u| Ok((name(u)?, name(u)?)))?.into_iter().collect(),

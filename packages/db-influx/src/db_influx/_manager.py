@@ -640,7 +640,8 @@ class InfluxManager:
         Raises:
             InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
                 that can't be stored, a missing time, a row without a field, a name or tag that line
-                protocol can't carry. Says column and row; nothing was sent.
+                protocol can't carry, a text above 1 MiB, tags above 64 KiB. Says column and row;
+                nothing was sent.
             WriteError: Not every point was accepted. All that the server takes are written; which rows it
                 refused, and why, is in `rejected`, and these rows are in `frame`.
         """
@@ -675,7 +676,8 @@ class InfluxManager:
         them at most. If there are none, the server is asked how long the bucket keeps points, and
         of what type the fields are that it holds within the frame's times. A type may differ from
         week to week (by shard): a conflict that is told need not arise, and one with a type that the
-        server does not tell may be missed. So may a series key of more than 64 KiB.
+        server does not tell may be missed. Rows that share series and time are not told of: the last one
+        stays.
 
         Returns:
             Rows with the reason, neighbours together; none if all would be written.

@@ -28,8 +28,6 @@ __all__ = ["merged", "write"]
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d+)")
-# Of a body with a line that it can't read, such as one with a tag of 64 KiB, the server takes nothing.
-_UNREAD = re.compile(r'(HTTP 400: \{"code":"invalid","message":")?unable to parse \W')
 
 
 def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
@@ -113,8 +111,6 @@ def _refusal(send: Callable[[bytes], None], body: bytes) -> tuple[int, str, int 
     except WriteError as error:
         # The last one: a measurement's name before it may hold anything.
         found = list(_DROPPED.finditer(str(error)))
-        if not found and _UNREAD.match(str(error)):
-            return 1, str(error), error.status
         if not found:
             raise
         return max(1, int(found[-1][1])), str(error)[: found[-1].start()], error.status
