@@ -148,7 +148,9 @@ def test_garbage_acknowledges_no_write(ask: Callable[..., str], fault: str) -> N
 def test_another_content_type_changes_nothing(scripted: Callable[..., Scripted]) -> None:
     """A proxy that says text/plain of CSV, or nothing, hands on the same rows."""
     for kind in (b"text/plain", b"application/octet-stream", b"TEXT/CSV; charset=utf-8"):
-        peer = scripted(says(OK, b"Content-Type: ", kind, b"\r\n\r\n", CSV, ROW, b"\r\n"))
+        text = CSV + ROW + b"\r\n"
+        head = b"Content-Length: %d\r\nContent-Type: %s\r\n\r\n" % (len(text), kind)
+        peer = scripted(says(OK, head, text))
         with InfluxManager(peer.url, "o", "t", retries=0) as manager:
             assert ["x"] == manager.query("any")["_value"].tolist()
 
@@ -266,10 +268,12 @@ def test_schemas_without_end_keep_no_memory(scripted: Callable[..., Scripted]) -
     same = b"".join(b",c%d" % column for column in range(200)) + b"\r\n\r\n"
 
     def turn(connection: socket.socket) -> None:
-        connection.sendall(OK + b"\r\n")
+        connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n")
         with suppress(OSError):
             for number in range(20_000):
-                connection.sendall(head + b",%d%s" % (number, same))
+                table = head + b",%d%s" % (number, same)
+                connection.sendall(b"%x\r\n%s\r\n" % (len(table), table))
+            connection.sendall(b"0\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
 
     with InfluxManager(scripted(turn).url, "o", "t", retries=0) as manager:

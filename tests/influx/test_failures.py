@@ -359,6 +359,15 @@ def test_a_cut_between_two_results_is_incomplete(
         manager.query("any")
 
 
+@each_read
+def test_an_answer_that_ends_by_closing_is_incomplete(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any]
+) -> None:
+    """A connection that closes behind a table, as of HTTP/1.0, may have had another one to bring."""
+    with pytest.raises(IncompleteResultError, match="neither a length nor chunks"):
+        call(call_peer(peer(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER)))
+
+
 def test_one_cut_slice_fails_the_whole_read(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
 ) -> None:

@@ -823,8 +823,8 @@ def test_the_last_point_is_looked_for_step_by_step(
         b"#datatype,string,long,dateTime:RFC3339,double,string\r\n#group,false,false,false,false,true\r\n"
         b"#default,_result,,,,\r\n,result,table,_time,_value,_field\r\n,,0,2026-01-01T00:00:00Z,1,a\r\n\r\n"
     )
-    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-    server = peer(head + b"\r\n", head + found, head + b"\r\n")
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+    server = peer(*(head % (len(text), text) for text in (b"\r\n", found, b"\r\n")))
 
     got = call_peer(server).read_last_data_point("b", "m", ["a", "never"])
 

@@ -113,6 +113,7 @@ BROKEN = {
     "cut in a row": says_until_it_closes(ROWS[:-9]),
     "cut at a row's end": says_until_it_closes(ROWS),
     "cut before its first row": says_until_it_closes(b""),
+    "perhaps cut behind a table": says_until_it_closes(WHOLE),
 }
 
 

@@ -65,6 +65,19 @@ ECHOES: dict[str, bytes | None] = {
     "an echo as the reason": answer(f"400 {SECRET}", b""),
     "an echo for data": answer("200 OK", ECHO),
     "an echo after a header": answer("200 OK", b"#datatype," + ECHO + b"\r\n"),
+    "an echo as a datatype": answer("200 OK", f"#datatype,{SECRET}\r\n,result\r\n,x\r\n\r\n".encode()),
+    "an echo as a value": answer(
+        "200 OK", f"#datatype,string,long\r\n,result,table\r\n,,{SECRET * 3}\r\n\r\n".encode()
+    ),
+    "an echo as an error": answer("200 OK", f",error,reference\r\n,{SECRET},1\r\n\r\n".encode()),
+    "an echo as the status": f"HTTP/1.1 {SECRET} OK\r\n\r\n".encode(),
+    "an echo for HTTP": f"{SECRET}\r\n\r\n".encode(),
+    "an echo as a chunk's length": (
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{SECRET}\r\n".encode()
+    ),
+    "an echo for a header": answer("400 Bad Request", b"no", f"{SECRET}\r\nX: y"),
+    "an echo in a header": answer("400 Bad Request", b"no", f"Retry-After: {SECRET}"),
+    "half an echo": answer("400 Bad Request", b"x" * 180 + SECRET[:-2].encode()),
 }
 
 

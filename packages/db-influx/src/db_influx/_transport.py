@@ -14,12 +14,14 @@ import traceback
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.response import assert_header_parsing
 from urllib3.util.retry import Retry
 
 from db_core.errors import (
@@ -34,10 +36,11 @@ from db_core.errors import (
     WriteError,
 )
 from db_influx._call import Again, Call, taken_up
+from db_influx._secret import Secret
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from db_influx._flux import Query
     from db_influx._settings import InfluxSettings
@@ -50,7 +53,6 @@ _EXCERPT = 200  # characters of an answer in a message
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _POOL = 16
-_SHORTEST_SECRET = 8  # a shorter token is a word, that any text may hold
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
 
@@ -107,12 +109,23 @@ class _Watched:
             taken_up(self.sock)
 
 
+class _Answer(HTTPResponse):
+    """An answer whose headers can be read, all of them: urllib3 would log the others, whatever they hold."""
+
+    def begin(self) -> None:
+        super().begin()
+        try:
+            assert_header_parsing(self.msg)
+        except (urllib3.exceptions.HeaderParsingError, TypeError):
+            raise HTTPException("the headers of its answer are malformed") from None
+
+
 class _Http(_Watched, HTTPConnection):
-    pass
+    response_class = _Answer
 
 
 class _Https(_Watched, HTTPSConnection):
-    pass
+    response_class = _Answer
 
 
 class _HttpPool(HTTPConnectionPool):
@@ -128,6 +141,7 @@ class Transport:
 
     def __init__(self, settings: InfluxSettings, connection: Connection) -> None:
         self._settings = settings
+        self._secret = Secret(settings.token.get_secret_value())
         self._connection = connection
         cert, key = connection.cert_files
         self._pool = urllib3.PoolManager(
@@ -139,9 +153,18 @@ class Transport:
         )
         self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
-    def call(self, *, endless: bool = False) -> Call:
-        """Give a new call, with the retries and, unless it is endless, the deadline of the settings."""
-        return Call(self._connection.retries, None if endless else self._connection.deadline)
+    @contextmanager
+    def call(self, *, endless: bool = False) -> Iterator[Call]:
+        """Give a new call, with the retries and, unless it is endless, the deadline of the settings.
+
+        Errors leave it without the token, whatever they quote.
+        """
+        connection = self._connection
+        with (
+            self._secret.hidden(),
+            Call(connection.retries, None if endless else connection.deadline) as call,
+        ):
+            yield call
 
     def close(self) -> None:
         """Close all connections, those in use when they are given back."""
@@ -174,16 +197,21 @@ class Transport:
         }
         with self._answer("query", {}, query.body(), headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
-                raise _refusal(response, QueryError, self._settings)
+                raise _refusal(response, QueryError, self._secret)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            has_end = response.chunked or response.length_remaining is not None
             try:
                 if kind in _NO_CSV:
-                    text = _start(response, self._settings).strip()
+                    text = _start(response, self._secret).strip()
                     raise ParseError(f"the answer is {kind}, not CSV: {text[:_EXCERPT]}", offset=0)
                 # Not `stream`, which gives each of the server's 4 KB pieces on its own: threads that wait
                 # for the GIL that often made a read take a tenth longer.
                 while chunk := response.read(_CHUNK, decode_content=True):
                     yield chunk
+                if not has_end:
+                    # Some tables end as answers do, so that the text itself can't tell.
+                    message = "the answer may have been cut off: it has neither a length nor chunks"
+                    raise IncompleteResultError(f"{message}, as with HTTP/1.0")
             except urllib3.exceptions.ReadTimeoutError as error:
                 _empty_frames(error)
                 message = "the server fell silent in the middle of its answer"
@@ -209,7 +237,7 @@ class Transport:
         parameters = {"bucket": bucket, "precision": "ns"}
         with self._answer("write", parameters, body, headers, timeout, call) as response:
             if response.status != HTTPStatus.NO_CONTENT:
-                raise _refusal(response, WriteError, self._settings)
+                raise _refusal(response, WriteError, self._secret)
             response.drain_conn()
 
     @contextmanager
@@ -307,22 +335,16 @@ def _reason(error: BaseException | None) -> str:
     return re.sub(r"^\w+\([^)]*\): ", "", str(error)) or type(error).__name__
 
 
-def _start(response: urllib3.BaseHTTPResponse, settings: InfluxSettings) -> str:
-    """Read the start of an answer's text."""
-    return _masked(response.read(_CHUNK, decode_content=True).decode("utf-8", "replace"), settings)
-
-
-def _masked(text: str, settings: InfluxSettings) -> str:
-    """Take the token out of a text: a proxy's page for those who debug it may hold the request's headers."""
-    token = settings.token.get_secret_value()
-    return text.replace(token, "***") if len(token) >= _SHORTEST_SECRET else text
+def _start(response: urllib3.BaseHTTPResponse, secret: Secret) -> str:
+    """Read the start of an answer's text, which is then cut shorter."""
+    return secret.masked(response.read(_CHUNK, decode_content=True).decode("utf-8", "replace"))
 
 
 def _refusal(
-    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], settings: InfluxSettings
+    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], secret: Secret
 ) -> Exception:
     """The error for an answer that is not the expected one; reads its body."""
-    error = _refused(response, kind, settings)
+    error = _refused(response, kind, secret)
     if response.status not in _RETRIED:
         return error
     after = None
@@ -333,20 +355,20 @@ def _refusal(
 
 
 def _refused(
-    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], settings: InfluxSettings
+    response: urllib3.BaseHTTPResponse, kind: type[QueryError | WriteError], secret: Secret
 ) -> DatabaseError:
     try:
         # No more of an answer that may have no end: what is left of it goes with its connection.
-        text = _start(response, settings)
+        text = _start(response, secret)
     except urllib3.exceptions.HTTPError as error:
         text = f"and no more, as the answer was cut off: {_reason(error)}"
     code = None
     try:
         said = json.loads(text)
         # Again, as JSON may spell it with escapes: some write "=" as \\u003d.
-        code, text = (_masked(str(said[key]), settings) for key in ("code", "message"))
+        code, text = (secret.masked(str(said[key])) for key in ("code", "message"))
     except (ValueError, KeyError, TypeError, RecursionError):
-        text = f"HTTP {response.status}: {text.strip()[:_EXCERPT] or _masked(str(response.reason), settings)}"
+        text = f"HTTP {response.status}: {text.strip()[:_EXCERPT] or secret.masked(str(response.reason))}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
     if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
