@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from db_core import AmbiguousSeriesError, InvalidArgumentError, SchemaConflictError
-from db_core.annotated_csv import decode
+from db_core.annotated_csv import decode, split, union
 from db_core.pivot import pivot
 
 if TYPE_CHECKING:
@@ -38,16 +38,18 @@ def read(*tables: tuple[str, str, dict[str, str], list[tuple[int, str]]]) -> Ans
     return decode((text or "\n").encode())
 
 
-TWO_METERS = read(
-    ("power", "double", {"meter": "b", "site": "s"}, [(0, "1.5"), (1, "2.5")]),
-    ("power", "double", {"meter": "a", "site": "s"}, [(1, "3.5")]),
-    ("state", "string", {"meter": "a", "site": "s"}, [(0, "on"), (1, "")]),
-)
+def two_meters() -> Answer:
+    """One with a field, and one with two."""
+    return read(
+        ("power", "double", {"meter": "b", "site": "s"}, [(0, "1.5"), (1, "2.5")]),
+        ("power", "double", {"meter": "a", "site": "s"}, [(1, "3.5")]),
+        ("state", "string", {"meter": "a", "site": "s"}, [(0, "on"), (1, "")]),
+    )
 
 
 def test_series_lead_and_times_are_sorted() -> None:
     """The tags that differ are levels before the time; a field without a value there is null."""
-    found = pivot([TWO_METERS])
+    found = pivot([two_meters()])
 
     assert ["meter", "time"] == found.index
     assert {
@@ -60,7 +62,7 @@ def test_series_lead_and_times_are_sorted() -> None:
 
 def test_in_pandas_levels_and_time_are_the_index() -> None:
     """With levels a MultiIndex of strings and times; without, a DatetimeIndex in nanoseconds and UTC."""
-    many = pivot([TWO_METERS]).to_pandas()
+    many = pivot([two_meters()]).to_pandas()
     one = pivot([read(("power", "double", {"meter": "a"}, [(1, "2.5"), (0, "1.5")]))]).to_pandas()
 
     times = pd.DatetimeIndex([START, START + HOUR], tz="UTC", name="time")
@@ -87,7 +89,7 @@ def test_a_range_of_times_can_be_taken_from_pandas() -> None:
 
 def test_in_polars_and_arrow_levels_and_time_are_columns() -> None:
     """The first ones, the time named `time`."""
-    found = pivot([TWO_METERS])
+    found = pivot([two_meters()])
 
     assert ["meter", "time", "power", "state"] == found.to_polars().columns == found.to_arrow().column_names
     assert pl.Datetime("ns", "UTC") == found.to_polars()["time"].dtype
@@ -105,8 +107,8 @@ def test_times_are_shown_in_the_zone_asked_for() -> None:
 
 def test_fields_are_those_asked_for_in_that_order() -> None:
     """A field without data is a column of nulls; one asked for twice stands twice; others are left out."""
-    found = pivot([TWO_METERS], fields=["state", "nothing", "power"])
-    twice = pivot([TWO_METERS], fields=["power", "power"]).to_pandas()
+    found = pivot([two_meters()], fields=["state", "nothing", "power"])
+    twice = pivot([two_meters()], fields=["power", "power"]).to_pandas()
 
     assert ["meter", "time", "state", "nothing", "power"] == found.columns
     assert [None] * 4 == found.to_pydict()["nothing"]
@@ -117,7 +119,7 @@ def test_fields_are_those_asked_for_in_that_order() -> None:
 @pytest.mark.parametrize(("empty_text", "expected"), [(False, None), (True, "")])
 def test_an_empty_text_is_what_the_query_makes_of_it(empty_text: bool, expected: str | None) -> None:  # noqa: FBT001 # a case
     """The server writes null and the empty string alike; only points as stored are never null."""
-    found = pivot([TWO_METERS], fields=["state"], empty_text=empty_text).to_pydict()
+    found = pivot([two_meters()], fields=["state"], empty_text=empty_text).to_pydict()
 
     assert ["on", expected] == found["state"][:2]
 
@@ -137,49 +139,89 @@ def test_slices_of_a_read_are_joined() -> None:
     assert whole.to_pydict() == pivot(slices).to_pydict()
 
 
-JOIN = """
+MEASURED = r"""
 import re
 from pathlib import Path
 from db_core.annotated_csv import decode
 from db_core.pivot import pivot
 
+def resident(kind):
+    return int(re.search(rf"{kind}:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+def measure(answers, **fields):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = resident("VmRSS")
+    frame = pivot(answers, **fields)
+    print(len(frame), resident("VmHWM") - before)
+"""
+
+JOIN = rf"""{MEASURED}
 HEAD = (
-    "#datatype,string,long,dateTime:RFC3339,double\\n#group,false,false,false,false\\n"
-    "#default,_result,,,\\n,result,table,_time,_value\\n"
+    "#datatype,string,long,dateTime:RFC3339,double\n#group,false,false,false,false\n"
+    "#default,_result,,,\n,result,table,_time,_value\n"
 ).encode()
 
 def text(day):
     yield HEAD
     for minute in range(24 * 60):
-        start = f",,0,2026-01-0{day}T{minute // 60:02d}:{minute % 60:02d}:"
-        times = (f"{start}{second:02d}.{part}Z" for second in range(60) for part in range(3))
-        yield "".join(f"{time},1.5\\n" for time in times).encode()
-    yield b"\\n"
+        start = f",,0,2026-01-0{{day}}T{{minute // 60:02d}}:{{minute % 60:02d}}:"
+        times = (f"{{start}}{{second:02d}}.{{part}}Z" for second in range(60) for part in range(3))
+        yield "".join(f"{{time}},1.5\n" for time in times).encode()
+    yield b"\n"
 
-def resident(kind):
-    return int(re.search(rf"{kind}:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+measure([decode(text(day)) for day in range(1, 5)], fields=["v"])
+"""
 
-answers = [decode(text(day)) for day in range(1, 5)]
-Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-before = resident("VmRSS")
-frame = pivot(answers, fields=["v"])
-print(len(frame), resident("VmHWM") - before)
+WIDE = rf"""{MEASURED}
+HEAD = (
+    "#datatype,string,long,dateTime:RFC3339,double,string,string\n#group,false,false,false,false,true,true\n"
+    "#default,_result,,,,,\n,result,table,_time,_value,_field,meter\n"
+).encode()
+
+def text(day):
+    yield HEAD
+    times = [f"2026-01-0{{day}}T{{n // 3600:02d}}:{{n // 60 % 60:02d}}:{{n % 60:02d}}Z" for n in range(5_000)]
+    for table in range(100):
+        meter, field = divmod(table, 20)
+        yield "".join(f",,{{table}},{{time}},{{field}}.5,f{{field}},m{{meter}}\n" for time in times).encode()
+    yield b"\n"
+
+measure([decode(text(day)) for day in range(1, 5)])
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells what is resident")
-def test_joining_slices_takes_no_more_memory_than_their_frame() -> None:
-    """Slices of a series follow one another, so nothing is kept for each of their rows."""
-    run = subprocess.run([sys.executable, "-c", JOIN], check=True, capture_output=True, text=True)
-    rows, peak = map(int, run.stdout.split())
+@pytest.mark.parametrize(
+    ("program", "rows", "most"),
+    [
+        # Slices of one series follow one another, so nothing is kept for each of their rows.
+        pytest.param(JOIN, 4 * 24 * 60 * 60 * 3, 0.75 * 16, id="one field"),
+        # The times of each field, as many bytes as its values, go before the frame's columns come.
+        pytest.param(WIDE, 4 * 5 * 5_000, 0.5 * 21 * 8, id="twenty fields of five series"),
+    ],
+)
+def test_joining_slices_takes_little_more_memory(program: str, rows: int, most: float) -> None:
+    """So many bytes a row, above the decoded slices."""
+    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    found, peak = map(int, run.stdout.split())
 
-    assert 4 * 24 * 60 * 60 * 3 == rows
-    assert 1.25 * rows * 16 > peak
+    assert rows == found
+    assert most * rows > peak
+
+
+def test_an_answer_is_used_up() -> None:
+    """It can't be pivoted twice, or framed after that: its memory is the frame's."""
+    answer = two_meters()
+    pivot([answer])
+
+    for again in (lambda: pivot([answer]), lambda: union(answer), lambda: split(answer), lambda: answer.rows):
+        with pytest.raises(InvalidArgumentError, match="pivoted before, which uses it up"):
+            again()
 
 
 def test_other_tags_are_columns_if_wanted() -> None:
     """By name, after the fields."""
-    found = pivot([TWO_METERS], tag_columns=True)
+    found = pivot([two_meters()], tag_columns=True)
 
     assert ["meter", "time", "power", "state", "site"] == found.columns
     assert ["s"] * 4 == found.to_pydict()["site"]
@@ -189,7 +231,7 @@ def test_values_that_meet_in_one_cell_are_an_error() -> None:
     """It names the tags that would tell them apart."""
     for by in ([], ["site"]):
         with pytest.raises(AmbiguousSeriesError, match="differ in meter"):
-            pivot([TWO_METERS], by=by)
+            pivot([two_meters()], by=by)
 
 
 def test_types_that_do_not_unify_are_an_error() -> None:
@@ -240,7 +282,7 @@ def test_a_field_may_have_a_tags_name() -> None:
 
 def test_a_released_pivot_is_what_a_copy_is() -> None:
     """Handing memory over gives the same frame."""
-    copied, released = pivot([TWO_METERS]).to_pandas(), pivot([TWO_METERS]).release("pandas")
+    copied, released = pivot([two_meters()]).to_pandas(), pivot([two_meters()]).release("pandas")
 
     pd.testing.assert_frame_equal(copied, released)
 
@@ -248,7 +290,8 @@ def test_a_released_pivot_is_what_a_copy_is() -> None:
 def test_a_level_may_be_absent_in_a_series() -> None:
     """A series without the tag comes first, its level null."""
     answer = read(("p", "double", {"m": "a"}, [(0, "1.5")]), ("p", "double", {}, [(0, "2.5")]))
-    found: dict[str, Any] = pivot([answer]).to_pydict()
+    found = pivot([answer])
+    columns: dict[str, Any] = found.to_pydict()
 
-    assert ([None, "a"], [2.5, 1.5]) == (found["m"], found["p"])
-    assert [True, False] == pivot([answer]).to_pandas().index.get_level_values("m").isna().tolist()
+    assert ([None, "a"], [2.5, 1.5]) == (columns["m"], columns["p"])
+    assert [True, False] == found.to_pandas().index.get_level_values("m").isna().tolist()

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use crate::batch::Batch;
-use crate::errors::{ParseError, raise};
+use crate::errors::{InvalidArgumentError, ParseError, raise};
 
 /// Annotated CSV, pushed in.
 #[pyclass(frozen, module = "db_core._native")]
@@ -49,7 +49,7 @@ impl Decoder {
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Answer> {
-        self.with(py, |decoder| Answer(Arc::new(decoder.take())))
+        self.with(py, |decoder| Answer::new(decoder.take()))
     }
 
     #[pyo3(signature = (*, require_end=true))]
@@ -58,27 +58,47 @@ impl Decoder {
         let decoder = py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
         let decoder = decoder.ok_or_else(is_finished)?;
         let answer = py.detach(|| decoder.finish(end)).map_err(|error| raise(py, &error))?;
-        Ok(Answer(Arc::new(answer)))
+        Ok(Answer::new(answer))
     }
 }
 
-/// A decoded answer: its tables, not yet framed.
+/// A decoded answer: its tables, not yet framed; none once `pivot` has used them up.
 #[pyclass(frozen, module = "db_core._native")]
-pub(crate) struct Answer(pub(crate) Arc<db_native::Answer>);
+pub(crate) struct Answer(Mutex<Option<Arc<db_native::Answer>>>);
+
+impl Answer {
+    fn new(answer: db_native::Answer) -> Self {
+        Self(Mutex::new(Some(Arc::new(answer))))
+    }
+
+    pub(crate) fn get(&self) -> PyResult<Arc<db_native::Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(is_used_up)
+    }
+
+    pub(crate) fn take(&self) -> PyResult<Arc<db_native::Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(is_used_up)
+    }
+}
+
+fn is_used_up() -> PyErr {
+    InvalidArgumentError::new_err("the answer was pivoted before, which uses it up; decode it again")
+}
 
 #[pymethods]
 impl Answer {
     #[getter]
-    fn rows(&self) -> usize {
-        self.0.tables.iter().map(|table| table.rows).sum()
+    fn rows(&self) -> PyResult<usize> {
+        Ok(self.get()?.tables.iter().map(|table| table.rows).sum())
     }
 
     fn union(&self, py: Python<'_>) -> PyResult<Batch> {
-        py.detach(|| db_native::union(&self.0)).map(Batch::new).map_err(|error| raise(py, &error))
+        let answer = self.get()?;
+        py.detach(|| db_native::union(&answer)).map(Batch::new).map_err(|error| raise(py, &error))
     }
 
     fn split(&self, py: Python<'_>) -> PyResult<Vec<Batch>> {
-        let batches = py.detach(|| db_native::split(&self.0)).map_err(|error| raise(py, &error))?;
+        let answer = self.get()?;
+        let batches = py.detach(|| db_native::split(&answer)).map_err(|error| raise(py, &error))?;
         Ok(batches.into_iter().map(Batch::new).collect())
     }
 }

@@ -10,7 +10,7 @@ use crate::batch::{Batch, data_type};
 use crate::decoder::Answer;
 use crate::errors::{InvalidArgumentError, raise};
 
-/// Long to wide; gives the frame and how many of its columns are levels.
+/// Long to wide; gives the frame and how many of its columns are levels. Uses the answers up.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, kinds, tz, axis, zeros))]
@@ -26,7 +26,7 @@ pub(crate) fn pivot(
     axis: Option<PyBuffer<i64>>,
     zeros: bool,
 ) -> PyResult<(Batch, usize)> {
-    let answers = shared(&answers);
+    let answers: Vec<_> = answers.iter().map(|answer| answer.get().take()).collect::<PyResult<_>>()?;
     let spec = Pivot {
         fields,
         levels: of_names(levels),
@@ -37,7 +37,7 @@ pub(crate) fn pivot(
         axis: axis.map(|times| times.to_vec(py)).transpose()?.unwrap_or_default(),
         zeros,
     };
-    let wide = py.detach(|| db_native::pivot(&answers, &spec)).map_err(|error| raise(py, &error))?;
+    let wide = py.detach(|| db_native::pivot(answers, &spec)).map_err(|error| raise(py, &error))?;
     Ok((Batch::new(wide.batch), wide.levels))
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn consumption(
         longest,
         quality,
     };
-    let [totals, before, first, lows, points] = [totals, before, first, lows, points].map(|answers| shared(&answers));
+    let [totals, before, first, lows, points] = shared([totals, before, first, lows, points])?;
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
     let wide = py.detach(|| db_native::consumption(&answers, &spec)).map_err(|error| raise(py, &error))?;
     Ok((Batch::new(wide.batch), wide.levels))
@@ -134,7 +134,7 @@ pub(crate) fn unsettled(
         longest: 0,
         quality: false,
     };
-    let [totals, before, first, lows] = [totals, before, first, lows].map(|answers| shared(&answers));
+    let [totals, before, first, lows] = shared([totals, before, first, lows])?;
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &[] };
     py.detach(|| db_native::unsettled(&answers, &spec)).map_err(|error| raise(py, &error))
 }
@@ -149,8 +149,12 @@ fn way_of_reset(word: &str) -> PyResult<OnReset> {
     }
 }
 
-fn shared(answers: &[Bound<'_, Answer>]) -> Vec<Arc<db_native::Answer>> {
-    answers.iter().map(|answer| Arc::clone(&answer.get().0)).collect()
+fn shared<const SETS: usize>(sets: [Vec<Bound<'_, Answer>>; SETS]) -> PyResult<[Vec<Arc<db_native::Answer>>; SETS]> {
+    let mut shared = [const { Vec::new() }; SETS];
+    for (answers, shared) in sets.iter().zip(&mut shared) {
+        *shared = answers.iter().map(|answer| answer.get().get()).collect::<PyResult<_>>()?;
+    }
+    Ok(shared)
 }
 
 fn of_names(levels: Option<Vec<String>>) -> Levels {

@@ -82,7 +82,7 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
         axis: Vec::new(),
         zeros: false,
     };
-    pivot(&[answer], &spec).expect("one value a cell")
+    pivot(vec![answer], &spec).expect("one value a cell")
 }
 
 /// Numbers at random, taken for totals: about half of the steps are drops.

@@ -23,7 +23,7 @@ use crate::decoder::Answer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{EmptyText, columns};
 use crate::keys::{Keys, Levels, ambiguous, tag_column};
-use crate::pieces::{Times, collect, differs};
+use crate::pieces::{Pieces, Times, collect, differs};
 use crate::sparse;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
@@ -59,7 +59,9 @@ pub struct Wide {
     pub levels: usize,
 }
 
-/// Pivots the tables of one read; `answers` are its slices.
+/// Pivots the tables of one read; `answers` are its slices, which are let go as soon as their times are read.
+///
+/// So whoever holds on to them holds the times of every field, where the frame has them once.
 ///
 /// Columns of type float64, int64, uint64, bool, timestamp and string keep
 /// their type; a field absent from the answer is a float64 column of nulls.
@@ -67,14 +69,14 @@ pub struct Wide {
 /// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, with [`ErrorKind::Conflict`]
 /// where a field's types do not unify, and with [`ErrorKind::Sparse`] where the frame would be large
 /// and hold next to nothing.
-pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
-    let found = collect(&[answers], spec.fields.as_deref())?;
+pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
+    let found = collect(&[answers.as_slice()], spec.fields.as_deref())?;
     let keys = Keys::new(&found, &spec.levels)?;
     let fields: Vec<&str> = match &spec.fields {
         Some(fields) => fields.iter().map(String::as_str).collect(),
         None => found.list.iter().map(|piece| piece.field).collect::<BTreeSet<_>>().into_iter().collect(),
     };
-    let mut columns = columns(&found, &fields, &spec.kinds, spec.empty_text)?;
+    let columns = columns(&found, &fields, &spec.kinds, spec.empty_text)?;
     let mut newest: Vec<Option<i64>> = vec![None; keys.list.len()];
     for (series, time) in &found.newest {
         if let Some(key) = keys.of[*series] {
@@ -130,33 +132,43 @@ pub fn pivot<A: AsRef<Answer>>(answers: &[A], spec: &Pivot) -> Result<Wide> {
         key_rows.push(axis.len() - before);
     }
 
-    let (mut out_fields, mut out_columns): (Vec<Field>, Vec<ArrayRef>) = keys.columns(&key_rows).into_iter().unzip();
     let rows = axis.len();
     sparse::check(rows, width, held)?;
+    let mut out = keys.columns(&key_rows);
+    let levels = out.len();
     let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));
-    out_fields.push(Field::new("time", time.data_type().clone(), false));
-    out_columns.push(time);
-    for ((name, column), stretches) in fields.iter().zip(&mut columns).zip(&mut stretches) {
+    out.push((Field::new("time", time.data_type().clone(), false), time));
+    let tags = if spec.tag_columns { tag_columns(&found, &keys, &key_rows)? } else { Vec::new() };
+    let fields: Vec<String> = fields.into_iter().map(str::to_owned).collect();
+    // From here on the values are enough.
+    drop((found, keys, places));
+    drop(answers);
+    for ((name, mut column), mut stretches) in fields.into_iter().zip(columns).zip(stretches) {
         if spec.zeros && column.kind == DataType::Int64 {
-            fill_with_zeros(&mut column.arrays, stretches);
+            fill_with_zeros(&mut column.arrays, &mut stretches);
         }
-        out_fields.push(Field::new(*name, column.kind.clone(), true));
-        out_columns.push(gather(name, &column.kind, &column.arrays, stretches)?);
+        let joined = gather(&name, &column.kind, &column.arrays, &stretches)?;
+        out.push((Field::new(name, column.kind, true), joined));
     }
-    if spec.tag_columns {
-        for (tag, name) in found.tags.iter().enumerate().filter(|(tag, _)| !keys.levels.contains(&Some(*tag))) {
+    out.extend(tags);
+    let (fields, columns) = out.into_iter().unzip();
+    Ok(Wide { batch: batch(fields, columns, rows), levels })
+}
+
+/// The tags that are no level, by name.
+fn tag_columns(found: &Pieces<'_>, keys: &Keys<'_>, key_rows: &[usize]) -> Result<Vec<(Field, ArrayRef)>> {
+    let others = found.tags.iter().enumerate().filter(|(tag, _)| !keys.levels.contains(&Some(*tag)));
+    others
+        .map(|(tag, name)| {
             let mut series = keys.list.iter().map(|(_, series)| series);
-            if let Some(series) = series.find(|series| differs(&found, tag, series.iter().copied())) {
+            if let Some(series) = series.find(|series| differs(found, tag, series.iter().copied())) {
                 let why = format!("{} series meet in one row, which differ in tag {name}", series.len());
                 return Err(ErrorKind::Ambiguous(why).into());
             }
             let values: Vec<Option<&str>> = keys.list.iter().map(|(_, series)| found.series[series[0]][tag]).collect();
-            let (field, column) = tag_column(name, &values, &key_rows);
-            out_fields.push(field);
-            out_columns.push(column);
-        }
-    }
-    Ok(Wide { batch: batch(out_fields, out_columns, rows), levels: keys.names.len() })
+            Ok(tag_column(name, &values, key_rows))
+        })
+        .collect()
 }
 
 /// Turns stretches of nulls into ones of zeros.

@@ -115,7 +115,7 @@ proptest! {
                 empty_text: db_native::EmptyText::Empty,
                 kinds: Vec::new(), tz: "UTC".to_owned(), axis: Vec::new(), zeros: false,
             };
-            let _ = db_native::pivot(&[answer], &spec);
+            let _ = db_native::pivot(vec![answer], &spec);
         }
     }
 }

@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn words_of_levels_and_tags_are_sorted_and_used(slices in slices()) {
         let answers: Vec<Answer> = slices.iter().map(|tables| answer(tables)).collect();
-        if let Ok(wide) = db_native::pivot(&answers, &all_of_it()) {
+        if let Ok(wide) = db_native::pivot(answers, &all_of_it()) {
             for column in wide.batch.columns() {
                 let Some(column) = column.as_dictionary_opt::<Int32Type>() else { continue };
                 let words: Vec<_> = column.values().as_string::<i64>().iter().flatten().collect();
@@ -151,7 +151,7 @@ fn doubles(meter: &'static str, field: &'static str, rows: &[(i64, f64)]) -> Tab
 }
 
 fn message(tables: &[Table], spec: &Pivot) -> String {
-    db_native::pivot(&[answer(tables)], spec).unwrap_err().to_string()
+    db_native::pivot(vec![answer(tables)], spec).unwrap_err().to_string()
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_wide_frame_by_hand() {
         doubles("m1", "power", &[(10, 3.0)]),
         doubles("m1", "volt", &[(10, 4.0), (15, 5.0)]),
     ];
-    let wide = db_native::pivot(&[answer(&tables[..1]), answer(&tables[1..])], &all_of_it()).unwrap();
+    let wide = db_native::pivot(vec![answer(&tables[..1]), answer(&tables[1..])], &all_of_it()).unwrap();
     let double = |value: Option<f64>| value.map_or(Value::Null, Value::double);
     let expected = [
         ("meter", ["m1", "m1", "m2", "m2"].map(Value::text)),
@@ -178,10 +178,10 @@ fn a_read_of_one_field_need_not_name_it() {
     let named = [doubles("m2", "power", &[(10, 1.0)]), doubles("m1", "power", &[(10, 3.0), (20, 4.0)])];
     let bare = named.clone().map(|table| Table { field: None, ..table });
     let one = Pivot { fields: Some(vec!["power".to_owned()]), ..all_of_it() };
-    let of = |tables, spec| frame(&db_native::pivot(&[answer(tables)], spec).unwrap());
+    let of = |tables, spec| frame(&db_native::pivot(vec![answer(tables)], spec).unwrap());
     assert_eq!(of(&named, &one), of(&bare, &one));
     let two = Pivot { fields: Some(vec!["power".to_owned(), "volt".to_owned()]), ..all_of_it() };
-    assert_eq!(0, db_native::pivot(&[answer(&bare)], &two).unwrap().batch.num_rows());
+    assert_eq!(0, db_native::pivot(vec![answer(&bare)], &two).unwrap().batch.num_rows());
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn every_series_has_a_row_at_each_time_of_the_axis() {
     let tables = [counts("m1", &[(10, 1)]), counts("m2", &[(20, 2), (25, 3)]), doubles("m2", "x", &[(20, 0.5)])];
     let spec = Pivot { axis: vec![10, 20, 30], ..all_of_it() };
     let of = |spec: &Pivot, name| {
-        let wide = db_native::pivot(&[answer(&tables)], spec).unwrap();
+        let wide = db_native::pivot(vec![answer(&tables)], spec).unwrap();
         columns(&wide.batch).into_iter().find(|column| column.0 == name).unwrap().1
     };
     assert_eq!([10, 20, 30, 10, 20, 25, 30].map(Value::Time).to_vec(), of(&spec, "time"));
@@ -211,7 +211,7 @@ fn nothing_found_keeps_the_shape() {
     let spec =
         Pivot { fields: Some(vec!["a".to_owned()]), levels: Levels::Named(vec!["meter".to_owned()]), ..all_of_it() };
     for answers in [vec![], vec![answer(&[])], vec![answer(&[]), answer(&[])]] {
-        let wide = db_native::pivot(&answers, &spec).unwrap();
+        let wide = db_native::pivot(answers, &spec).unwrap();
         let names: Vec<String> = columns(&wide.batch).into_iter().map(|(name, _)| name).collect();
         assert_eq!(vec!["meter", "time", "a"], names);
         assert_eq!((0, 1), (wide.batch.num_rows(), wide.levels));
@@ -240,7 +240,7 @@ fn a_tag_that_differs_within_a_row_is_no_column() {
     let tables = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "volt", &[(10, 2.0)])];
     let spec = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
     assert_eq!("2 series meet in one row, which differ in tag meter", message(&tables, &spec));
-    assert!(db_native::pivot(&[answer(&tables)], &Pivot { tag_columns: false, ..spec }).is_ok());
+    assert!(db_native::pivot(vec![answer(&tables)], &Pivot { tag_columns: false, ..spec }).is_ok());
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_table_that_can_not_be_pivoted_is_an_error() {
         let mut decoder = db_native::Decoder::new();
         decoder.feed(text.as_bytes()).unwrap();
         let answer = decoder.finish(db_native::EndMark::Required).unwrap();
-        db_native::pivot(&[answer], &all_of_it()).unwrap_err().to_string()
+        db_native::pivot(vec![answer], &all_of_it()).unwrap_err().to_string()
     };
     assert_eq!("column \"_time\" has to hold a time in every row", message(",,0,,1\n", "false,false"));
     let row = ",,0,2024-01-01T00:00:00Z,1\n";

@@ -102,7 +102,7 @@ fn framed(answer: &Answer, text: &[u8]) {
         zeros: false,
     };
     // What the tables of any query pivot to, no twin knows: only that it ends, in bounds.
-    let _ = bounded("pivot", text.len(), FRAMING, || db_native::pivot(&[answer], &spec));
+    let _ = bounded("pivot", text.len(), FRAMING, || db_native::pivot(vec![answer], &spec));
 }
 
 fn shown(text: &[u8]) -> String {

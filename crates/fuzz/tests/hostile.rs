@@ -50,7 +50,7 @@ fn taken(shape: &str, text: &str) -> Frames {
     [
         frame("union", &|| db_native::union(&answer).map(drop)),
         frame("split", &|| db_native::split(&answer).map(drop)),
-        frame("pivot", &|| db_native::pivot(&[&answer], &spec).map(drop)),
+        frame("pivot", &|| db_native::pivot(vec![&answer], &spec).map(drop)),
     ]
 }
 

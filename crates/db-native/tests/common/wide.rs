@@ -27,7 +27,7 @@ pub(crate) fn frame(wide: &Wide) -> Frame {
 
 pub(crate) fn pivot(slices: &[Vec<Table>], spec: &Pivot) -> Result<Frame, Failure> {
     let answers: Vec<Answer> = slices.iter().map(|tables| answer(tables)).collect();
-    db_native::pivot(&answers, spec).map(|wide| frame(&wide)).map_err(|error| match error.kind {
+    db_native::pivot(answers, spec).map(|wide| frame(&wide)).map_err(|error| match error.kind {
         ErrorKind::Ambiguous(_) => Failure::Ambiguous,
         ErrorKind::Conflict { .. } => Failure::Conflict,
         ErrorKind::Syntax(_) => Failure::Syntax,

@@ -93,7 +93,7 @@ class Batch:
 
 @final
 class Answer:
-    """A decoded answer, its tables kept apart by schema."""
+    """A decoded answer, its tables kept apart by schema; `pivot` uses it up."""
 
     @property
     def rows(self) -> int: ...
@@ -174,7 +174,7 @@ def pivot(
     """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
 
     Args:
-        answers: The slices of one read.
+        answers: The slices of one read; they are used up.
         fields: Columns in this order; None is every field found, by name.
         levels: Tags that lead the frame; None is those that differ.
         tag_columns: Append the other tags.

@@ -36,7 +36,8 @@ def pivot(
     the tables of its series that have no `_value`.
 
     Args:
-        answers: The slices of one read.
+        answers: The slices of one read. They are used up, as each holds the times of every field, which
+            the frame holds once.
         fields: The fields that become columns, in this order; None is every field found, by name.
         by: The tags that lead the frame; None is those that differ between series; none at all
             insists on one series.
@@ -54,6 +55,7 @@ def pivot(
         is absent is a float64 column of nulls.
 
     Raises:
+        InvalidArgumentError: An answer was used up before.
         AmbiguousSeriesError: Two values meet in one cell.
         SchemaConflictError: A field has types that do not unify, or the frame would be large and nearly
             empty.

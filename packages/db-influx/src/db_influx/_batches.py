@@ -52,10 +52,12 @@ def slices(
             width = max(1, width // _MOST)
             continue
         answer, size = found
-        if answer.rows:
-            yield answer
+        held = answer.rows
+        if held:
+            yield answer  # which uses it up
+        del answer, found
         start += width
         # Nine tenths of the rows wanted, as a slice with a few too many ends in a small frame.
-        by_rows = width * rows * 9 // max(1, answer.rows * 10)
+        by_rows = width * rows * 9 // max(1, held * 10)
         by_room = width * room * 9 // max(1, size * 10)
         width = min(width * _GROWTH, by_rows + 1, by_room + 1)
