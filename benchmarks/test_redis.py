@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tools.servers import Redis
 
 KEY = "benchmark"
-CALLS = 300
-ROUNDS = 30
+CALLS = 50
+ROUNDS = 200
 VALUE: dict[str, Any] = {
     "meter": "m-00042",
     "site": "Zürich",
