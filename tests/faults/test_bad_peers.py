@@ -100,6 +100,8 @@ def endless(start: bytes, piece: bytes) -> Turn:
 
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+LENGTH = b"Content-Length: %d\r\n" % (10 << 30)
+GZIP = b"Content-Encoding: gzip\r\n\r\n"
 HTML = b"<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n"
 CSV = (
     b"#datatype,string,long,dateTime:RFC3339,string\r\n#group,false,false,false,false\r\n"
@@ -111,7 +113,7 @@ ROW = b",,0,2026-01-01T00:00:00Z,x\r\n"
 GARBAGE: dict[str, tuple[Turn, type[DatabaseError], type[DatabaseError]]] = {
     "bytes": (says(b"\x00\xff\xfe" * 100), ConnectionFailedError, ConnectionFailedError),
     "another protocol": (says(b"SSH-2.0-OpenSSH_9.6\r\n"), ConnectionFailedError, ConnectionFailedError),
-    "HTTP without CSV": (says(OK, b"\r\n\x00\xff\xfe\n\n"), ParseError, WriteError),
+    "HTTP without CSV": (says(OK, b"Content-Length: 5\r\n\r\n\x00\xff\xfe\n\n"), ParseError, WriteError),
     "HTML with 200": (says(OK, b"Content-Type: text/html\r\n\r\n", HTML), ParseError, WriteError),
     "JSON with 200": (says(OK, b"Content-Type: application/json\r\n\r\n{}"), ParseError, WriteError),
     "HTML with 502": (
@@ -121,7 +123,7 @@ GARBAGE: dict[str, tuple[Turn, type[DatabaseError], type[DatabaseError]]] = {
     ),
     "deep JSON with 500": (says(b"HTTP/1.1 500 Oops\r\n\r\n", b"[" * 100_000), QueryError, WriteError),
     "broken gzip": (
-        says(OK, b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b" + b"x" * 1_000),
+        says(OK, b"Content-Length: 1002\r\n", GZIP, b"\x1f\x8b" + b"x" * 1_000),
         IncompleteResultError,
         WriteError,
     ),
@@ -179,7 +181,6 @@ def _drips_hellos(connection: socket.socket) -> None:
 
 
 HTTP_500 = b"HTTP/1.1 500 Oops\r\n"
-GZIP = b"Content-Encoding: gzip\r\n\r\n"
 # What has no end, with the error of a read and of a write; None where it says nothing to that.
 ENDLESS: dict[str, tuple[Turn, type[DatabaseError] | None, type[DatabaseError] | None]] = {
     "a status line without end": (
@@ -189,21 +190,22 @@ ENDLESS: dict[str, tuple[Turn, type[DatabaseError] | None, type[DatabaseError] |
     ),
     "a header without end": (endless(OK + b"X: ", b"x"), ConnectionFailedError, ConnectionFailedError),
     "headers without end": (endless(OK, b"X-Filler: 1\r\n"), ConnectionFailedError, ConnectionFailedError),
-    "a row of 10 GB": (endless(OK + b"\r\n" + CSV + ROW, b"x"), ParseError, WriteError),
+    "a row of 10 GB": (endless(OK + LENGTH + b"\r\n" + CSV + ROW, b"x"), ParseError, WriteError),
     "a cell in quotes of 10 GB": (
-        endless(OK + b"\r\n" + CSV + b',,0,2026-01-01T00:00:00Z,"', b"x"),
+        endless(OK + LENGTH + b"\r\n" + CSV + b',,0,2026-01-01T00:00:00Z,"', b"x"),
         ParseError,
         WriteError,
     ),
     "a cell of lines of 10 GB": (
         endless(
-            OK + b"\r\n" + CSV + b',,0,2026-01-01T00:00:00Z,"', b"a line of no length at all\r\n" * 1_000
+            OK + LENGTH + b"\r\n" + CSV + b',,0,2026-01-01T00:00:00Z,"',
+            b"a line of no length at all\r\n" * 1_000,
         ),
         ParseError,
         WriteError,
     ),
-    "a row of cells of 10 GB": (endless(OK + b"\r\n" + CSV + ROW, b","), ParseError, WriteError),
-    "an annotation of 10 GB": (endless(OK + b"\r\n#datatype", b",long"), ParseError, WriteError),
+    "a row of cells of 10 GB": (endless(OK + LENGTH + b"\r\n" + CSV + ROW, b","), ParseError, WriteError),
+    "an annotation of 10 GB": (endless(OK + LENGTH + b"\r\n#datatype", b",long"), ParseError, WriteError),
     "one chunk of 10 GB": (
         endless(OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (10 << 30) + CSV, b"x"),
         ParseError,
@@ -220,7 +222,7 @@ ENDLESS: dict[str, tuple[Turn, type[DatabaseError] | None, type[DatabaseError] |
         QueryError,
         WriteError,
     ),
-    "a row in a gzip bomb": (says(OK, GZIP, *_bomb(CSV + ROW, b"x")), ParseError, WriteError),
+    "a row in a gzip bomb": (says(OK, LENGTH, GZIP, *_bomb(CSV + ROW, b"x")), ParseError, WriteError),
     "a refusal in a gzip bomb": (says(HTTP_500, GZIP, *_bomb(b"", b"Sorry! ")), QueryError, WriteError),
 }
 
@@ -252,7 +254,9 @@ def test_hellos_without_end_last_as_long_as_the_deadline(ask: Callable[..., str]
 def test_batches_of_long_rows_are_small(scripted: Callable[..., Scripted]) -> None:
     """Rows of a megabyte: a batch is given long before it has its 65,536 rows."""
     row = ROW.replace(b"x", b"y" * (1 << 20))
-    with InfluxManager(scripted(endless(OK + b"\r\n" + CSV, row)).url, "o", "t", retries=0) as manager:
+    with InfluxManager(
+        scripted(endless(OK + LENGTH + b"\r\n" + CSV, row)).url, "o", "t", retries=0
+    ) as manager:
         batches = manager.query_batches("any")
         before = resident()
         forget_peak()

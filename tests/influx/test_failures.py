@@ -60,6 +60,7 @@ ANSWER = (
     b"\r\n"
 )
 
+GZIPPED = b"\r\nContent-Encoding: gzip\r\n"  # behind a status line
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 CALLS: dict[str, Callable[[InfluxManager], Any]] = {
@@ -366,6 +367,81 @@ def test_an_answer_that_ends_by_closing_is_incomplete(
     """A connection that closes behind a table, as of HTTP/1.0, may have had another one to bring."""
     with pytest.raises(IncompleteResultError, match="neither a length nor chunks"):
         call(call_peer(peer(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER)))
+
+
+@pytest.mark.parametrize("encoding", ["identity, chunked", "gzip, chunked", "chunked, chunked", "identity"])
+def test_chunks_by_another_name_are_no_end(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], encoding: str
+) -> None:
+    """http.client reads them until the connection closes, whatever else the head says."""
+    head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {encoding}\r\nContent-Length: 9999\r\n\r\n"
+    with pytest.raises(IncompleteResultError):
+        call_peer(peer(head.encode() + ANSWER)).query("any")
+
+
+GZIP_CUTS: dict[str, Callable[[], bytes]] = {
+    "behind a table": lambda: _flushed(ANSWER),
+    "between members": lambda: gzip.compress(ANSWER) + gzip.compress(ANSWER)[:15],
+    "before its checksum": lambda: gzip.compress(ANSWER)[:-8],
+}
+
+
+def _flushed(text: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("cut", GZIP_CUTS.values(), ids=GZIP_CUTS)
+def test_a_gzip_stream_without_its_end_is_incomplete(
+    peer: Callable[..., Peer],
+    call_peer: Callable[..., InfluxManager],
+    cut: Callable[[], bytes],
+    asked: bool,  # noqa: FBT001 - a case
+) -> None:
+    """What came makes whole tables, and HTTP ends well: only gzip's own end tells."""
+    for answer in (http(cut(), "Content-Encoding: gzip"), chunked(cut()).replace(b"\r\n", GZIPPED, 1)):
+        with pytest.raises(IncompleteResultError):
+            call_peer(peer(answer), gzip=asked).query("any")
+    whole = http(gzip.compress(ANSWER), "Content-Encoding: gzip")
+    assert 3 == len(call_peer(peer(whole), gzip=asked).query("any"))
+
+
+def test_an_answer_packed_in_another_way_is_an_error(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
+    """Only gzip is ever asked for."""
+    with pytest.raises(ParseError, match="not asked for"):
+        call_peer(peer(http(zlib.compress(ANSWER), "Content-Encoding: deflate"))).query("any")
+
+
+def test_a_caller_s_own_exceptions_are_left_alone(call_peer: Callable[..., InfluxManager]) -> None:
+    """However many there are, in whatever way they hang together, and whatever they say."""
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    manager = call_peer(None, url="http://127.0.0.1:9")
+    one, other = MuteError(), MuteError()
+    one.__cause__, other.__cause__ = other, one
+
+    def nested(depth: int) -> None:
+        try:
+            try:
+                manager.query("any")
+            except ConnectionFailedError as error:
+                raise MuteError from error
+        except MuteError:
+            if depth:
+                nested(depth - 1)
+
+    try:
+        raise one
+    except MuteError:
+        nested(40)  # walked along each way, this would not end
+    assert other is one.__cause__
+    assert one is other.__cause__
 
 
 def test_one_cut_slice_fails_the_whole_read(

@@ -14,7 +14,7 @@ import pytest
 PATIENCE = 60  # seconds; an endless answer would go on until then
 ENOUGH = 1 << 20  # bytes sent: the child is in the middle of it
 HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 1000000000000\r\n\r\n"
     b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
     b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
 )

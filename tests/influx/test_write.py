@@ -685,6 +685,18 @@ def test_what_is_as_long_as_influxdb_keeps_is_written_and_no_more(
     assert [1] == manager.query(count)["_value"].tolist()
 
 
+@pytest.mark.parametrize("rest", [b"", b"\r", b"\r\nX-Infl", b"\r\nno header\r\n\r\n", b"\r\nX: y"])
+def test_a_write_has_landed_once_its_status_says_so(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], rest: bytes
+) -> None:
+    """Whatever becomes of the headers behind 204: it is not sent again."""
+    server = peer(b"HTTP/1.1 204 No Content" + rest)
+
+    call_peer(server, retries=3).synchronous_write("b", pandas_frame(v=[1, 2]), "m")
+
+    assert 1 == len(server.requests)
+
+
 def test_points_older_than_the_retention_are_an_error(
     manager: InfluxManager, own_store: Store, msname: str
 ) -> None:

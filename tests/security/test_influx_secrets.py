@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -101,8 +102,8 @@ def make(peer: Callable[..., Peer]) -> Iterator[Callable[..., InfluxManager]]:
     made = []
 
     def make(given: bytes | None, **options: Any) -> InfluxManager:
-        options = {"retries": 1, "timeout": 0.2, "url": peer(given).url} | options
-        made.append(InfluxManager(org="o", token=SECRET, **options))
+        options = {"retries": 1, "timeout": 0.2, "url": peer(given).url, "token": SECRET} | options
+        made.append(InfluxManager(org="o", **options))
         return made[-1]
 
     yield make
@@ -139,6 +140,31 @@ def test_an_answer_that_quotes_it_is_not_repeated(
         CALLS[call](make(given))
 
     assert_hidden(shown.of_error(caught.value))
+
+
+ODD = "ab\\cd\"ef'gh-ijklmnop-qrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"{ODD} 200 OK\r\n\r\n".encode(),
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{ODD}\r\n".encode(),
+        answer("200 OK", f"#datatype,string,{ODD}\r\n\r\n".encode()),
+        answer("400 Bad Request", json.dumps({"code": "invalid", "message": {"request": ODD}}).encode()),
+        answer("400 Bad Request", json.dumps([ODD]).encode()),
+        answer("200 OK", b"x", f"Content-Encoding: gzip, {ODD}"),
+    ],
+)
+def test_it_is_not_shown_in_any_spelling(make: Callable[..., InfluxManager], given: bytes) -> None:
+    """Python and JSON put a backslash before quotes and backslashes."""
+    with pytest.raises(DatabaseError) as caught:
+        CALLS["read"](make(given, token=ODD))
+
+    spellings = [ODD, repr(ODD)[1:-1], json.dumps(ODD)[1:-1]]
+    texts = shown.of_error(caught.value)
+    shown_texts = [text for text in texts for odd in spellings if odd in text or odd.lower() in text]
+    assert [] == shown_texts
 
 
 @each_call

@@ -11,10 +11,11 @@ import gzip
 import json
 import re
 import traceback
+import zlib
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -36,7 +37,7 @@ from db_core.errors import (
     WriteError,
 )
 from db_influx._call import Again, Call, taken_up
-from db_influx._secret import Secret
+from db_influx._secret import Secret, links
 
 if TYPE_CHECKING:
     import socket
@@ -117,7 +118,9 @@ class _Answer(HTTPResponse):
         try:
             assert_header_parsing(self.msg)
         except (urllib3.exceptions.HeaderParsingError, TypeError):
-            raise HTTPException("the headers of its answer are malformed") from None
+            if self.status != HTTPStatus.NO_CONTENT:
+                raise HTTPException("the headers of its answer are malformed") from None
+            self.headers = self.msg = HTTPMessage()  # there is nothing that they would tell about
 
 
 class _Http(_Watched, HTTPConnection):
@@ -199,24 +202,24 @@ class Transport:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError, self._secret)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            has_end = response.chunked or response.length_remaining is not None
+            if kind not in _NO_CSV and not _has_end(response):
+                # Some tables end as answers do, so that the text itself can't tell.
+                message = "the answer has neither a length nor chunks, as with HTTP/1.0"
+                raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
             try:
                 if kind in _NO_CSV:
                     text = _start(response, self._secret).strip()
                     raise ParseError(f"the answer is {kind}, not CSV: {text[:_EXCERPT]}", offset=0)
+                content = _unpacked(response)
                 # Not `stream`, which gives each of the server's 4 KB pieces on its own: threads that wait
                 # for the GIL that often made a read take a tenth longer.
-                while chunk := response.read(_CHUNK, decode_content=True):
+                while chunk := content.read(_CHUNK):
                     yield chunk
-                if not has_end:
-                    # Some tables end as answers do, so that the text itself can't tell.
-                    message = "the answer may have been cut off: it has neither a length nor chunks"
-                    raise IncompleteResultError(f"{message}, as with HTTP/1.0")
             except urllib3.exceptions.ReadTimeoutError as error:
                 _empty_frames(error)
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+            except (urllib3.exceptions.HTTPError, OSError, EOFError, zlib.error) as error:
                 _empty_frames(error)
                 message = f"the answer was cut off: {_reason(error)}"
                 raise _again(IncompleteResultError(message), error) from error
@@ -301,6 +304,7 @@ class Transport:
                 body=body,
                 headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
                 preload_content=False,
+                decode_content=False,
                 # A redirect could carry the token to another host.
                 redirect=False,
                 timeout=limits,
@@ -311,18 +315,33 @@ class Transport:
             raise
 
 
-def _empty_frames(error: BaseException | None) -> None:
+def _has_end(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether HTTP tells where an answer ends; http.client knows chunks by no other name."""
+    encoding = response.headers.get("Transfer-Encoding")
+    return response.length_remaining is not None if encoding is None else encoding.lower() == "chunked"
+
+
+def _unpacked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse | gzip.GzipFile:
+    """Give an answer's content; urllib3 would take the start of a gzip stream for the whole."""
+    match response.headers.get("Content-Encoding", "identity").strip().lower():
+        case "identity":
+            return response
+        case "gzip" | "x-gzip":
+            return gzip.GzipFile(fileobj=response, mode="rb")
+    raise ParseError("the answer is packed in a way that was not asked for; gzip was, if anything", offset=0)
+
+
+def _empty_frames(error: BaseException) -> None:
     """Have an error of urllib3 hold nothing of the call it comes from.
 
     One of its frames holds the error itself: what was sent would stay until garbage is collected. Only
     urllib3's own frames are emptied: the last context of all may be an error that our caller handles.
     """
-    while error is not None:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
+    for link in links(error):
+        for frame, _ in traceback.walk_tb(link.__traceback__):
             if frame.f_globals.get("__name__", "").partition(".")[0] == "urllib3":
                 with suppress(RuntimeError):  # it still runs
                     frame.clear()
-        error = error.__cause__ or error.__context__
 
 
 def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:
