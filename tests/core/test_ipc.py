@@ -518,7 +518,7 @@ def test_a_stream_that_is_cut_off_or_broken_is_an_error() -> None:
     frame = pd.DataFrame({"a": np.random.default_rng(1).random(1000), "b": ["x"] * 1000})
     pieces = list(write_pieces(frame, 2000))
     stream = b"".join(pieces)
-    for end in (5, 100, len(stream) // 2, len(stream) - 9):
+    for end in (5, 100, len(stream) // 2, len(stream) - 9, len(stream) - 8, len(stream) - 1):
         with pytest.raises(SerializationError):
             read([stream[:end]])
 

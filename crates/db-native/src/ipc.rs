@@ -18,7 +18,7 @@ use arrow_ipc::writer::{IpcWriteOptions, StreamEncoder};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use crate::error::{Error, Result};
-use crate::messages::{Messages, ROWS};
+use crate::messages::{Messages, ROWS, is_end};
 
 /// Rows of the sample that decides on compression.
 const SAMPLE_ROWS: usize = 4096;
@@ -109,6 +109,8 @@ pub struct PieceReader {
     messages: Messages,
     decoder: StreamDecoder,
     batches: Vec<RecordBatch>,
+    /// The end mark has come.
+    ended: bool,
 }
 
 impl PieceReader {
@@ -120,7 +122,9 @@ impl PieceReader {
     /// Takes the next piece; any split of the stream gives the same frame.
     pub fn feed(&mut self, mut piece: Buffer) -> Result<()> {
         while !piece.is_empty() {
-            for mut part in self.messages.next(&mut piece)?.into_iter().flatten() {
+            let Some(message) = self.messages.next(&mut piece)? else { break };
+            self.ended |= is_end(&message);
+            for mut part in message {
                 self.decode(&mut part)?;
             }
         }
@@ -146,6 +150,9 @@ impl PieceReader {
     pub fn finish(mut self) -> Result<Stream> {
         if !self.messages.is_empty() {
             return Err(Error::syntax("not Arrow IPC: it ends within a message"));
+        }
+        if !self.ended {
+            return Err(Error::syntax("not Arrow IPC: it ends without its end mark"));
         }
         self.decoder.finish().map_err(|why| broken(&why))?;
         let schema = self.decoder.schema().ok_or_else(|| Error::syntax("not Arrow IPC: it has no schema"))?;

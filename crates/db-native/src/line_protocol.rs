@@ -159,15 +159,20 @@ impl Points {
     /// Tells of rows whose series key is too long; rows are only looked at if there may be one.
     fn inspect_keys(&self, tell: &mut dyn FnMut(Error)) {
         // Of a field's `,key=`.
-        let field = self.fields.iter().map(|field| field.key.len() - 2).max().unwrap_or(0);
+        let name = |field: &FieldColumn| field.key.len() - 2;
+        let field = self.fields.iter().map(name).max().unwrap_or(0);
         if self.head.len() + self.tags.iter().map(TagColumn::longest).sum::<usize>() + field <= LONGEST_KEY {
             return;
         }
-        let mut key = Vec::new();
+        let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in 0..self.rows() {
             key.clear();
             self.write_key(row, &mut key);
-            let length = key.len() + field;
+            let written = self.fields.iter().filter(|field| {
+                value.clear();
+                field.write(row, b',', &mut value)
+            });
+            let length = key.len() + written.map(name).max().unwrap_or(0);
             if length > LONGEST_KEY {
                 let why =
                     format!("measurement, tags and a field key take {length} bytes; InfluxDB keeps {LONGEST_KEY}");

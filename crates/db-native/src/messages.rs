@@ -105,6 +105,11 @@ fn metadata(head: &[u8]) -> Option<(usize, usize)> {
     Some((start, usize::try_from(u32::from_le_bytes(*length)).ok()?))
 }
 
+/// Whether a message is the mark that ends a stream.
+pub(crate) fn is_end([head, _]: &Parts) -> bool {
+    metadata(head).is_some_and(|(_, length)| length == 0)
+}
+
 fn message(metadata: &[u8]) -> Result<Message<'_>> {
     root_as_message(metadata).map_err(|why| broken(&why.to_string()))
 }

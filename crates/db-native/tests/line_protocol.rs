@@ -286,6 +286,11 @@ fn what_is_longer_than_influxdb_keeps_is_refused() {
         assert_eq!(too_long, tagged(texts(spare + 1)));
     }
     // Each escape is a byte more.
+    // A field counts where it has a value.
+    let field = "f".repeat(100);
+    let text: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
+    let columns = vec![("t", texts(spare)), ("v", v().1), (field.as_str(), text)];
+    assert!(body("m", &[("k", "x")], columns).is_ok());
     let escaped = tagged(Arc::new(StringArray::from(vec!["x".to_owned(), ",".repeat(40_000)])));
     assert_eq!(Err(message("m,k=x,t=v".len() + 80_000)), escaped);
 }
