@@ -369,6 +369,7 @@ def test_every_kind_of_pandas_column_is_taken_as_it_is(
     assert kind == made.to_arrow()["v"].type
 
 
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated")
 def test_texts_are_texts_whatever_pandas_infers() -> None:
     """With `future.infer_string` off, pandas' own cast would make the text "None" of a null."""
     with pd.option_context("future.infer_string", False):  # noqa: FBT003 - an option's value

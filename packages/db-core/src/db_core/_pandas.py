@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["from_pandas", "to_pandas"]
 
 _NAT = np.iinfo(np.int64).min
-# What pandas makes of texts by itself, unless `future.infer_string` is off: then None would become "None".
-_TEXTS = pd.StringDtype(na_value=np.nan)
 
 
 def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd.DataFrame:
@@ -118,17 +116,23 @@ _MAKERS: dict[str, _Maker] = {
 
 
 def _strings(column: Column) -> Any:
-    if _TEXTS.storage != "pyarrow":
-        return pd.array(column.values(), dtype=_TEXTS)
+    dtype = _text_type()
+    if dtype.storage != "pyarrow":
+        return pd.array(column.values(), dtype=dtype)
     # pandas keeps strings in Arrow's memory if it can, so that they need not become Python's.
     import pyarrow as pa
 
     texts = pa.table(column.batch()).column(0)
-    return _TEXTS.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
+    return dtype.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
+
+
+def _text_type() -> pd.StringDtype:
+    """What pandas makes of texts by itself, but with `future.infer_string` off: then None would be "None"."""
+    return pd.StringDtype(na_value=np.nan)
 
 
 def _words(words: Sequence[str]) -> Any:
-    return pd.Index(words, dtype=_TEXTS)  # type: ignore[arg-type]  # the stubs take text for a tuple
+    return pd.Index(words, dtype=_text_type())  # type: ignore[arg-type]  # the stubs take text for a tuple
 
 
 def _times(column: Column) -> Any:
@@ -222,7 +226,7 @@ def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         "empty": "Float64",
         "floating": "Float64",
         "integer": "Int64",
-        "string": _TEXTS,
+        "string": _text_type(),
     }.get(inferred)
     if target is None:
         message = f"column {name!r}: objects that are {inferred}; a column holds one type"
