@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from numbers import Integral, Real
-from pathlib import Path
 
 from db_core.errors import InvalidArgumentError
 
@@ -97,6 +96,8 @@ def flag(value: object, argument: str) -> bool:
 
 def file(value: object, argument: str) -> str:
     """Give the path of a file that exists."""
+    from pathlib import Path  # not above: it is a twentieth of `import db_influx`
+
     is_file = False
     if isinstance(value, str | Path):
         with suppress(OSError, ValueError):  # a name that no file can have
