@@ -309,14 +309,20 @@ fn value(datatype: Datatype, cell: &[u8]) -> Option<Value> {
         Datatype::Boolean if ["0", "f", "F", "false", "False", "FALSE"].contains(&text) => Value::Boolean(false),
         Datatype::Boolean => return None,
         Datatype::Time => {
-            // jiff also takes `+05` for `+05:00`, which RFC 3339 does not.
-            let has_zone = text.ends_with(['Z', 'z']) || text.len() > 3 && text.as_bytes()[text.len() - 3] == b':';
-            let time: jiff::Timestamp = text.parse().ok().filter(|_| has_zone)?;
+            let time: jiff::Timestamp = text.parse().ok().filter(|_| has_form_of_rfc3339(text))?;
             Value::Time(i64::try_from(time.as_nanosecond()).ok()?)
         }
         Datatype::Duration => Value::Duration(text.parse().ok().or_else(|| duration(text))?),
         Datatype::Binary => Value::Binary(base64(text)?),
     })
+}
+
+/// Whether a time is spelled as by RFC 3339: jiff also takes a time without minutes, a comma, and `+05` for `+05:00`.
+fn has_form_of_rfc3339(text: &str) -> bool {
+    let form = text.to_ascii_uppercase().replace(|c: char| c.is_ascii_digit(), "0");
+    let clock = ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].into_iter().find_map(|start| form.strip_prefix(start));
+    let zone = clock.map(|rest| rest.strip_prefix('.').map_or(rest, |decimals| decimals.trim_start_matches('0')));
+    zone.is_some_and(|zone| ["Z", "+00:00", "-00:00"].contains(&zone))
 }
 
 /// Flux's and Go's `1h30m0.5s`: numbers of at most nine decimals and their units, which may stand in any order and twice.
