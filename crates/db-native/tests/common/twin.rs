@@ -317,12 +317,13 @@ fn value(datatype: Datatype, cell: &[u8]) -> Option<Value> {
     })
 }
 
-/// Whether a time is spelled as by RFC 3339: jiff also takes a time without minutes, a comma, and `+05` for `+05:00`.
+/// Whether a time is spelled as by RFC 3339 and no leap second, which InfluxDB has none of: jiff also takes these, a
+/// time without minutes, a comma, and `+05` for `+05:00`.
 fn has_form_of_rfc3339(text: &str) -> bool {
     let form = text.to_ascii_uppercase().replace(|c: char| c.is_ascii_digit(), "0");
     let clock = ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].into_iter().find_map(|start| form.strip_prefix(start));
     let zone = clock.map(|rest| rest.strip_prefix('.').map_or(rest, |decimals| decimals.trim_start_matches('0')));
-    zone.is_some_and(|zone| ["Z", "+00:00", "-00:00"].contains(&zone))
+    text.get(17..19) != Some("60") && zone.is_some_and(|zone| ["Z", "+00:00", "-00:00"].contains(&zone))
 }
 
 /// Flux's and Go's `1h30m0.5s`: numbers of at most nine decimals and their units, which may stand in any order and twice.
