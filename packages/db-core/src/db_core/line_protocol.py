@@ -42,8 +42,8 @@ def to_line_protocol(
 
     Raises:
         InvalidArgumentError: A name or tag that line protocol can't carry, an infinite float, a type
-            that can't be stored, a missing time or one that `precision` can't hold, a row without a
-            field; says column and row.
+            that can't be stored, a text above 1 MiB, tags above 64 KiB, a missing time or one that
+            InfluxDB or `precision` can't hold, a row without a field; says column and row.
     """
     lines = encoder(
         frame,
