@@ -164,15 +164,19 @@ impl Points {
         if self.head.len() + self.tags.iter().map(TagColumn::longest).sum::<usize>() + field <= LONGEST_KEY {
             return;
         }
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        for row in 0..self.rows() {
+        let mut names = vec![0; self.rows()];
+        for field in &self.fields {
+            let mut has_value = vec![false; self.rows()];
+            field.cells.mark_values(&mut has_value, &mut |_, _| {});
+            for (longest, _) in names.iter_mut().zip(has_value).filter(|(_, has)| *has) {
+                *longest = name(field).max(*longest);
+            }
+        }
+        let mut key = Vec::new();
+        for (row, name) in names.into_iter().enumerate() {
             key.clear();
             self.write_key(row, &mut key);
-            let written = self.fields.iter().filter(|field| {
-                value.clear();
-                field.write(row, b',', &mut value)
-            });
-            let length = key.len() + written.map(name).max().unwrap_or(0);
+            let length = key.len() + name;
             if length > LONGEST_KEY {
                 let why =
                     format!("measurement, tags and a field key take {length} bytes; InfluxDB keeps {LONGEST_KEY}");
