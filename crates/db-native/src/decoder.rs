@@ -391,10 +391,11 @@ impl Decoder {
         if fields[0].start != fields[0].end {
             return Err(Error::syntax("a row's first cell, for annotations, must be empty"));
         }
+        // The first run starts with the annotation column's comma.
+        let comma = fields[0].next - 1;
         let fields = &fields[1..];
-        // The first run starts with the record, for the annotation column's comma.
         let bytes_of = |from: usize, to: usize| {
-            let start = if from == 0 { 0 } else { fields[from - 1].next };
+            let start = if from == 0 { comma } else { fields[from - 1].next };
             let end = if to == 0 { fields[0].start - usize::from(fields[0].quoted) } else { fields[to - 1].next };
             &record[start..end]
         };

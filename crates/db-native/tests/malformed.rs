@@ -222,6 +222,12 @@ fn a_table_goes_on_over_another_line_end_and_ends_with_its_block() {
 }
 
 #[test]
+fn a_table_goes_on_over_an_empty_first_cell_in_quotes() {
+    let tables = outcome(b"#datatype,long\n,v\n,1\n\"\",2\n,3\n\n", EndMark::Required).unwrap().tables;
+    assert_eq!(vec![3], tables.iter().map(|table| table.rows.len()).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_decoder_that_failed_gives_nothing_more() {
     let mut decoder = Decoder::new();
     decoder.feed(b"#datatype,long,long\n,a,b\n,1,2\n").unwrap();
