@@ -17,6 +17,7 @@ import time
 import traceback
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -519,6 +520,64 @@ def test_a_write_is_accepted_only_when_the_server_says_so(
     """InfluxDB answers 204; a login page with 200 has not stored a point."""
     with pytest.raises(WriteError):
         call_peer(peer(http(HTML, status=status))).synchronous_write(BUCKET, FRAME, "m")
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 250", b"Transfer-Encoding: chunked"])
+def test_a_connection_that_may_still_bring_a_body_is_not_used_again(
+    call_peer: Callable[..., InfluxManager], head: bytes
+) -> None:
+    """A 204 has none; one that is announced with it could be taken for the next answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            with listener.accept()[0] as first:
+                first.recv(65_536)
+                first.sendall(b"HTTP/1.1 204 No Content\r\n" + head + b"\r\n\r\n")
+                with listener.accept()[0] as second:
+                    second.recv(65_536)
+                    second.sendall(http(ANSWER))
+
+        serving = pool.submit(serve)
+        listener.settimeout(10)
+        manager = call_peer(None, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        manager.synchronous_write(BUCKET, FRAME, "m")
+        assert 3 == len(manager.query("any"))
+        serving.result()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+def test_a_chunk_of_less_than_nothing_is_a_broken_answer(
+    call_peer: Callable[..., InfluxManager], status: str
+) -> None:
+    """http.client would read to the end of the stream, in one piece and without a bound."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection, suppress(ConnectionResetError):
+                connection.recv(65_536)
+                head = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+                connection.sendall(head.encode() + ANSWER)
+                connection.recv(1)  # there is no end but the client's
+
+        serving = pool.submit(serve)
+        listener.settimeout(10)
+        manager = call_peer(None, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises((IncompleteResultError, QueryError), match="IncompleteRead"):
+            manager.query("any")
+        manager.close()
+        serving.result()
+
+
+@pytest.mark.parametrize(
+    "parameter", ["boundary*=a; boundary*0=b", "boundary*=idna''x", "boundary*=punycode''a%ff"]
+)
+def test_headers_that_http_client_stumbles_over_are_malformed(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], parameter: str
+) -> None:
+    """It takes the parameters of a multipart answer apart, and lets out what fails there."""
+    manager = call_peer(peer(http(ANSWER, f"Content-Type: multipart/x; {parameter}")))
+    with pytest.raises(ConnectionFailedError, match="headers of its answer are malformed"):
+        manager.query("any")
 
 
 def test_a_conflict_of_types_names_both_series(

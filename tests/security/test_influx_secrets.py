@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import logging
+import urllib.parse
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
-from db_core.errors import ConfigurationError, DatabaseError
+from db_core.errors import ConfigurationError, DatabaseError, QueryError
 from db_influx import InfluxManager
 from tests.security import shown
 
@@ -165,6 +167,47 @@ def test_it_is_not_shown_in_any_spelling(make: Callable[..., InfluxManager], giv
     texts = shown.of_error(caught.value)
     shown_texts = [text for text in texts for odd in spellings if odd in text or odd.lower() in text]
     assert [] == shown_texts
+
+
+LATE_ODD = "abcdefghijklmnopqrst\"&\\/'secret-tail"  # odd only behind the start that is masked of a cut one
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        LATE_ODD,
+        repr(LATE_ODD)[1:-1],
+        json.dumps(LATE_ODD)[1:-1],
+        json.dumps(LATE_ODD)[1:-1].replace("/", "\\/"),
+        json.dumps(LATE_ODD)[1:-1].replace("&", "\\u0026"),
+        html.escape(LATE_ODD),
+        html.escape(LATE_ODD).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+        urllib.parse.quote(LATE_ODD, safe=""),
+        LATE_ODD[:16] + LATE_ODD,
+    ],
+)
+def test_no_end_of_it_is_shown(make: Callable[..., InfluxManager], spelled: str) -> None:
+    """As Python, JSON of three kinds, pages of two and a URL spell it, and behind a start of its own."""
+    with pytest.raises(QueryError, match=r"HTTP 400: <b>(\*\*\*)+</b>") as caught:
+        CALLS["read"](make(answer("400 Bad Request", f"<b>{spelled}</b>".encode()), token=LATE_ODD))
+    assert [] == [text for text in shown.of_error(caught.value) if "tail" in text]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"Content-Encoding: gzip, {SECRET} dropped=1",
+        f"Content-Type: multipart/x; boundary*=punycode''{SECRET}%ff",
+    ],
+)
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_a_header_that_can_t_be_read_does_not_show_it(
+    make: Callable[..., InfluxManager], call: str, header: str
+) -> None:
+    """Not by urllib3's error, which has it in lower case, nor by one of http.client."""
+    with pytest.raises(DatabaseError) as caught:
+        CALLS[call](make(answer("422 Unprocessable Entity", b"x", header)))
+    assert [] == [text for text in shown.of_error(caught.value) if SECRET.lower() in text.lower()]
 
 
 @each_call

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv
@@ -35,18 +36,24 @@ def fetch(
         if len(queries) == 1:
             return [_answer(transport, queries[0], timeout, call)]
         pool = ThreadPoolExecutor(min(max_parallel, len(queries)), thread_name_prefix="db-influx")
+        # Not `concurrent.futures.wait`: Ctrl-C while it takes the futures' locks leaves them taken for ever.
+        ended: SimpleQueue[int] = SimpleQueue()
         pending: list[Future[Answer]] = []
-        done: set[Future[Answer]] = set()
-        future: Future[Answer] | None = None
+
+        def ask(number: int) -> Answer:
+            try:
+                return _answer(transport, queries[number], timeout, call)
+            finally:
+                ended.put(number)
+
         try:
-            pending = [pool.submit(_answer, transport, query, timeout, call) for query in queries]
-            done, _ = wait(pending, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
+            pending = [pool.submit(ask, number) for number in range(len(queries))]
+            for _ in queries:
+                pending[ended.get()].result()
             return [future.result() for future in pending]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            del pending, done, future  # or an error and they hold each other until garbage is collected
+            del pending  # or an error and they hold each other until garbage is collected
 
 
 def fetch_at_most(

@@ -10,6 +10,7 @@ import json
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 from db_core.errors import DatabaseError
 
@@ -20,21 +21,25 @@ __all__ = ["Secret", "links"]
 
 _SHORTEST = 8  # a shorter token is a word, that any text may hold
 _START = 16  # as much of a token is masked even if the rest is cut off
+_GO_JSON = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>="}
+_PAGE = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&#x27;", ord('"'): "&quot;"}
 
 
 class Secret:
     """A text that no error shows."""
 
     def __init__(self, text: str) -> None:
-        # As it is, and as Python and JSON spell it inside quotes.
-        spellings = {text, repr(text)[1:-1], json.dumps(text)[1:-1]} if len(text) >= _SHORTEST else set()
-        self._spellings = sorted(spellings, key=len)
+        self._spellings = _spellings(text) if len(text) >= _SHORTEST else set()
 
     def masked(self, text: str) -> str:
         """Give a text without the secret, whole or cut off."""
-        for spelling in self._spellings:
-            text = _without(spelling, text)
-        return text
+        found = sorted(place for spelling in self._spellings for place in _places(spelling, text))
+        pieces, end = [], 0
+        for start, stop in found:
+            if start >= end:
+                pieces += [text[end:start], "***"]
+            end = max(end, stop)
+        return "".join([*pieces, text[end:]])
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
@@ -81,13 +86,33 @@ def links(error: BaseException, handled: BaseException | None = None) -> list[Ba
     return found
 
 
-def _without(secret: str, text: str) -> str:
-    start = secret[:_START]
-    pieces, end = [], 0
-    while (at := text.find(start, end)) >= 0:
-        length = len(secret)
-        while not text.startswith(secret[:length], at):
-            length -= 1
-        pieces += [text[end:at], "***"]
-        end = at + length
-    return "".join([*pieces, text[end:]])
+def _spellings(text: str) -> set[str]:
+    """Give a text as it is, and as Python, JSON, a URL and a page spell it."""
+    plain_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    python = repr(text)[1:-1]
+    return {
+        text,
+        python,
+        python.replace("'", "\\'"),  # beside both quotes
+        json.dumps(text)[1:-1],
+        plain_json,
+        plain_json.replace("/", "\\/"),  # PHP
+        plain_json.translate(_GO_JSON),
+        quote(text, safe=""),
+        quote_plus(text),
+        text.translate(_PAGE),
+        text.translate(_PAGE | {ord("'"): "&#39;", ord('"'): "&#34;"}),
+        text.translate(_PAGE | {ord("'"): "'", ord('"'): '"'}),
+    }
+
+
+def _places(spelling: str, text: str) -> Iterator[tuple[int, int]]:
+    """Find a spelling, whole or cut off, also where one begins within the start of another."""
+    start = spelling[:_START]
+    at = text.find(start)
+    while at >= 0:
+        pairs = zip(spelling, text[at : at + len(spelling)], strict=False)
+        length = next((same for same, (one, other) in enumerate(pairs) if one != other), None)
+        length = min(len(spelling), len(text) - at) if length is None else length
+        yield at, at + length
+        at = text.find(start, at + (length if length == len(spelling) else 1))

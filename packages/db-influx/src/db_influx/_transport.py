@@ -114,13 +114,34 @@ class _Answer(HTTPResponse):
     """An answer whose headers can be read, all of them: urllib3 would log the others, whatever they hold."""
 
     def begin(self) -> None:
-        super().begin()
+        try:
+            super().begin()
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+        ):  # the parameters of a Content-Type, which http.client reads
+            raise HTTPException("the headers of its answer are malformed") from None
         try:
             assert_header_parsing(self.msg)
-        except (urllib3.exceptions.HeaderParsingError, TypeError):
+        except (urllib3.exceptions.HeaderParsingError, ValueError, TypeError, LookupError):
             if self.status != HTTPStatus.NO_CONTENT:
                 raise HTTPException("the headers of its answer are malformed") from None
             self.headers = self.msg = HTTPMessage()  # there is nothing that they would tell about
+        if self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self._end_without_body()
+
+    def _end_without_body(self) -> None:
+        """Read nothing, and let go of a connection on which a body was announced: it may come yet."""
+        announced = self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0"
+        self.will_close = bool(self.will_close or announced)
+        self.chunked, self.length = False, 0
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError("a chunk's length is not below 0")  # http.client's way to say that it is none
+        return size
 
 
 class _Http(_Watched, HTTPConnection):
@@ -208,7 +229,7 @@ class Transport:
                 raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
             try:
                 if kind in _NO_CSV:
-                    text = _start(response, self._secret).strip()
+                    text = self._secret.masked(_start(response)).strip()
                     raise ParseError(f"the answer is {kind}, not CSV: {text[:_EXCERPT]}", offset=0)
                 content = _unpacked(response)
                 # Not `stream`, which gives each of the server's 4 KB pieces on its own: threads that wait
@@ -354,9 +375,12 @@ def _reason(error: BaseException | None) -> str:
     return re.sub(r"^\w+\([^)]*\): ", "", str(error)) or type(error).__name__
 
 
-def _start(response: urllib3.BaseHTTPResponse, secret: Secret) -> str:
-    """Read the start of an answer's text, which is then cut shorter."""
-    return secret.masked(response.read(_CHUNK, decode_content=True).decode("utf-8", "replace"))
+def _start(response: urllib3.BaseHTTPResponse) -> str:
+    """Read the start of an answer's text, which is then masked and cut shorter."""
+    try:
+        return response.read(_CHUNK, decode_content=True).decode("utf-8", "replace")
+    except urllib3.exceptions.DecodeError:  # its words are a header's
+        return "it can't be unpacked"
 
 
 def _refusal(
@@ -378,16 +402,16 @@ def _refused(
 ) -> DatabaseError:
     try:
         # No more of an answer that may have no end: what is left of it goes with its connection.
-        text = _start(response, secret)
+        text = _start(response)
     except urllib3.exceptions.HTTPError as error:
         text = f"and no more, as the answer was cut off: {_reason(error)}"
     code = None
     try:
         said = json.loads(text)
-        # Again, as JSON may spell it with escapes: some write "=" as \\u003d.
         code, text = (secret.masked(str(said[key])) for key in ("code", "message"))
     except (ValueError, KeyError, TypeError, RecursionError):
-        text = f"HTTP {response.status}: {text.strip()[:_EXCERPT] or secret.masked(str(response.reason))}"
+        text = secret.masked(text.strip())[:_EXCERPT] or secret.masked(str(response.reason))
+        text = f"HTTP {response.status}: {text}"
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthenticationError(text)
     if response.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):

@@ -27,7 +27,7 @@ __all__ = ["merged", "write"]
 
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
-_DROPPED = re.compile(r" ?dropped=(\d+)")
+_DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
 
 
 def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
