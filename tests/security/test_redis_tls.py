@@ -77,6 +77,23 @@ def test_a_wrong_certificate_is_refused_and_not_tried_again(
         assert number == before.connections
 
 
+def test_nor_where_the_caller_handles_an_error_of_its_own(
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front]
+) -> None:
+    """What a failure comes from is not lost behind the caller's."""
+    certificate, reason = pki.wrong["expired"]
+    before = front(redis_server.port, certificate)
+    client = make(f"rediss://:s3cret@localhost:{before.port}?ssl_ca_certs={pki.ca_cert}")
+    own = KeyError("own")
+    try:
+        raise own
+    except KeyError:
+        with pytest.raises(ConnectionFailedError, match=f"certificate verify failed: .*{reason}"):
+            client.safe_read_from_redis("k")
+    assert 1 == before.connections
+    assert own.__context__ is None
+
+
 @pytest.mark.parametrize("kind", WRONG)
 def test_verifying_is_turned_off_by_the_url_only(
     make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front], kind: str

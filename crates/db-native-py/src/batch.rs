@@ -223,6 +223,24 @@ impl Column {
         })
     }
 
+    /// What line protocol writes the values as, in InfluxDB's words; None where it writes nothing.
+    #[getter]
+    fn written_as(&self) -> PyResult<Option<&'static str>> {
+        let array = self.array()?;
+        let values = match array.data_type() {
+            DataType::Dictionary(_, values) => values,
+            other => other,
+        };
+        Ok(match values {
+            DataType::Boolean => Some("boolean"),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some("string"),
+            other if other.is_floating() => Some("float"),
+            other if other.is_unsigned_integer() => Some("unsigned integer"),
+            other if other.is_signed_integer() => Some("integer"),
+            _ => None,
+        })
+    }
+
     /// The zone of a timestamp column.
     #[getter]
     fn tz(&self) -> PyResult<Option<String>> {

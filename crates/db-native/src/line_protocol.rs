@@ -18,8 +18,8 @@ use crate::texts::Texts;
 /// Bytes of a point's measurement, tags and longest field key as they are written; the server puts four between.
 const LONGEST_KEY: usize = 65_535 - 4;
 
-/// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself.
-const TIMES: Range<i64> = i64::MIN + 2..i64::MAX;
+/// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself, and no range finds the last but one.
+const TIMES: Range<i64> = i64::MIN + 2..i64::MAX - 1;
 
 /// Unit of the written timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

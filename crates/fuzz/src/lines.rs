@@ -36,7 +36,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<Draft> {
     let precision = u.choose_index(PRECISIONS.len())?;
     let unit = PRECISIONS[precision].1;
     // The ends of the 64 bits are InfluxDB's own.
-    let time = |u: &mut Unstructured<'_>| Ok(u.arbitrary::<i64>()?.clamp(i64::MIN + 2, i64::MAX - 1) / unit * unit);
+    let time = |u: &mut Unstructured<'_>| Ok(u.arbitrary::<i64>()?.clamp(i64::MIN + 2, i64::MAX - 2) / unit * unit);
     let times = (0..rows).map(|_| time(u)).collect::<Result<_>>()?;
     let mut draft = Draft {
         measurement: name(u)?,

@@ -52,6 +52,10 @@ class Column:
     @property
     def kind(self) -> _Kind: ...
     @property
+    def written_as(self) -> str | None:
+        """What line protocol writes the values as, in InfluxDB's words; None where it writes nothing."""
+
+    @property
     def tz(self) -> str | None:
         """Time zone of a timestamp column."""
 

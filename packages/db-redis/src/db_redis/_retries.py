@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import redis.asyncio.retry
 import redis.retry
@@ -55,10 +55,10 @@ class Retry(_Reasonable, redis.retry.Retry):
         def told() -> Any:
             try:
                 if failed:
-                    raise failed.pop()
+                    _raise_again(failed.pop())
                 return do()
             except AttributeError as error:
-                raise _stumbled(error) from error
+                _stumble(error)
 
         return super().call_with_retry(told, *arguments, **options)
 
@@ -71,16 +71,25 @@ class AsyncRetry(_Reasonable, redis.asyncio.retry.Retry):
             try:
                 return await do()
             except AttributeError as error:
-                raise _stumbled(error) from error
+                _stumble(error)
 
         return super().call_with_retry(told, *arguments, **options)
 
 
-def _stumbled(error: AttributeError) -> Exception:
-    """Give what an error of redis-py 8.1 means, which takes any reply to HELLO for a map with a `get`."""
+def _raise_again(error: Exception) -> NoReturn:
+    """Raise an error with what it comes from, and not with what the caller handles."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+
+
+def _stumble(error: AttributeError) -> NoReturn:
+    """Raise what an error of redis-py 8.1 means, which takes any reply to HELLO for a map with a `get`."""
     if error.name != "get":
-        return error
-    return redis.ConnectionError("the reply to HELLO is none of Redis")
+        raise error
+    raise redis.ConnectionError("the reply to HELLO is none of Redis") from error
 
 
 def _is_of_certificate(error: BaseException | None, handled: BaseException | None) -> bool:
