@@ -568,9 +568,7 @@ def test_a_chunk_of_less_than_nothing_is_a_broken_answer(
         serving.result()
 
 
-@pytest.mark.parametrize(
-    "parameter", ["boundary*=a; boundary*0=b", "boundary*=idna''x", "boundary*=punycode''a%ff"]
-)
+@pytest.mark.parametrize("parameter", ["boundary*=a; boundary*0=b", "boundary*=idna''x"])
 def test_headers_that_http_client_stumbles_over_are_malformed(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], parameter: str
 ) -> None:
