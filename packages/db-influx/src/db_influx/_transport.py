@@ -116,11 +116,7 @@ class _Answer(HTTPResponse):
     def begin(self) -> None:
         try:
             super().begin()
-        except (
-            ValueError,
-            TypeError,
-            LookupError,
-        ):  # the parameters of a Content-Type, which http.client reads
+        except (ValueError, TypeError, LookupError):  # by a Content-Type's parameters, which it takes apart
             raise HTTPException("the headers of its answer are malformed") from None
         try:
             assert_header_parsing(self.msg)

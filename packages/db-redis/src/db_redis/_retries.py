@@ -83,6 +83,7 @@ def _raise_again(error: Exception) -> NoReturn:
         raise error
     finally:
         error.__context__ = context
+        del error, context  # or the error and this frame hold each other until garbage is collected
 
 
 def _stumble(error: AttributeError) -> NoReturn:
