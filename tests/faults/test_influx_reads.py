@@ -68,6 +68,30 @@ def test_a_slow_connection_changes_nothing(
                 assert "whole" == tally(f"{fault}, {stream}", kind, read(kind))
 
 
+def test_a_deadline_is_of_all_questions_together(
+    influx: InfluxDB, before_influx: Proxy, bucket: Bucket, msname: str
+) -> None:
+    """Totals that fall, so that the points are asked for too: either question has time, but not both."""
+    totals = {0: 5, 3_600: 9, 3_660: 2}
+    bucket.write([f"{msname} total={total}i {meters.T0 + after}000000000" for after, total in totals.items()])
+    url = f"http://127.0.0.1:{before_influx.port}"
+    with (
+        InfluxManager(url, influx.org, influx.token, deadline=1.5, max_parallel=8) as manager,
+        before_influx.fault("latency", latency=1_000),
+        pytest.raises(OperationTimeoutError, match=r"deadline of 1\.5 seconds$"),
+    ):
+        manager.read_accumulated_value(
+            meters.START,
+            meters.SECOND_DAY,
+            msname,
+            "total",
+            bucket.name,
+            "1h",
+            on_reset="restart",
+            max_rate=1,
+        )
+
+
 @each_kind
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 def test_an_answer_cut_at_any_byte_is_whole_or_an_error(

@@ -103,7 +103,8 @@ def test_types_of_any_width_are_judged_as_they_are_written(
 def test_a_type_that_differs_from_what_is_stored(manager: InfluxManager, store: Store, msname: str) -> None:
     """Names both types, and counts the points."""
     store.write(f"{msname},k=a v=1i {T0}")
-    data = frame(v=[0.5, math.nan, 1.5, 2.5], other=[1, 2, 3, 4])
+    store.write(f"{msname},k=a unknown=1i {T0}")
+    data = frame(v=[0.5, math.nan, 1.5, 2.5], other=[1, 2, 3, 4], unknown=[math.nan] * 4)
 
     [told] = manager.check_write(store.name, data, msname)
 
@@ -111,6 +112,17 @@ def test_a_type_that_differs_from_what_is_stored(manager: InfluxManager, store: 
     assert "column 'v': float, where the bucket holds integer" == told.reason
     with pytest.raises(WriteError):
         manager.synchronous_write(store.name, data, msname)
+
+
+def test_a_nan_that_arrow_holds_as_a_value_is_none(manager: InfluxManager, store: Store, msname: str) -> None:
+    """It is not written, so it is not counted, and meets nothing."""
+    store.write(f"{msname},k=a v=1i,w=1i {T0}")
+    times = pl.Series([T0, T0 + 1, T0 + 2], dtype=pl.Datetime("ns"))
+    data = pl.DataFrame({"time": times, "v": [math.nan, None, 1.5], "w": [math.nan] * 3, "x": [1, 2, 3]})
+
+    [told] = manager.check_write(store.name, data, msname, time_column="time")
+
+    assert ("column 'v': float, where the bucket holds integer", 1) == (told.reason, told.points)
 
 
 def test_points_that_the_bucket_does_not_keep(manager: InfluxManager, own_store: Store, msname: str) -> None:

@@ -19,6 +19,7 @@ from db_core.errors import (
     WriteError,
 )
 from db_influx._call import Again, Call
+from db_influx._flux import bind
 from tests.scripted import PATIENCE, Scripted, read_request
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
     """Give a function that starts a peer with these turns."""
     with ExitStack() as at_end:
 
-        def start(*turns: Turn) -> Scripted:
-            peer = Scripted(turns)
+        def start(*turns: Turn, read: Callable[..., bytes] = read_request) -> Scripted:
+            peer = Scripted(turns, read)
             at_end.callback(peer.close)
             return peer
 
@@ -218,7 +219,7 @@ def test_a_call_ends_with_its_deadline(
     """Whatever the server does; and its connections end with it."""
     peer = scripted(turn)
 
-    with pytest.raises(OperationTimeoutError):
+    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"):
         call(peer, deadline=0.5, timeout=PATIENCE).read(
             *SPAN, "m", "v", "b", interval=None, max_parallel=parallel
         )
@@ -233,6 +234,126 @@ def test_a_write_ends_with_its_deadline(
     """A server that takes points and never says so."""
     with pytest.raises(OperationTimeoutError):
         call(scripted(is_silent), deadline=0.5, timeout=PATIENCE).synchronous_write("b", FRAME, "m")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda manager: manager.read_last_data_point("b", "m", "v"),
+        lambda manager: manager.check_write("b", FRAME, "m"),
+    ],
+    ids=["read_last_data_point", "check_write"],
+)
+def test_a_deadline_is_of_all_questions_together(
+    scripted: Callable[..., Scripted],
+    call: Callable[..., InfluxManager],
+    ask: Callable[[InfluxManager], object],
+) -> None:
+    """Each is answered in time, but not all of them."""
+    buckets = ROWS.replace(b"double", b"long").replace(b"_value", b"retentionPeriod")
+    kept = b"\r\n".join([*buckets.split(b"\r\n")[:4], b",,0,2026-01-01T00:00:00Z,0", b"", b""])
+
+    def answers(connection: socket.socket) -> None:
+        threading.Event().wait(0.4)
+        says(kept if b"buckets" in peer.requests[-1] else EMPTY)(connection)
+
+    peer = scripted(answers)
+    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"):
+        ask(call(peer, deadline=0.5))
+    assert len(peer.requests) > 1
+
+
+def test_silent_addresses_of_a_host_share_the_time(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last address of four is reached, though each of the others might have taken all of the deadline."""
+    peer = scripted(says(WHOLE))
+    port = peer.listener.getsockname()[1]
+    with ExitStack() as at_end:
+        silent = [f"127.0.0.{host}" for host in (2, 3, 4)]
+        for host in silent:
+            full = at_end.enter_context(socket.create_server((host, port), backlog=0))
+            at_end.enter_context(socket.create_connection(full.getsockname()))  # more are left waiting
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in [*silent, "127.0.0.1"]]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        assert [1.5, 2.5] == call(peer, deadline=2.0).query("any")["_value"].tolist()
+
+
+# A body of 4 MB.
+LARGE = pd.DataFrame(
+    {"v": ["x" * 100_000] * 40}, index=pd.date_range("2026-01-01", periods=40, freq="s", tz="UTC")
+)
+
+
+def test_a_slow_upload_is_no_silence(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """A body that takes longer than any timeout is sent, as long as it moves."""
+
+    def slow(connection: socket.socket) -> bytes:
+        got = connection.recv(1_000)
+        length = int(got.lower().partition(b"content-length: ")[2].split()[0])
+        left = length - len(got.partition(b"\r\n\r\n")[2])
+        while left and (piece := connection.recv(min(left, 1 << 16))):
+            left -= len(piece)
+            threading.Event().wait(0.04)
+        return got
+
+    peer = scripted(done, read=slow)
+    manager = call(peer, timeout=1.0, connect_timeout=0.5, retries=0)
+    # Or the system takes all of it at once.
+    peer.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    narrow = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)]
+    manager._transport._pool.connection_pool_kw["socket_options"] = narrow
+
+    manager.synchronous_write("b", LARGE, "m")
+
+
+def test_a_server_that_takes_no_request_is_a_timeout(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """And nothing is sent again, as with a server that takes it and is silent."""
+    given_up = threading.Event()
+    peer = scripted(hangs_up, read=lambda _: given_up.wait(PATIENCE))
+
+    with pytest.raises(OperationTimeoutError, match=r"nothing left for 0\.2 seconds"):
+        call(peer, timeout=0.2).synchronous_write("b", LARGE, "m")
+    given_up.set()
+
+
+def test_a_call_that_ends_leaves_a_connection_it_gave_back_alone(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """The next call may have it before the first has looked at what came."""
+    begun = threading.Event()
+    ended = threading.Event()
+
+    def twice(connection: socket.socket) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
+        connection.sendall(answer)
+        peer.requests.append(read_request(connection))
+        begun.set()
+        ended.wait(PATIENCE)
+        connection.sendall(answer)
+
+    peer = scripted(twice, hangs_up)
+    transport = call(peer)._transport
+    first, second = Call(), Call()
+    answers = [transport.query(bind("any", None), call=one) for one in (first, second)]
+    assert WHOLE == next(answers[0])
+    reader = threading.Thread(target=lambda: got.append(next(answers[1])))
+    got: list[bytes] = []
+    reader.start()
+    assert begun.wait(PATIENCE)
+    first.cancel()
+    ended.set()
+    reader.join(PATIENCE)
+
+    assert [WHOLE] == got
+    assert 2 == len(peer.requests)
+    for answer in answers:
+        answer.close()
 
 
 def test_an_error_in_one_slice_stops_the_others(

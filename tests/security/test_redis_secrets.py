@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
 import logging
 import pickle
 import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -109,6 +112,30 @@ def test_an_error_does_not_show_it(
             call(client)
         assert_hidden(shown.of_error(caught.value))
         assert_hidden(of_client(client))
+
+
+LONG = "".join(
+    f"hunter2 & <{number:03d}> 'x' " for number in range(20)
+)  # Redis quotes 128 bytes of an argument
+SPELLINGS = {
+    "cut off": LONG[:128],
+    "JSON": json.dumps(LONG),
+    "Python": repr(LONG),
+    "a URL": quote(LONG),
+    "a page": html.escape(LONG),
+}
+
+
+@pytest.mark.parametrize("answer", SPELLINGS.values(), ids=SPELLINGS)
+def test_no_spelling_of_it_is_shown(
+    make: Callable[..., Any], peer_port: Callable[[bytes | None], int], answer: str
+) -> None:
+    """Nor any part of it that begins as it does."""
+    said = f"-ERR unknown command, with args beginning with: `AUTH`, `{answer}`\r\n".encode()
+    for password in (LONG, LONG.encode()):
+        with pytest.raises(DatabaseError, match="unknown command") as caught:
+            make(host="127.0.0.1", port=peer_port(said), password=password).safe_read_from_redis("k")
+        assert [] == [text for text in shown.of_error(caught.value) if "hunter2" in text]
 
 
 def test_a_wrong_password_is_not_shown(make: Callable[..., Any]) -> None:

@@ -223,22 +223,9 @@ impl Column {
         })
     }
 
-    /// What line protocol writes the values as, in InfluxDB's words; None where it writes nothing.
-    #[getter]
-    fn written_as(&self) -> PyResult<Option<&'static str>> {
-        let array = self.array()?;
-        let values = match array.data_type() {
-            DataType::Dictionary(_, values) => values,
-            other => other,
-        };
-        Ok(match values {
-            DataType::Boolean => Some("boolean"),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some("string"),
-            other if other.is_floating() => Some("float"),
-            other if other.is_unsigned_integer() => Some("unsigned integer"),
-            other if other.is_signed_integer() => Some("integer"),
-            _ => None,
-        })
+    /// What line protocol writes of it: InfluxDB's word for the type and how many values; None if nothing.
+    fn written(&self, py: Python<'_>) -> PyResult<Option<(&'static str, usize)>> {
+        db_native::written(&*self.array()?).map_err(|error| raise(py, &error))
     }
 
     /// The zone of a timestamp column.

@@ -117,6 +117,23 @@ impl Cells {
     }
 }
 
+/// What line protocol writes of a column: InfluxDB's word for the type and how many values; none if nothing.
+pub fn written(column: &dyn Array) -> Result<Option<(&'static str, usize)>> {
+    let cells = Cells::of("", column)?;
+    let kind = match cells {
+        Cells::Long(_) => "integer",
+        Cells::UnsignedLong(_) => "unsigned integer",
+        Cells::Double(_) => "float",
+        Cells::Boolean(_) => "boolean",
+        Cells::Text(_) => "string",
+        Cells::Nothing => return Ok(None),
+    };
+    let mut marks = vec![false; column.len()];
+    cells.mark_values(&mut marks, &mut |_, _| {});
+    let values = marks.into_iter().filter(|marked| *marked).count();
+    Ok((values > 0).then_some((kind, values)))
+}
+
 /// Nanoseconds since the epoch; a timestamp without a zone is UTC.
 pub(crate) fn times(name: &str, column: &dyn Array) -> Result<Vec<Option<i64>>> {
     fn scaled<T: ArrowPrimitiveType<Native = i64>>(

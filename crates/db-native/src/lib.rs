@@ -37,6 +37,7 @@ mod word;
 
 pub use annotated::{ColumnSchema, Datatype, Schema};
 pub use booking::{Gaps, OnReset};
+pub use cells::written;
 pub use consumption::{Consumption, Totals, consumption, unsettled};
 pub use decoder::{Answer, Decoder, EndMark, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};

@@ -52,12 +52,15 @@ class Column:
     @property
     def kind(self) -> _Kind: ...
     @property
-    def written_as(self) -> str | None:
-        """What line protocol writes the values as, in InfluxDB's words; None where it writes nothing."""
-
-    @property
     def tz(self) -> str | None:
         """Time zone of a timestamp column."""
+
+    def written(self) -> tuple[str, int] | None:
+        """Tell what line protocol writes of it: InfluxDB's word for the type and how many values, or None.
+
+        Raises:
+            InvalidArgumentError: It can't be written.
+        """
 
     def nulls(self) -> Memory | None:
         """Bytes, 1 where null; None if there are no nulls."""

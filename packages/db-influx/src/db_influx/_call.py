@@ -50,20 +50,24 @@ class Call:
     Args:
         retries: How often a request is repeated.
         deadline: Seconds after which the call is over; None is never.
+        since: When these began to run, by `time.monotonic`; None is now.
     """
 
-    def __init__(self, retries: int = 0, deadline: float | None = None) -> None:
+    def __init__(
+        self, retries: int = 0, deadline: float | None = None, *, since: float | None = None
+    ) -> None:
         self._retries = retries
         self._deadline = deadline
-        self._end = None if deadline is None else time.monotonic() + deadline
+        began = time.monotonic() if since is None else since
+        self._end = None if deadline is None else began + deadline
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
-        if self._deadline is not None:
-            self._timer = threading.Timer(self._deadline, self.cancel)
+        if (remaining := self.remaining) is not None:
+            self._timer = threading.Timer(remaining, self.cancel)
             self._timer.daemon = True
             self._timer.start()
         return self
@@ -98,6 +102,8 @@ class Call:
         Backoff And Jitter", AWS 2015), unless the server names one.
         """
         done = 0
+        if self.remaining == 0:
+            raise self._too_late()
         while True:
             try:
                 return job()
@@ -105,6 +111,10 @@ class Call:
                 error, after = again.error, again.after
             except IncompleteResultError as incomplete:
                 error, after = incomplete, None
+            except OperationTimeoutError as late:
+                if self.remaining == 0:  # then the wait was cut short, and its words are of no use
+                    raise self._too_late() from late
+                raise
             try:
                 self._pause(error, after, done)
             finally:
@@ -113,29 +123,38 @@ class Call:
 
     def _pause(self, error: DatabaseError, after: float | None, done: int) -> None:
         """Wait before the next attempt; raise the error if there is none."""
-        self._fail_at_the_deadline(error)
+        remaining = self.remaining
         pause = after
         if pause is None:
             pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done))  # noqa: S311
-        remaining = self.remaining
         try:
+            if remaining == 0:
+                # What fails once its connection was shut down does not tell why.
+                raise self._too_late(None if self._over.is_set() else error) from error
             if done == self._retries or pause >= (_LONGEST_ASKED if remaining is None else remaining):
                 raise error
             if self._over.wait(pause):
-                self._fail_at_the_deadline(error)
+                if self.remaining == 0:
+                    raise self._too_late(error) from error
                 raise error
         finally:
             del error
 
-    def _fail_at_the_deadline(self, error: DatabaseError) -> None:
-        if self.remaining == 0:
-            message = f"the call did not end within its deadline of {self._deadline:g} seconds: {error}"
-            raise OperationTimeoutError(message) from error
+    def _too_late(self, last: DatabaseError | None = None) -> OperationTimeoutError:
+        told = "" if last is None or isinstance(last, OperationTimeoutError) else f": {last}"
+        return OperationTimeoutError(
+            f"the call did not end within its deadline of {self._deadline:g} seconds{told}"
+        )
 
     @contextmanager
-    def connecting(self, connections: set[socket.socket]) -> Iterator[None]:
-        """Note the connections that this thread takes up in the block, and have the call hold them."""
-        _thread.connecting = (self, connections)
+    def connecting(self, silence: float, connections: set[socket.socket]) -> Iterator[None]:
+        """Hold the connections that this thread takes up in the block, and note them.
+
+        Args:
+            silence: Seconds for which they may stand still, once they are made.
+            connections: Where they are noted.
+        """
+        _thread.connecting = (self, silence, connections)
         try:
             yield
         finally:
@@ -157,13 +176,16 @@ class Call:
 _thread = threading.local()
 
 
-def taken_up(connection: socket.socket) -> None:
-    """Tell the call that is connecting in this thread, if any, of a connection."""
-    connecting: tuple[Call, set[socket.socket]] | None = getattr(_thread, "connecting", None)
-    if connecting is not None:
-        call, connections = connecting
-        connections.add(connection)
-        call.hold(connection)
+def taken_up(connection: socket.socket) -> Call | None:
+    """Tell the call that is connecting in this thread, if any, of a connection, and give the call."""
+    connecting: tuple[Call, float, set[socket.socket]] | None = getattr(_thread, "connecting", None)
+    if connecting is None:
+        return None
+    call, silence, connections = connecting
+    connection.settimeout(silence)
+    connections.add(connection)
+    call.hold(connection)
+    return call
 
 
 def _shut_down(connection: socket.socket) -> None:

@@ -25,14 +25,20 @@ __all__ = ["fetch", "fetch_at_most", "fetch_batches"]
 
 
 def fetch(
-    transport: Transport, queries: Sequence[Query], *, max_parallel: int, timeout: float | None
+    transport: Transport,
+    queries: Sequence[Query],
+    *,
+    max_parallel: int,
+    timeout: float | None,
+    since: float | None = None,
 ) -> list[Answer]:
     """Ask all queries, at most `max_parallel` at once, and decode their answers as they arrive.
 
     All answers, or the first error; then, as on Ctrl-C, the other transfers are stopped. A query whose
-    answer breaks off is asked again, whole.
+    answer breaks off is asked again, whole. The time to the deadline runs from `since`, by
+    `time.monotonic`, where this is not the first question of a read.
     """
-    with transport.call() as call:
+    with transport.call(since=since) as call:
         if len(queries) == 1:
             return [_answer(transport, queries[0], timeout, call)]
         pool = ThreadPoolExecutor(min(max_parallel, len(queries)), thread_name_prefix="db-influx")

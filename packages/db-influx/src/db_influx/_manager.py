@@ -17,7 +17,7 @@ from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
@@ -394,7 +394,7 @@ class InfluxManager:
         from db_influx._consumption import Policy, consumption
 
         frame = consumption(
-            lambda queries: self._ask(queries, call, timeout),
+            self._asking(call, timeout),
             selection,
             _windows(selection, every, call.tz),
             Policy.of(selection.fields or (), *policy),
@@ -460,13 +460,14 @@ class InfluxManager:
         selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         wanted = selection.fields or ()
         found: dict[str, tuple[int, Any]] = {}
+        ask = self._asking(self._options, timeout)
         for back in (*_LOOK_BACK, None):
             missing = tuple(field for field in wanted if field not in found)
             if not missing:
                 break
             start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
             query = _flux.newest(replace(selection, fields=missing, start=start))
-            [answer] = self._ask([query], self._options, timeout)
+            [answer] = ask([query])
             for frame in split(answer):
                 points = frame.to_pydict()
                 for moment, field, value in zip(
@@ -687,9 +688,7 @@ class InfluxManager:
 
         _checks.written_bucket(bucket)
         points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
-        return preview(
-            lambda queries: self._ask(queries, self._options, timeout), bucket, points, time.time_ns()
-        )
+        return preview(self._asking(self._options, timeout), bucket, points, time.time_ns())
 
     # The official client, on the same settings
 
@@ -792,10 +791,18 @@ class InfluxManager:
 
     def _ask(self, queries: Sequence[Query], call: _Options, timeout: float | None) -> list[Answer]:
         """Send the slices of a read and decode their answers as they arrive."""
+        return self._asking(call, timeout)(queries)
+
+    def _asking(self, call: _Options, timeout: float | None) -> Callable[[Sequence[Query]], list[Answer]]:
+        """Give what asks, for a read that asks more than once: its deadline runs from now on."""
         from db_influx._fetch import fetch
 
-        return fetch(
-            self._transport, queries, max_parallel=call.max_parallel, timeout=_checks.timeout(timeout)
+        return partial(
+            fetch,
+            self._transport,
+            max_parallel=call.max_parallel,
+            timeout=_checks.timeout(timeout),
+            since=time.monotonic(),
         )
 
 

@@ -71,9 +71,11 @@ def _conflicts(
     rows = len(points.frame)
     columns = dict(zip(points.frame.columns, points.frame.batch.columns(), strict=True))
     for field in fields:
-        name, nulls = columns[field].written_as, columns[field].nulls()
-        values = rows if nulls is None else rows - sum(memoryview(nulls))
         others = sorted(_NAMES.get(other, other) for other in stored.get(field, set()))
-        if name and values and others and name not in others:
+        written = columns[field].written()
+        if written is None:
+            continue
+        name, values = written
+        if others and name not in others:
             reason = f"column {field!r}: {name}, where the bucket holds {' and '.join(others)}"
             yield Rejection(0, rows, values, reason)

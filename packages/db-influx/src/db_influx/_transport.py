@@ -8,8 +8,11 @@ help. Nothing in it knows Flux, annotated CSV or frames.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
+import socket
+import time
 import traceback
 import zlib
 from contextlib import closing, contextmanager, suppress
@@ -36,11 +39,10 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
+from db_core.secret import Secret, links
 from db_influx._call import Again, Call, taken_up
-from db_influx._secret import Secret, links
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Generator, Iterator
 
     from db_influx._flux import Query
@@ -54,6 +56,9 @@ _EXCERPT = 200  # characters of an answer in a message
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _POOL = 16
+_LONGEST_LINE = 1 << 14  # bytes, of an answer's head
+_SHORTEST_TOKEN = 8  # that errors do not show
+_LEAST = 0.001  # seconds; urllib3 takes no timeout of 0
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
 
@@ -95,7 +100,23 @@ class _Watched:
     """A connection that the call it works for can shut down."""
 
     sock: socket.socket | None
+    timeout: float | None
     debuglevel = 0  # whatever http.client's is: it would print the token
+    _call: Call | None = None
+
+    def _new_conn(self) -> socket.socket:
+        """Connect within the timeout, TLS included; urllib3 gives it to each address of the host."""
+        began = time.monotonic()
+        whole: float = self.timeout  # type: ignore[assignment]
+        host, port = self._dns_host, self.port  # type: ignore[attr-defined]
+        with suppress(OSError, UnicodeError):  # urllib3 meets it again
+            self.timeout = whole / len(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        try:
+            made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        finally:
+            self.timeout = whole
+        made.settimeout(max(_LEAST, whole - (time.monotonic() - began)))
+        return made
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -107,13 +128,45 @@ class _Watched:
 
     def _tell(self) -> None:
         if self.sock is not None:
-            taken_up(self.sock)
+            self._call = taken_up(self.sock)
+
+    def let_go(self) -> None:
+        """Have no call shut the connection down any more."""
+        if self._call is not None and self.sock is not None:
+            self._call.release({self.sock})
+        self._call = None
+
+
+class _Head:
+    """What the status line and the headers of an answer are read from."""
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file = file
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(min(size, _LONGEST_LINE + 1))
+        if len(line) > _LONGEST_LINE:  # the parameters of a Content-Type take the square of their length
+            raise HTTPException(f"a line of its head has more than {_LONGEST_LINE} bytes")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Answer(HTTPResponse):
     """An answer whose headers can be read, all of them: urllib3 would log the others, whatever they hold."""
 
     def begin(self) -> None:
+        file = self.fp
+        head: Any = _Head(file)
+        self.fp = head
+        try:
+            self._begin()
+        finally:
+            if self.fp is head:  # http.client closes what it can't read
+                self.fp = file
+
+    def _begin(self) -> None:
         try:
             super().begin()
         except (ValueError, TypeError, LookupError):  # by a Content-Type's parameters, which it takes apart
@@ -148,11 +201,20 @@ class _Https(_Watched, HTTPSConnection):
     response_class = _Answer
 
 
-class _HttpPool(HTTPConnectionPool):
+class _Lender:
+    """A pool that no call holds a connection of once it is back: the next one may have it at once."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.let_go()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _HttpPool(_Lender, HTTPConnectionPool):
     ConnectionCls = _Http
 
 
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(_Lender, HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
@@ -161,7 +223,7 @@ class Transport:
 
     def __init__(self, settings: InfluxSettings, connection: Connection) -> None:
         self._settings = settings
-        self._secret = Secret(settings.token.get_secret_value())
+        self._secret = Secret(settings.token.get_secret_value(), shortest=_SHORTEST_TOKEN)
         self._connection = connection
         cert, key = connection.cert_files
         self._pool = urllib3.PoolManager(
@@ -174,15 +236,19 @@ class Transport:
         self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     @contextmanager
-    def call(self, *, endless: bool = False) -> Iterator[Call]:
+    def call(self, *, endless: bool = False, since: float | None = None) -> Iterator[Call]:
         """Give a new call, with the retries and, unless it is endless, the deadline of the settings.
 
         Errors leave it without the token, whatever they quote.
+
+        Args:
+            endless: Give it no deadline.
+            since: When the time to the deadline began, by `time.monotonic`; None is now.
         """
         connection = self._connection
         with (
             self._secret.hidden(),
-            Call(connection.retries, None if endless else connection.deadline) as call,
+            Call(connection.retries, None if endless else connection.deadline, since=since) as call,
         ):
             yield call
 
@@ -271,42 +337,42 @@ class Transport:
         call: Call | None,
     ) -> Generator[urllib3.BaseHTTPResponse]:
         call = call or Call()
+        silence = self._connection.timeout if timeout is None else timeout
+        remaining = call.remaining
+        if remaining is not None:
+            # A call that is over shuts its connections down, but knows of none before it is made.
+            silence = max(_LEAST, min(silence, remaining))
         connections: set[socket.socket] = set()
         try:
-            with call.connecting(connections):
-                response = self._send(endpoint, parameters, body, headers, timeout, call.remaining)
+            with call.connecting(silence, connections):
+                response = self._send(endpoint, parameters, body, headers, silence)
             with closing(response):
                 yield response
         finally:
             call.release(connections)
 
     def _send(
-        self,
-        endpoint: str,
-        parameters: dict[str, str],
-        body: bytes,
-        headers: dict[str, str],
-        timeout: float | None,
-        remaining: float | None,
+        self, endpoint: str, parameters: dict[str, str], body: bytes, headers: dict[str, str], silence: float
     ) -> urllib3.BaseHTTPResponse:
         url = self._settings.url
         address = f"{url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
-        silence = self._connection.timeout if timeout is None else timeout
-        # urllib3 takes no 0; a call that is over shuts its connections down anyway.
-        longest = silence if remaining is None else max(0.001, min(silence, remaining))
-        limits = urllib3.Timeout(connect=min(longest, self._connection.connect_timeout), read=longest)
+        connect = min(silence, self._connection.connect_timeout)
         try:
-            return self._post(address, body, headers, limits)
+            return self._post(address, body, headers, urllib3.Timeout(connect=connect, read=silence))
         except urllib3.exceptions.ClosedPoolError:  # closed by another thread just now; there is a new one
-            return self._send(endpoint, parameters, body, headers, timeout, remaining)
+            return self._send(endpoint, parameters, body, headers, silence)
         except urllib3.exceptions.NewConnectionError as error:  # counts as a timeout in urllib3's tree
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.ConnectTimeoutError as error:
-            message = f"{url} did not answer in time: {_reason(error)}"
+            message = f"{url} did not answer in time: no connection within {connect:g} seconds"
             raise _again(OperationTimeoutError(message), error) from error
         except urllib3.exceptions.TimeoutError as error:
-            raise OperationTimeoutError(f"{url} did not answer in time: {_reason(error)}") from error
+            message = f"{url} did not answer in time: nothing came for {silence:g} seconds"
+            raise OperationTimeoutError(message) from error
         except urllib3.exceptions.ProtocolError as error:
+            if isinstance(error.__cause__ or error.__context__, TimeoutError):
+                message = f"{url} did not take the request in time: nothing left for {silence:g} seconds"
+                raise OperationTimeoutError(message) from error
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
@@ -318,8 +384,13 @@ class Transport:
             return self._pool.request(
                 "POST",
                 address,
-                body=body,
-                headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
+                # In pieces: all bytes that are sent at once must leave within the timeout.
+                body=io.BytesIO(body),
+                headers={
+                    **headers,
+                    "Authorization": f"Token {self._settings.token.get_secret_value()}",
+                    "Content-Length": str(len(body)),
+                },
                 preload_content=False,
                 decode_content=False,
                 # A redirect could carry the token to another host.

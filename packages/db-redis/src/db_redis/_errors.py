@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis.exceptions as theirs
 
 from db_core import errors as ours
+from db_core.secret import Secret, links
 
 __all__ = ["REFUSED", "THEIRS", "translate"]
 
@@ -34,8 +35,10 @@ def translate(error: Exception, doing: str, secret: object = None) -> ours.Datab
         doing: What was tried, as in ``"reading 'meters'"``.
         secret: The password; servers before Redis 6 quote it when they don't know HELLO.
     """
+    if isinstance(secret, bytes):
+        secret = secret.decode("utf-8", "replace")
     if isinstance(secret, str) and secret:
-        _hide(secret, error)
+        _hide(Secret(secret), error)
     code, text = _code_and_text(error)
     message = f"{doing} failed: {text}"
     # The order matters: to redis-py a refused password is also a ConnectionError, and a cluster
@@ -63,7 +66,10 @@ def _code_and_text(error: Exception) -> tuple[str | None, str]:
     return (first_word if first_word.isupper() else None), text
 
 
-def _hide(secret: str, error: BaseException | None) -> None:
-    while isinstance(error, THEIRS):  # what they come from is the system's, or our caller's
-        error.args = tuple(arg.replace(secret, "***") if isinstance(arg, str) else arg for arg in error.args)
-        error = error.__cause__ or error.__context__
+def _hide(secret: Secret, error: Exception) -> None:
+    for link in links(error):
+        if isinstance(link, THEIRS):  # the others are the system's, or our caller's
+            link.args = tuple(secret.masked(arg) if isinstance(arg, str) else arg for arg in link.args)
+            for name, value in vars(link).items():
+                if isinstance(value, str):
+                    setattr(link, name, secret.masked(value))

@@ -1,7 +1,8 @@
-"""The token, kept out of the errors that quote what a server or proxy answers.
+"""A token or password, kept out of the errors that quote what a server or proxy answers.
 
-A proxy's page for those who debug it may hold the request's headers; the decoder
-and urllib3 quote what they can't read, sometimes its start only.
+A proxy's page for those who debug it may hold the request's headers; what reads
+an answer quotes what it can't read, sometimes its start only; and Redis repeats
+a command that it does not know.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Secret", "links"]
 
-_SHORTEST = 8  # a shorter token is a word, that any text may hold
-_START = 16  # as much of a token is masked even if the rest is cut off
+_START = 16  # characters; as much of a secret is masked even if the rest is cut off
 _GO_JSON = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>="}
 _PAGE = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&#x27;", ord('"'): "&quot;"}
 
 
 class Secret:
-    """A text that no error shows."""
+    """A text that no error shows.
 
-    def __init__(self, text: str) -> None:
-        self._spellings = _spellings(text) if len(text) >= _SHORTEST else set()
+    Args:
+        text: The secret.
+        shortest: Characters that it must have to be looked for: a shorter one is a word, that any text may
+            hold.
+    """
+
+    def __init__(self, text: str, *, shortest: int = 1) -> None:
+        self._spellings = _spellings(text) if len(text) >= shortest else set()
 
     def masked(self, text: str) -> str:
         """Give a text without the secret, whole or cut off."""
