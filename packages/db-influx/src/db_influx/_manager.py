@@ -129,10 +129,11 @@ class InfluxManager:
             url: Address of the server; else ``INFLUXDB_URL``.
             org: Name or ID of the organization; else ``INFLUXDB_ORG``.
             token: API token; else ``INFLUXDB_TOKEN``.
-            timeout: Seconds the server may be silent, per attempt.
-            connect_timeout: Seconds a connection may take to be made.
-            deadline: Seconds a call may take, retries included; None is without end. It does not hold
-                for `query_batches`, and for `read_batches` for each slice.
+            timeout: Seconds the server may be silent, per attempt: give nothing, or take nothing of what
+                is sent.
+            connect_timeout: Seconds a connection may take to be made, TLS included.
+            deadline: Seconds a call may take, all its questions and retries included; None is without
+                end. It does not hold for `query_batches`, and for `read_batches` for each slice.
             retries: How often a request is repeated whose connection failed or broke, or that was
                 answered with 429, 502, 503 or 504. Then the server's Retry-After is kept to. Writing
                 again changes nothing, as every point carries its time.
