@@ -411,6 +411,22 @@ def test_a_retry_after_that_means_nothing_or_years_is_no_reason_to_hang(
         list(call_peer(peer(*[answer] * 3), retries=1).query_batches("any"))
 
 
+def test_a_number_of_refused_points_that_is_none(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """More digits than Python takes for a number: the server's words, as of any other refusal."""
+
+    def refuses(connection: socket.socket) -> None:
+        said = b'{"code":"unprocessable entity","message":"partial write: dropped=%s"}' % (b"9" * 5_000)
+        head = b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n"
+        connection.sendall(head + said)
+
+    with pytest.raises(WriteError, match="partial write: dropped=999") as caught:
+        call(scripted(refuses), retries=0).synchronous_write("b", FRAME, "m")
+
+    assert 422 == caught.value.status
+
+
 def test_a_search_for_refused_rows_that_breaks_still_tells_of_the_refusal(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:
