@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     Turn = Callable[[socket.socket], None]
@@ -18,14 +19,23 @@ PATIENCE = 60  # seconds; nothing waits so long unless it fails
 class Scripted:
     """A peer that takes its turns connection by connection, and then the last one for ever.
 
-    A turn comes when a request was read, which is one of HTTP unless `read` reads another.
+    A turn comes when a request was read, which is one of HTTP unless `read` reads another. With a `context`
+    it speaks TLS.
     """
 
-    def __init__(self, turns: tuple[Turn, ...], read: Callable[[socket.socket], bytes] | None = None) -> None:
+    def __init__(
+        self,
+        turns: tuple[Turn, ...],
+        read: Callable[[socket.socket], bytes] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._turns = turns
         self._read = read or read_request
         self._lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self._scheme = "https" if context else "http"
+        if context:
+            self.listener = context.wrap_socket(self.listener, server_side=True)
         self.requests: list[bytes] = []
         self.closed = threading.Semaphore(0)  # how many connections the other side has closed
         self._threads = [threading.Thread(target=self._accept)]
@@ -34,7 +44,7 @@ class Scripted:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        return f"{self._scheme}://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def close(self) -> None:
         """Stop, and wait for every turn to end."""

@@ -102,7 +102,7 @@ def call(make_manager: Callable[..., InfluxManager]) -> Callable[..., InfluxMana
     """Give a function that makes a manager on a peer."""
 
     def make(peer: Scripted, **options: Any) -> InfluxManager:
-        return make_manager(url=peer.url, token="t", org="o", **options)
+        return make_manager(**{"url": peer.url, "token": "t", "org": "o"} | options)
 
     return make
 
@@ -275,9 +275,41 @@ def test_silent_addresses_of_a_host_share_the_time(
             full = at_end.enter_context(socket.create_server((host, port), backlog=0))
             at_end.enter_context(socket.create_connection(full.getsockname()))  # more are left waiting
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in [*silent, "127.0.0.1"]]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *_: [one for one in found if host in ("many", one[4][0])]
+        )
 
-        assert [1.5, 2.5] == call(peer, deadline=2.0).query("any")["_value"].tolist()
+        assert [1.5, 2.5] == call(peer, url=f"http://many:{port}", deadline=2.0).query("any")[
+            "_value"
+        ].tolist()
+
+
+def test_time_that_an_address_leaves_is_the_next_ones(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One refuses at once; the host is asked for once."""
+    given: list[float] = []
+    asked: list[str] = []
+    peer = scripted(says(WHOLE))
+    port = peer.listener.getsockname()[1]
+    connect, find = socket.socket.connect, socket.getaddrinfo
+
+    def noted(made: socket.socket, address: Any) -> None:
+        given.append(made.gettimeout() or 0)
+        connect(made, address)
+
+    def both(host: str, *rest: Any) -> list[Any]:
+        asked.append(host)
+        names = ("127.0.0.9", "127.0.0.1") if host == "both" else (host,)
+        return [one for name in names for one in find(name, *rest)]
+
+    monkeypatch.setattr(socket.socket, "connect", noted)
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    manager = call(peer, url=f"http://both:{port}", connect_timeout=20.0)
+
+    assert [1.5, 2.5] == manager.query("any")["_value"].tolist()
+    assert 1 == asked.count("both")
+    assert [True, True] == [given[0] <= 10, given[1] > 19]
 
 
 # A body of 4 MB.
@@ -286,10 +318,10 @@ LARGE = pd.DataFrame(
 )
 
 
-def test_a_slow_upload_is_no_silence(
+def test_a_slow_upload_is_no_slow_connection(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:
-    """A body that takes longer than any timeout is sent, as long as it moves."""
+    """A body may take longer than a connection, which is there by then."""
 
     def slow(connection: socket.socket) -> bytes:
         got = connection.recv(1_000)
@@ -297,11 +329,11 @@ def test_a_slow_upload_is_no_silence(
         left = length - len(got.partition(b"\r\n\r\n")[2])
         while left and (piece := connection.recv(min(left, 1 << 16))):
             left -= len(piece)
-            threading.Event().wait(0.04)
+            threading.Event().wait(0.02)
         return got
 
     peer = scripted(done, read=slow)
-    manager = call(peer, timeout=1.0, connect_timeout=0.5, retries=0)
+    manager = call(peer, timeout=PATIENCE, connect_timeout=0.3, retries=0)
     # Or the system takes all of it at once.
     peer.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     narrow = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)]
@@ -317,7 +349,7 @@ def test_a_server_that_takes_no_request_is_a_timeout(
     given_up = threading.Event()
     peer = scripted(hangs_up, read=lambda _: given_up.wait(PATIENCE))
 
-    with pytest.raises(OperationTimeoutError, match=r"nothing left for 0\.2 seconds"):
+    with pytest.raises(OperationTimeoutError, match=r"did not leave within 0\.2 seconds"):
         call(peer, timeout=0.2).synchronous_write("b", LARGE, "m")
     given_up.set()
 
@@ -354,6 +386,34 @@ def test_a_call_that_ends_leaves_a_connection_it_gave_back_alone(
     assert 2 == len(peer.requests)
     for answer in answers:
         answer.close()
+
+
+def test_a_call_holds_a_connection_that_its_requests_pass_on(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """The first one's end is not the second one's: the call can still shut it down."""
+
+    def once(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
+        peer.requests.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + WHOLE * 2_000)
+        begun.set()
+        is_silent(connection)
+
+    begun = threading.Event()
+    peer = scripted(once)
+    transport = call(peer)._transport
+    both = Call()
+    first, second = (transport.query(bind("any", None), call=both) for _ in range(2))
+    assert WHOLE == next(first)
+    assert next(second).startswith(WHOLE)
+    first.close()
+    assert begun.wait(PATIENCE)
+    both.cancel()
+
+    assert peer.closed.acquire(timeout=PATIENCE)
+    with pytest.raises(Again):
+        list(second)
 
 
 def test_an_error_in_one_slice_stops_the_others(

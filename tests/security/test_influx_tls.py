@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import socket
+import ssl
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +18,15 @@ from influxdb_client.rest import ApiException
 from pandas.testing import assert_frame_equal
 from urllib3.exceptions import InsecureRequestWarning
 
-from db_core.errors import ConnectionFailedError, InvalidArgumentError
+from db_core.errors import ConnectionFailedError, InvalidArgumentError, OperationTimeoutError, WriteError
 from db_influx import InfluxManager
+from tests.scripted import PATIENCE, Scripted
 from tests.security import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tests.scripted import Turn
     from tests.security.certificates import Front, Pki
     from tools import servers
 
@@ -144,6 +150,86 @@ def test_what_speaks_no_tls_is_refused(server: servers.InfluxDB, call: str) -> N
         pytest.raises(ConnectionFailedError, match=r"(?i)wrong.version.number"),
     ):
         OURS[call](manager)
+
+
+LARGE = pd.DataFrame(
+    {"v": ["x" * 100_000] * 40}, index=pd.date_range("2026-01-01", periods=40, freq="s", tz="UTC")
+)
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """Read no more of a request than its start."""
+    return connection.recv(1_000)
+
+
+@pytest.fixture
+def scripted(pki: Pki) -> Iterator[Callable[..., Scripted]]:
+    """Give a function that starts a peer with these turns, which speaks TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pki.server.both)
+    with ExitStack() as at_end:
+
+        def start(*turns: Turn, read: Callable[[socket.socket], bytes] = read_head) -> Scripted:
+            peer = Scripted(turns, read, context)
+            at_end.callback(peer.close)
+            return peer
+
+        yield start
+
+
+def test_an_upload_that_breaks_off_is_sent_again(scripted: Callable[..., Scripted], pki: Pki) -> None:
+    """As without TLS, which has its own words for it."""
+
+    def takes_all(connection: socket.socket) -> None:
+        while not connection.recv(1 << 16).endswith(b"000000000\n"):
+            pass
+        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+    peer = scripted(lambda connection: connection.close(), takes_all)
+    with InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager:
+        manager.synchronous_write(BUCKET, LARGE, "m")
+    assert 2 == len(peer.requests)
+
+
+def test_an_answer_before_the_upload_has_ended_is_heard(scripted: Callable[..., Scripted], pki: Pki) -> None:
+    """A server that refuses a body need not read it."""
+
+    def refuses(connection: socket.socket) -> None:
+        said = b'{"code":"request too large","message":"too large indeed"}'
+        connection.sendall(b"HTTP/1.1 413 Large\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+        connection.close()
+
+    peer = scripted(refuses)
+    with (
+        InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager,
+        pytest.raises(WriteError, match="too large indeed"),
+    ):
+        manager.synchronous_write(BUCKET, LARGE, "m")
+    assert 1 == len(peer.requests)
+
+
+def test_a_deadline_in_an_upload_is_one(scripted: Callable[..., Scripted], pki: Pki) -> None:
+    """What TLS says of the connection that was shut down for it does not hide it."""
+    ended = threading.Event()
+    peer = scripted(lambda _: ended.wait(PATIENCE))
+    with (
+        InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, deadline=0.5) as manager,
+        pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"),
+    ):
+        manager.synchronous_write(BUCKET, LARGE, "m")
+    ended.set()
+
+
+def test_a_silent_handshake_is_no_connection() -> None:
+    """It takes no longer than a connection may."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        InfluxManager(
+            f"https://127.0.0.1:{silent.getsockname()[1]}", "o", "t", connect_timeout=0.2, retries=0
+        ) as manager,
+        pytest.raises(OperationTimeoutError, match=r"no connection within 0\.2 seconds"),
+    ):
+        OURS["read"](manager)
 
 
 def test_files_that_hold_no_certificate_are_refused(pki: Pki, tmp_path: Path) -> None:

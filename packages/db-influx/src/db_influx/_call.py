@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from db_core.errors import DatabaseError, IncompleteResultError, OperationTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
 __all__ = ["Again", "Call", "taken_up"]
@@ -69,7 +69,11 @@ class Call:
         if (remaining := self.remaining) is not None:
             self._timer = threading.Timer(remaining, self.cancel)
             self._timer.daemon = True
-            self._timer.start()
+            try:
+                self._timer.start()
+            except BaseException:  # Ctrl-C, while it waits for the thread to begin
+                self._timer.cancel()
+                raise
         return self
 
     def __exit__(
@@ -147,14 +151,14 @@ class Call:
         )
 
     @contextmanager
-    def connecting(self, silence: float, connections: set[socket.socket]) -> Iterator[None]:
-        """Hold the connections that this thread takes up in the block, and note them.
+    def connecting(self, silence: float, taken: set[socket.socket]) -> Iterator[None]:
+        """Hold the connections that this thread takes up in the block.
 
         Args:
             silence: Seconds for which they may stand still, once they are made.
-            connections: Where they are noted.
+            taken: Where they are noted for as long as they are held.
         """
-        _thread.connecting = (self, silence, connections)
+        _thread.connecting = (self, silence, taken)
         try:
             yield
         finally:
@@ -167,25 +171,31 @@ class Call:
             if self._over.is_set():
                 _shut_down(connection)
 
-    def release(self, connections: set[socket.socket]) -> None:
+    def release(self, connections: Iterable[socket.socket]) -> None:
         """Leave connections alone from now on: others may use them."""
         with self._lock:
-            self._sockets -= connections
+            self._sockets.difference_update(connections)
 
 
 _thread = threading.local()
 
 
-def taken_up(connection: socket.socket) -> Call | None:
-    """Tell the call that is connecting in this thread, if any, of a connection, and give the call."""
+def taken_up(connection: socket.socket) -> Callable[[], None] | None:
+    """Have the call that is connecting in this thread, if any, hold a connection; give what ends that."""
     connecting: tuple[Call, float, set[socket.socket]] | None = getattr(_thread, "connecting", None)
     if connecting is None:
         return None
-    call, silence, connections = connecting
+    call, silence, taken = connecting
     connection.settimeout(silence)
-    connections.add(connection)
+    taken.add(connection)
     call.hold(connection)
-    return call
+
+    def let_go() -> None:
+        # Nor is it released once more, with `taken`: another request of the same call may hold it by then.
+        taken.discard(connection)
+        call.release([connection])
+
+    return let_go
 
 
 def _shut_down(connection: socket.socket) -> None:

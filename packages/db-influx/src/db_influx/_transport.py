@@ -7,11 +7,12 @@ help. Nothing in it knows Flux, annotated CSV or frames.
 
 from __future__ import annotations
 
+import errno
 import gzip
-import io
 import json
 import re
 import socket
+import ssl
 import time
 import traceback
 import zlib
@@ -25,6 +26,8 @@ from urllib.parse import urlencode
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
 from urllib3.util.response import assert_header_parsing
 from urllib3.util.retry import Retry
 
@@ -43,7 +46,8 @@ from db_core.secret import Secret, links
 from db_influx._call import Again, Call, taken_up
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    import io
+    from collections.abc import Callable, Generator, Iterator
 
     from db_influx._flux import Query
     from db_influx._settings import InfluxSettings
@@ -56,7 +60,8 @@ _EXCERPT = 200  # characters of an answer in a message
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _POOL = 16
-_LONGEST_LINE = 1 << 14  # bytes, of an answer's head
+_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+_LONGEST_HEAD = 1 << 14  # bytes
 _SHORTEST_TOKEN = 8  # that errors do not show
 _LEAST = 0.001  # seconds; urllib3 takes no timeout of 0
 # A query for an unknown organization is refused with 400, where a write is with 404.
@@ -100,23 +105,33 @@ class _Watched:
     """A connection that the call it works for can shut down."""
 
     sock: socket.socket | None
-    timeout: float | None
     debuglevel = 0  # whatever http.client's is: it would print the token
-    _call: Call | None = None
+    _let_go: Callable[[], None] | None = None
 
     def _new_conn(self) -> socket.socket:
-        """Connect within the timeout, TLS included; urllib3 gives it to each address of the host."""
-        began = time.monotonic()
-        whole: float = self.timeout  # type: ignore[assignment]
-        host, port = self._dns_host, self.port  # type: ignore[attr-defined]
-        with suppress(OSError, UnicodeError):  # urllib3 meets it again
-            self.timeout = whole / len(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        """Connect, with TLS, within the timeout: each address of the host gets its part of what is left."""
+        connection: Any = self  # of urllib3
+        name = connection._dns_host  # noqa: SLF001 - `host` is without the dot at its end
+        whole, end = connection.timeout, time.monotonic() + connection.timeout
         try:
-            made: socket.socket = super()._new_conn()  # type: ignore[misc]
+            addresses = _addresses(name, connection.port)
+        except socket.gaierror as error:
+            raise NameResolutionError(connection.host, connection, error) from error
+        try:
+            for number, address in enumerate(addresses):
+                connection.host = address
+                connection.timeout = max(_LEAST, (end - time.monotonic()) / (len(addresses) - number))
+                try:
+                    made: socket.socket = super()._new_conn()  # type: ignore[misc]
+                except ConnectTimeoutError:  # to urllib3 a refusal is one too
+                    if number + 1 == len(addresses):
+                        raise
+                else:
+                    made.settimeout(max(_LEAST, end - time.monotonic()))
+                    return made
         finally:
-            self.timeout = whole
-        made.settimeout(max(_LEAST, whole - (time.monotonic() - began)))
-        return made
+            connection.host, connection.timeout = name, whole
+        raise NewConnectionError(connection, "the host has no address")
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -126,15 +141,31 @@ class _Watched:
         self._tell()  # of a connection that is kept from a request before
         super().putrequest(*arguments, **options)  # type: ignore[misc]
 
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)  # type: ignore[misc]
+        except ssl.SSLEOFError as error:
+            # As without TLS: urllib3 then looks for an answer, which may have come before the end.
+            raise BrokenPipeError(errno.EPIPE, "the connection was closed") from error
+
     def _tell(self) -> None:
         if self.sock is not None:
-            self._call = taken_up(self.sock)
+            self._let_go = taken_up(self.sock)
 
     def let_go(self) -> None:
         """Have no call shut the connection down any more."""
-        if self._call is not None and self.sock is not None:
-            self._call.release({self.sock})
-        self._call = None
+        if self._let_go is not None:
+            self._let_go()
+            self._let_go = None
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Give the addresses of a host, as text."""
+    try:
+        found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    except UnicodeError:
+        return [host]  # urllib3 refuses it
+    return [socket.getnameinfo(address, _NUMERIC)[0] for *_, address in found]
 
 
 class _Head:
@@ -142,11 +173,15 @@ class _Head:
 
     def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
+        self._left = _LONGEST_HEAD
 
     def readline(self, size: int) -> bytes:
-        line = self._file.readline(min(size, _LONGEST_LINE + 1))
-        if len(line) > _LONGEST_LINE:  # the parameters of a Content-Type take the square of their length
-            raise HTTPException(f"a line of its head has more than {_LONGEST_LINE} bytes")
+        line = self._file.readline(min(size, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:  # Python takes the square of a header's length to take it apart
+            raise HTTPException(f"the head of its answer has more than {_LONGEST_HEAD} bytes")
+        if not line.strip():  # the end of one of 100 Continue; another one follows
+            self._left = _LONGEST_HEAD
         return line
 
     def close(self) -> None:
@@ -342,17 +377,23 @@ class Transport:
         if remaining is not None:
             # A call that is over shuts its connections down, but knows of none before it is made.
             silence = max(_LEAST, min(silence, remaining))
-        connections: set[socket.socket] = set()
+        taken: set[socket.socket] = set()
         try:
-            with call.connecting(silence, connections):
-                response = self._send(endpoint, parameters, body, headers, silence)
+            with call.connecting(silence, taken):
+                response = self._send(endpoint, parameters, body, headers, silence, taken)
             with closing(response):
                 yield response
         finally:
-            call.release(connections)
+            call.release(taken)
 
     def _send(
-        self, endpoint: str, parameters: dict[str, str], body: bytes, headers: dict[str, str], silence: float
+        self,
+        endpoint: str,
+        parameters: dict[str, str],
+        body: bytes,
+        headers: dict[str, str],
+        silence: float,
+        taken: set[socket.socket],
     ) -> urllib3.BaseHTTPResponse:
         url = self._settings.url
         address = f"{url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
@@ -360,22 +401,27 @@ class Transport:
         try:
             return self._post(address, body, headers, urllib3.Timeout(connect=connect, read=silence))
         except urllib3.exceptions.ClosedPoolError:  # closed by another thread just now; there is a new one
-            return self._send(endpoint, parameters, body, headers, silence)
-        except urllib3.exceptions.NewConnectionError as error:  # counts as a timeout in urllib3's tree
+            return self._send(endpoint, parameters, body, headers, silence, taken)
+        except NewConnectionError as error:  # counts as a timeout in urllib3's tree
             raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
-        except urllib3.exceptions.ConnectTimeoutError as error:
+        except urllib3.exceptions.TimeoutError as error:
+            if taken:
+                message = f"{url} did not answer in time: nothing came for {silence:g} seconds"
+                raise OperationTimeoutError(message) from error
             message = f"{url} did not answer in time: no connection within {connect:g} seconds"
             raise _again(OperationTimeoutError(message), error) from error
-        except urllib3.exceptions.TimeoutError as error:
-            message = f"{url} did not answer in time: nothing came for {silence:g} seconds"
-            raise OperationTimeoutError(message) from error
-        except urllib3.exceptions.ProtocolError as error:
-            if isinstance(error.__cause__ or error.__context__, TimeoutError):
-                message = f"{url} did not take the request in time: nothing left for {silence:g} seconds"
-                raise OperationTimeoutError(message) from error
-            raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
         except urllib3.exceptions.HTTPError as error:
-            raise ConnectionFailedError(f"{url} can't be reached: {_reason(error)}") from error
+            met = error.args[-1] if error.args else None
+            if isinstance(met, TimeoutError):
+                message = (
+                    f"{url} did not take the request in time: it did not leave within {silence:g} seconds"
+                )
+                raise OperationTimeoutError(message) from error
+            failed = ConnectionFailedError(f"{url} can't be reached: {_reason(error)}")
+            # What else TLS meets, a wrong certificate say, it meets again.
+            if isinstance(error, urllib3.exceptions.ProtocolError) or isinstance(met, ssl.SSLEOFError):
+                raise _again(failed, error) from error
+            raise failed from error
 
     def _post(
         self, address: str, body: bytes, headers: dict[str, str], limits: urllib3.Timeout
@@ -384,13 +430,8 @@ class Transport:
             return self._pool.request(
                 "POST",
                 address,
-                # In pieces: all bytes that are sent at once must leave within the timeout.
-                body=io.BytesIO(body),
-                headers={
-                    **headers,
-                    "Authorization": f"Token {self._settings.token.get_secret_value()}",
-                    "Content-Length": str(len(body)),
-                },
+                body=body,
+                headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
                 preload_content=False,
                 decode_content=False,
                 # A redirect could carry the token to another host.
