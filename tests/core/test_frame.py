@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db_core import Frame, InvalidArgumentError, read_annotated_csv
+from db_core import Frame, InvalidArgumentError, SerializationError, read_annotated_csv
 from db_core.frame import check_into
+from db_core.ipc import write_pieces
 from tests.strategies import Column, answer, tables
 
 if TYPE_CHECKING:
@@ -556,3 +557,31 @@ def test_a_library_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(InvalidArgumentError, match="needs pyarrow, which is not installed"):
         check_into("arrow")
+
+
+NUL = [
+    pl.DataFrame({"a\0b": [1]}),
+    pl.DataFrame({"v": [{"x": [{"y\0": 1}]}]}),
+    pl.DataFrame({"v": pl.Series([[{"y\0": 1}]], dtype=pl.Array(pl.Struct({"y\0": pl.Int64}), 1))}),
+]
+
+
+@pytest.mark.parametrize("frame", NUL, ids=["column", "struct", "array"])
+def test_a_polars_frame_with_a_nul_in_a_name_is_refused(frame: pl.DataFrame) -> None:
+    """Handed over, it would end the process."""
+    with pytest.raises(InvalidArgumentError, match="a name that holds a NUL"):
+        Frame.of(frame)
+    with pytest.raises(SerializationError, match="NUL"):
+        b"".join(write_pieces(frame, 1 << 20))
+
+
+def test_a_nul_in_a_name_is_read_into_pandas_only() -> None:
+    """InfluxDB stores it; polars and Arrow have no such names."""
+    text = b"#datatype,long\n,a\0b\n,1\n\n"
+
+    assert ["a\0b"] == list(read_annotated_csv(text).to_pandas().columns)
+    others: tuple[Into, ...] = ("polars", "arrow")
+    for into in others:
+        with pytest.raises(InvalidArgumentError, match="read into pandas") as caught:
+            read_annotated_csv(text).release(into)
+        assert "into" == caught.value.argument

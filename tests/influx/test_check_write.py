@@ -114,6 +114,23 @@ def test_a_type_that_differs_from_what_is_stored(manager: InfluxManager, store: 
         manager.synchronous_write(store.name, data, msname)
 
 
+@pytest.mark.parametrize("side", [-1, 1], ids=["before", "after"])
+def test_a_type_that_differs_from_what_is_stored_beside_it(
+    manager: InfluxManager, store: Store, msname: str, side: int
+) -> None:
+    """New points follow the old ones, and are in one shard with them."""
+    noon = pd.Timestamp("2026-01-01T12:00Z")  # a Thursday, in the middle of a week's shard
+    store.write(f"{msname} v=1.5 {noon.value}")
+    data = pd.DataFrame({"v": [1, 2]}, pd.DatetimeIndex([noon + side * pd.Timedelta("1h")]).repeat(2))
+    data.index = data.index + pd.to_timedelta([0, 1], unit="s")
+
+    [told] = manager.check_write(store.name, data, msname)
+
+    assert (0, 2, 2) == (told.start, told.stop, told.points)
+    with pytest.raises(WriteError):
+        manager.synchronous_write(store.name, data, msname)
+
+
 def test_a_nan_that_arrow_holds_as_a_value_is_none(manager: InfluxManager, store: Store, msname: str) -> None:
     """It is not written, so it is not counted, and meets nothing."""
     store.write(f"{msname},k=a v=1i,w=1i {T0}")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from db_core.errors import (
@@ -485,6 +486,52 @@ def test_a_number_of_refused_points_that_is_none(
         call(scripted(refuses), retries=0).synchronous_write("b", FRAME, "m")
 
     assert 422 == caught.value.status
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_write_that_breaks_names_every_row_that_may_not_be_written(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], *, refused: bool
+) -> None:
+    """Of three bodies the first is taken, or refused in part, and the second breaks."""
+
+    def refuses(connection: socket.socket) -> None:
+        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=1"}'
+        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
+
+    busy = says(b'{"code":"unavailable","message":"busy"}', b"HTTP/1.1 503 Busy\r\nConnection: close\r\n")
+    frame = pd.concat([LARGE, LARGE, LARGE])
+    peer = scripted(*([refuses] if refused else [done]), busy)
+
+    with pytest.raises(WriteError, match="then: busy") as caught:
+        call(peer, retries=0).synchronous_write("b", frame, "m")
+
+    error = caught.value
+    first = peer.requests[0].partition(b"\r\n\r\n")[2].count(b"\n")
+    assert 503 == error.status
+    assert error.accepted == (0 if refused else first)
+    rows = [row for one in error.rejected for row in range(one.start, one.stop)]
+    assert list(range(error.accepted or 0, len(frame))) == rows
+    assert frame.iloc[rows].equals(error.frame)
+    assert "busy" in error.rejected[-1].reason
+
+
+def test_rejected_rows_of_any_arrow_type_are_given_back(
+    scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
+) -> None:
+    """Of some types pyarrow picks no rows; a record batch stays one."""
+
+    def refuses_all(connection: socket.socket) -> None:
+        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=2"}'
+        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
+
+    columns = {
+        "time": pa.array([1, 2], pa.timestamp("ns", "UTC")),
+        "v": pa.array(["a", "b"], pa.string_view()),
+    }
+    for data in (pa.table(columns), pa.record_batch(columns)):
+        with pytest.raises(WriteError) as caught:
+            call(scripted(refuses_all)).synchronous_write("b", data, "m", time_column="time")
+        assert data == caught.value.frame
 
 
 def test_a_search_for_refused_rows_that_breaks_still_tells_of_the_refusal(

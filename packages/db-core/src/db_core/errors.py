@@ -119,14 +119,15 @@ class AmbiguousSeriesError(DatabaseError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Rows of a frame of which the server refused points.
+    """Rows of a frame of which points were not written.
 
     Attributes:
         start: First row, counted from 0.
         stop: First row after them.
         points: How many of them were refused; all, unless finding out which would have taken too long:
             then at least so many.
-        reason: The server's own text, about the first of them.
+        reason: The server's own text, about the first of them; or what broke before they were known to be
+            written.
     """
 
     start: int
@@ -140,9 +141,9 @@ class WriteError(DatabaseError):
 
     Attributes:
         accepted: How many points the server is known to have stored: those outside of `rejected`.
-        rejected: Which rows were refused, and why; in order.
+        rejected: Which rows were refused, or not reached, and why; in order. Written again they do no harm.
         frame: The rejected rows, as a frame of the kind that was to be written; None if no row is known.
-        status: The HTTP status of the refusal.
+        status: The HTTP status of the refusal, or of what ended the write.
     """
 
     def __init__(

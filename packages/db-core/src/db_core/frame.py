@@ -12,13 +12,15 @@ from db_core._native import Batch
 from db_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
     from db_core._native import Column
 
-__all__ = ["Frame", "Into", "check_into"]
+__all__ = ["Frame", "Into", "check_into", "name_with_nul"]
 
 Into: TypeAlias = Literal["pandas", "polars", "arrow"]
 
@@ -83,6 +85,9 @@ class Frame:
             )
             raise InvalidArgumentError(message, argument="frame")
         if "polars" in modules:
+            if (name := name_with_nul(source)) is not None:
+                message = f"column {name!r}: polars can't hand over a name that holds a NUL; rename it"
+                raise InvalidArgumentError(message, argument="frame")
             source = _without_null_type(source)
         return cls(Batch.from_arrow(source))
 
@@ -144,6 +149,7 @@ class Frame:
         import polars as pl
 
         self._check_names()
+        self._check_nul()
         return pl.DataFrame(self)
 
     def to_arrow(self) -> pa.Table:
@@ -151,6 +157,7 @@ class Frame:
         import pyarrow as pa
 
         self._check_names()
+        self._check_nul()
         return pa.table(self)
 
     def to_pydict(self) -> dict[str, list[Any]]:
@@ -185,6 +192,28 @@ class Frame:
                 "can't hold: a field has the name of a tag or of the time; read into pandas, or leave it out"
             )
             raise InvalidArgumentError(message, argument="into")
+
+    def _check_nul(self) -> None:
+        for name in self.columns:
+            if "\0" in name:
+                message = f"{name!r} holds a NUL, which no name in polars or Arrow can; read into pandas"
+                raise InvalidArgumentError(message, argument="into")
+
+
+def name_with_nul(frame: Any) -> str | None:
+    """Give the first column of a polars frame with a NUL in its name, or a field's: polars aborts over it."""
+    schema = frame.collect_schema()
+    return next(
+        (name for name, kind in schema.items() if any("\0" in one for one in _names(name, kind))), None
+    )
+
+
+def _names(name: str, kind: Any) -> Iterator[str]:
+    yield name
+    if (inner := getattr(kind, "inner", None)) is not None:
+        yield from _names("", inner)
+    for field in getattr(kind, "fields", ()):
+        yield from _names(field.name, field.dtype)
 
 
 def _without_null_type(frame: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from db_core._native import PieceReader, PieceWriter, Table
 from db_core.errors import InvalidArgumentError, ParseError, SerializationError
-from db_core.frame import check_into
+from db_core.frame import check_into, name_with_nul
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,10 @@ def _check_polars(frame: Any) -> None:
     """Refuse what polars hands over wrongly: objects as addresses, and nulls without a type with a buffer."""
     import polars as pl
 
+    if (nul := name_with_nul(frame)) is not None:
+        raise SerializationError(
+            f"column {nul!r} can't be kept: polars can't hand over a name that holds a NUL"
+        )
     for name, kind in frame.collect_schema().items():
         if kind == pl.Object:
             raise SerializationError(f"column {name!r} can't be kept: it holds Python objects")

@@ -674,12 +674,12 @@ class InfluxManager:
     ) -> list[Rejection]:
         """Tell what `synchronous_write` would refuse, or the server would drop; nothing is written.
 
-        Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a thousand of
-        them at most. If there are none, the server is asked how long the bucket keeps points, and
-        of what type the fields are that it holds within the frame's times. A type may differ from
-        week to week (by shard): a conflict that is told need not arise, and one with a type that the
-        server does not tell may be missed. Rows that share series and time are not told of: the last one
-        stays.
+        Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a
+        thousand of them at most. If there are none, the server is asked how long the bucket keeps
+        points, and of what type the fields are that it holds up to a week before and after the frame's
+        times. A type may differ from week to week (by shard): a conflict that is told need not arise,
+        and one with a type that the server does not tell, or in a longer shard, may be missed. Rows
+        that share series and time are not told of: the last one stays.
 
         Returns:
             Rows with the reason, neighbours together; none if all would be written.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import split
 from db_core.errors import NotFoundError, Rejection
-from db_influx import _flux
+from db_influx import _flux, _times
 from db_influx._writing import merged
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from db_influx._points import Points
 
 __all__ = ["preview"]
+
+# A shard is a week at most, unless its bucket was made with longer ones; in it a field has one type.
+_SHARD = 7 * 86_400 * 1_000_000_000
 
 _NAMES = {
     "float64": "float",
@@ -59,9 +62,11 @@ def _too_old(
 def _conflicts(
     ask: Callable[[Sequence[Query]], list[Answer]], bucket: str, points: Points, times: array[int]
 ) -> Iterator[Rejection]:
-    """Compare the types of fields with those stored within the frame's times."""
+    """Compare the types of fields with those stored in the shards of the frame's times, or near them."""
     fields = points.fields
-    selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), min(times), max(times) + 1)
+    start = max(_times.EARLIEST, min(times) - _SHARD)
+    stop = min(_times.LATEST, max(times) + _SHARD)
+    selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), start, stop)
     [answer] = ask([_flux.series(selection)])
     stored: dict[str, set[str]] = {}
     for frame in split(answer):

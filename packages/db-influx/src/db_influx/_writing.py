@@ -53,15 +53,17 @@ def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
             except DatabaseError as error:
                 if not row and not refused:
                     raise
-                known = rejected + refused
-                joined = list(merged(known)) if known else []
-                message = f"{accepted} of {len(lines)} points were written, then: {error}"
+                known = list(merged(rejected + refused)) if rejected or refused else []
+                told = f"; {_message(known, len(lines))}" if known else ""
+                after = refused[-1].stop if refused else row
+                rest = Rejection(after, len(lines), len(lines) - after, f"not known to be written: {error}")
+                unwritten = [*known, rest] if after < len(lines) else known
                 raise WriteError(
-                    f"{message}; {_message(joined, len(lines))}" if joined else message,
+                    f"{accepted} of {len(lines)} points were written, then: {error}{told}",
                     accepted=accepted,
-                    rejected=joined,
-                    frame=_rows(data, joined),
-                    status=status,
+                    rejected=unwritten,
+                    frame=_rows(data, unwritten),
+                    status=getattr(error, "status", None),
                 ) from error
             rejected += refused
             accepted += points - sum(one.stop - one.start for one in refused)
@@ -146,14 +148,19 @@ def _message(rejected: list[Rejection], points: int) -> str:
 
 def _rows(data: Any, rejected: list[Rejection]) -> Any:
     """Give the rejected rows of a pandas or polars frame or a pyarrow Table."""
-    rows = [row for one in rejected for row in range(one.start, one.stop)]
-    if not rows:
-        return None
     match type(data).__module__.partition(".")[0]:
         case "pandas":
-            return data.iloc[rows]
+            return data.iloc[_numbers(rejected)]
         case "polars":
-            return data[rows]
-        case "pyarrow" if hasattr(data, "take"):
-            return data.take(rows)
+            return data[_numbers(rejected)]
+        case "pyarrow" if hasattr(data, "slice"):
+            import pyarrow as pa
+
+            # Not `take`, which has not all types.
+            parts = [data.slice(one.start, one.stop - one.start) for one in rejected]
+            return pa.concat_tables(parts) if isinstance(data, pa.Table) else pa.concat_batches(parts)
     return None
+
+
+def _numbers(rejected: list[Rejection]) -> list[int]:
+    return [row for one in rejected for row in range(one.start, one.stop)]
