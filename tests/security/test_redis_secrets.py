@@ -114,13 +114,13 @@ def test_an_error_does_not_show_it(
         assert_hidden(of_client(client))
 
 
-LONG = "".join(
-    f"hunter2 & <{number:03d}> 'x' " for number in range(20)
-)  # Redis quotes 128 bytes of an argument
+# Redis quotes 128 bytes of an argument.
+LONG = "".join(f"hunter2 & <{number:03d}> 'é' " for number in range(20))
 SPELLINGS = {
-    "cut off": LONG[:128],
+    "cut off": LONG.encode()[:128].decode(),
     "JSON": json.dumps(LONG),
     "Python": repr(LONG),
+    "Python, of bytes": repr(LONG.encode()),
     "a URL": quote(LONG),
     "a page": html.escape(LONG),
 }

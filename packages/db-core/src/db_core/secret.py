@@ -93,11 +93,13 @@ def links(error: BaseException, handled: BaseException | None = None) -> list[Ba
 
 
 def _spellings(text: str) -> set[str]:
-    """Give a text as it is, and as Python, JSON, a URL and a page spell it."""
+    """Give a text as it is, and as Python, JSON, a URL, a page and Redis spell it."""
     plain_json = json.dumps(text, ensure_ascii=False)[1:-1]
     python = repr(text)[1:-1]
     return {
         text,
+        text.replace("\r", " ").replace("\n", " "),
+        repr(text.encode("utf-8", "surrogatepass"))[2:-1],
         python,
         python.replace("'", "\\'"),  # beside both quotes
         json.dumps(text)[1:-1],
