@@ -242,7 +242,7 @@ def test_what_has_no_end_is_an_error_in_bounded_memory(
     assert resident("VmHWM") - before < MOST_MEMORY
 
 
-@pytest.mark.parametrize("folded", [b"", b"\r\n "], ids=["one line", "folded"])
+@pytest.mark.parametrize("folded", [b"", b"\r\n ", b"\r\n \r\n "], ids=["one line", "folded", "blank"])
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_a_header_that_takes_long_to_take_apart_is_refused(
     ask: Callable[..., str], kind: str, folded: bytes

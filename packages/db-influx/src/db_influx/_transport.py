@@ -180,7 +180,7 @@ class _Head:
         self._left -= len(line)
         if self._left < 0:  # Python takes the square of a header's length to take it apart
             raise HTTPException(f"the head of its answer has more than {_LONGEST_HEAD} bytes")
-        if not line.strip():  # the end of one of 100 Continue; another one follows
+        if line in (b"\r\n", b"\n"):  # the end of one of 100 Continue; another one follows
             self._left = _LONGEST_HEAD
         return line
 
