@@ -788,3 +788,32 @@ def test_a_failed_request_leaves_the_callers_own_error_whole(
         inner = error.__traceback__.tb_next
         assert inner is not None
         assert 7 == inner.tb_frame.f_locals["local"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda manager: manager.read_last_data_point("b", "m", "v"),
+        lambda manager: manager.read_last_data_point("b", "m", "v", with_time=True),
+        lambda manager: manager.check_write("b", FRAME, "m"),
+        lambda manager: manager.get_fields("b", "m"),
+        lambda manager: manager.get_measurements_on_bucket("b"),
+    ],
+)
+@pytest.mark.parametrize("change", [(b"_value", b"other"), (b"dateTime:RFC3339,double", b"string,double")])
+def test_an_answer_to_another_question_is_a_parse_error(
+    peer: Callable[..., Any],
+    call_peer: Callable[..., InfluxManager],
+    ask: Callable[[InfluxManager], Any],
+    change: tuple[bytes, bytes],
+) -> None:
+    """A cache may mix them up."""
+    text = (
+        b"#datatype,string,long,dateTime:RFC3339,double,string\r\n#group,false,false,false,false,true\r\n"
+        b"#default,_result,,,,\r\n,result,table,_time,_value,_field\r\n"
+        b",,0,2026-01-01T00:00:00Z,1.5,v\r\n\r\n"
+    ).replace(*change)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text)
+
+    with pytest.raises(ParseError, match="another question"):
+        ask(call_peer(peer(head + text), retries=0))

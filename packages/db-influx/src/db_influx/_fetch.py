@@ -6,13 +6,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv
+from db_core.annotated_csv import decode, decode_at_most, iter_annotated_csv, split
+from db_core.errors import ParseError
 from db_influx._call import Again
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Container, Generator, Iterator, Sequence
     from concurrent.futures import Future
 
     from db_core.annotated_csv import Answer
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from db_influx._flux import Query
     from db_influx._transport import Transport
 
-__all__ = ["fetch", "fetch_at_most", "fetch_batches"]
+__all__ = ["TEXT", "VALUE", "columns", "fetch", "fetch_at_most", "fetch_batches"]
+
+TEXT = ("string", "dictionary")
+VALUE = ("float64", "int64", "uint64", "bool", *TEXT)  # what a field may hold
 
 
 def fetch(
@@ -110,6 +114,26 @@ def fetch_batches(
                     raise error  # out here, or the two hold each other until garbage is collected
                 finally:
                     del error
+
+
+def columns(answer: Answer, **kinds: Container[str]) -> Iterator[tuple[dict[str, list[Any]], dict[str, str]]]:
+    """Give the columns of an answer and what they hold, schema by schema.
+
+    Args:
+        answer: What was decoded.
+        kinds: The columns that were asked for, and what each may hold.
+
+    Raises:
+        ParseError: It has not these columns: it is the answer to another question.
+    """
+    for frame in split(answer):
+        for name, allowed in kinds.items():
+            if frame.kinds.get(name) not in allowed:
+                held = ", ".join(f"{one} ({kind})" for one, kind in frame.kinds.items())
+                raise ParseError(
+                    f"the answer is to another question: it has {held}, and no such {name}", offset=0
+                )
+        yield frame.to_pydict(), frame.kinds
 
 
 def _answer(transport: Transport, query: Query, timeout: float | None, call: Call) -> Answer:

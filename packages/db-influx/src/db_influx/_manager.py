@@ -455,7 +455,7 @@ class InfluxManager:
             Fields with their values, in the order asked: float, int, bool or str. A field that was
             never written is absent. With `with_time`, pairs of a UTC pandas Timestamp and a value.
         """
-        from db_core.annotated_csv import split
+        from db_influx._fetch import TEXT, VALUE, columns
 
         now = time.time_ns()
         selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
@@ -469,8 +469,7 @@ class InfluxManager:
             start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
             query = _flux.newest(replace(selection, fields=missing, start=start))
             [answer] = ask([query])
-            for frame in split(answer):
-                points = frame.to_pydict()
+            for points, _ in columns(answer, _time=("timestamp",), _field=TEXT, _value=VALUE):
                 for moment, field, value in zip(
                     points["_time"], points["_field"], points["_value"], strict=True
                 ):
@@ -745,10 +744,10 @@ class InfluxManager:
         return self._names(query, timeout)
 
     def _names(self, query: Query, timeout: float | None) -> list[str]:
-        from db_core.annotated_csv import union
+        from db_influx._fetch import TEXT, columns
 
         [answer] = self._ask([query], self._options, timeout)
-        return sorted(union(answer).to_pydict().get("_value", []))
+        return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])
 
     # Shared steps
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from db_core.annotated_csv import split
 from db_core.errors import NotFoundError, Rejection
 from db_influx import _flux, _times
+from db_influx._fetch import TEXT, VALUE, columns
 from db_influx._writing import merged
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def _too_old(
     ask: Callable[[Sequence[Query]], list[Answer]], bucket: str, times: array[int], now: int
 ) -> Iterator[Rejection]:
     [answer] = ask([_flux.retention(bucket)])
-    kept = [nanos for frame in split(answer) for nanos in frame.to_pydict()["retentionPeriod"]]
+    found = columns(answer, retentionPeriod=("int64",))
+    kept = [nanos for buckets, _ in found for nanos in buckets["retentionPeriod"]]
     if not kept:
         message = f"bucket {bucket!r} not found"
         raise NotFoundError(message)
@@ -69,15 +70,14 @@ def _conflicts(
     selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), start, stop)
     [answer] = ask([_flux.series(selection)])
     stored: dict[str, set[str]] = {}
-    for frame in split(answer):
-        kind = frame.kinds["_value"]
-        for field in set(frame.to_pydict()["_field"]):
-            stored.setdefault(field, set()).add(kind)
+    for series, kinds in columns(answer, _field=TEXT, _value=VALUE):
+        for field in set(series["_field"]):
+            stored.setdefault(field, set()).add(kinds["_value"])
     rows = len(points.frame)
-    columns = dict(zip(points.frame.columns, points.frame.batch.columns(), strict=True))
+    held = dict(zip(points.frame.columns, points.frame.batch.columns(), strict=True))
     for field in fields:
         others = sorted(_NAMES.get(other, other) for other in stored.get(field, set()))
-        written = columns[field].written()
+        written = held[field].written()
         if written is None:
             continue
         name, values = written
