@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import redis
 import redis.asyncio
+from redis.connection import Connection
 
 from db_core.errors import (
     AuthenticationError,
@@ -143,6 +144,27 @@ def test_a_value_is_computed_once_on_a_cluster(store: Any, on_cluster: redis.Red
         assert [1] == store.get_or_compute("k", lambda: [calls.append(1) or 1], ttl=60, stale=60)  # type: ignore[func-returns-value]
     assert [1] == calls
     assert [b"n:k"] == on_cluster.keys("*", target_nodes=redis.RedisCluster.PRIMARIES)
+
+
+@pytest.mark.parametrize("call", ["safe_read_from_redis", "read_many"])
+def test_no_later_call_has_the_reply_of_an_interrupted_one_on_a_cluster(
+    on_cluster: redis.RedisCluster, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As in test_interrupts.py, where it is told; of a command, and of a pipeline."""
+    client = RedisClient(client=on_cluster, namespace="n")
+    client.save_many({"{t}1": 1, "{t}2": 2})
+    whole = Connection.read_response
+    monkeypatch.setattr(Connection, "can_read", lambda *_: False)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        monkeypatch.setattr(Connection, "read_response", whole)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "read_response", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(client, call)("{t}1" if call == "safe_read_from_redis" else ["{t}1"])
+
+    assert [2, 1] == [client.safe_read_from_redis(key) for key in ("{t}2", "{t}1")]
 
 
 def test_a_cluster_that_is_down_is_an_outage() -> None:

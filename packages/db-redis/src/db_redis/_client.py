@@ -16,6 +16,7 @@ from redis.cluster import ClusterPipeline
 from db_redis import _cache, _connect, _frames, _operations
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
+from db_redis._pool import Pool, disconnect_idle
 from db_redis._retries import Retry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
@@ -44,6 +45,10 @@ class RedisClient(BaseClient):
 
     Safe to share between threads, and across a fork. A context manager. It pickles by its
     settings, password included, unless it was made from `client`.
+
+    A call that is interrupted, as by Ctrl-C or a signal's handler that raises, gives its connection up, so
+    its answer never reaches another call; whether it took effect is unknown. A `client` that is given
+    gives up all that are idle: of several threads, one may have taken the connection before.
 
     What a value becomes: dict, list, tuple, str, int, float, bool and None are JSON's own. A
     dataclass is all its fields, a pydantic model its own dump by alias (its parts as the models
@@ -140,6 +145,9 @@ class RedisClient(BaseClient):
             stored = self._client.execute_command("GET", name, **self._raw)  # type: ignore[no-untyped-call]
         except THEIRS as error:
             raise self._translate(error, "reading", key) from error
+        except BaseException:
+            self._forget_replies()
+            raise
         return default if stored is None else _operations.decoded(key, stored)
 
     def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
@@ -389,6 +397,11 @@ class RedisClient(BaseClient):
                     yield key
         except THEIRS as error:
             raise self._translate(error, "scanning", None) from error
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._forget_replies()
+            raise
 
     def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
         """Have a key live this long from now.
@@ -441,6 +454,8 @@ class RedisClient(BaseClient):
                 try:
                     reply = self._do(step)
                 except BaseException as error:  # noqa: BLE001 - it comes out again
+                    if not isinstance(error, THEIRS):
+                        self._forget_replies()
                     step = steps.throw(error)
                 else:
                     step = steps.send(reply)
@@ -465,12 +480,22 @@ class RedisClient(BaseClient):
                 pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return pipeline.execute(raise_on_error=False)
 
+    def _forget_replies(self) -> None:
+        """After an interrupt, see that no later call of a given client has a reply to this one.
+
+        Our own pool has seen to it already.
+        """
+        if not self._settings:
+            disconnect_idle(self._client)
+
     @staticmethod
     def _connect(settings: RedisSettings | Url) -> redis.Redis:
+        made: redis.Redis
         if isinstance(settings, _connect.Url):
-            made: redis.Redis = _connect.from_url(redis.Redis, settings, Retry, _MOST_CONNECTIONS)
-            return made
-        return redis.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
+            made = _connect.from_url(redis.Redis, settings, Retry, _MOST_CONNECTIONS)
+        else:
+            made = redis.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
+        return redis.Redis.from_pool(Pool.like(made.connection_pool))
 
     @staticmethod
     def _check_given(client: object) -> None:
