@@ -201,6 +201,72 @@ def test_a_server_that_dies_changes_nothing(make: Callable[..., Any]) -> None:
         pd.testing.assert_frame_equal(FRAME, store.read_frame("k"))
 
 
+def test_a_draft_that_is_lost_at_any_moment_is_never_a_frame(
+    make: Callable[..., Any], plain: redis.Redis, namespace: str
+) -> None:
+    """By a flush, an eviction, a restart of a cache: what was there stays, and the save is no success."""
+    old, new = FRAME[:7], FRAME[:500]
+    store = make()
+    theirs = getattr(store, "client", store)._client
+    asked = 0
+
+    def loses(ask: Callable[..., Any], moment: int) -> Callable[..., Any]:
+        """Delete the draft before the command or pipeline of that number, counted from 0."""
+
+        def loses_then_asks(*args: Any, **options: Any) -> Any:
+            nonlocal asked
+            if asked == moment:
+                for key in plain.keys(f"{namespace}:*draft*"):
+                    plain.delete(key)
+            asked += 1
+            return ask(*args, **options)
+
+        return loses_then_asks
+
+    def save(moment: int) -> bool:
+        nonlocal asked
+        asked = 0
+        store.save_frame("k", old)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("execute_command", "pipeline"):
+                patch.setattr(theirs, name, loses(getattr(theirs, name), moment))
+            try:
+                store.save_frame("k", new, piece_bytes=2000)
+            except QueryError as error:
+                assert "its pieces were gone" in str(error)
+                return False
+            return True
+
+    assert save(-1)
+    calls = asked
+    assert 10 < calls
+    for moment in range(calls):
+        # Before the first piece nothing is lost: a piece begins a draft as well as what comes before it.
+        assert save(moment) == (moment < 2), moment
+        pd.testing.assert_frame_equal(new if moment < 2 else old, store.read_frame("k"), check_freq=False)
+        assert [f"{namespace}:k".encode()] == plain.keys(f"*{namespace}*")
+
+
+def test_a_piece_that_is_lost_while_it_is_published_is_told(
+    make: Callable[..., Any], plain: redis.Redis, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a failover to a replica that has not all pieces yet: the save is no success."""
+    store = make()
+    theirs = getattr(store, "client", store)._client
+    whole = theirs.pipeline
+
+    def loses_a_piece(*, transaction: bool) -> Any:
+        if transaction:
+            [draft] = plain.keys(f"{namespace}:*draft*")
+            assert 1 == plain.hdel(draft, "0")
+        return whole(transaction=transaction)
+
+    monkeypatch.setattr(theirs, "pipeline", loses_a_piece)
+
+    with pytest.raises(QueryError, match="its pieces were gone"):
+        store.save_frame("k", FRAME, piece_bytes=2000)
+
+
 def test_a_draft_expires(store: Any, plain: redis.Redis) -> None:
     """From before its first piece on, in case its writer dies."""
     with plain.monitor() as monitor:

@@ -106,27 +106,40 @@ def _save_in_pieces(
             check((yield Pipeline(alive)))
             yield Command(("HSET", draft, _Manifest(version, 0).field(number), piece))
             number += 1
-        yield from _publish(name, draft, _Manifest(version, number).written(), lifetime)
+        yield from _publish(name, draft, _Manifest(version, number), lifetime)
     except BaseException:
         with contextlib.suppress(*THEIRS):  # else it expires
             yield Command(("UNLINK", draft))
         raise
 
 
-def _publish(name: bytes, draft: bytes, manifest: bytes, lifetime: int | None) -> Steps[None]:
+def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | None) -> Steps[None]:
     # Not in the transaction: redis-py repeats that when the connection breaks, and a manifest that is
     # written again when the draft is renamed already would be a frame without pieces.
-    check((yield Pipeline([("HSET", draft, _MANIFEST, manifest), ("HDEL", draft, b"writing")])))
-    live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, lifetime)
-    replies = yield Pipeline([live, ("RENAME", draft, name)], atomic=True)
-    renamed = replies[1]
-    if isinstance(renamed, redis.ResponseError) and "no such key" in str(renamed):
-        if manifest == (yield Command(("HGET", name, _MANIFEST), raw=True)):
-            return  # a transaction that was repeated
-        raise QueryError(
-            "saving a frame failed: its pieces were gone before it was whole; was Redis emptied?"
-        )
+    written = manifest.written()
+    commands: list[Args] = [("HSET", draft, _MANIFEST, written), ("HDEL", draft, b"writing"), ("HLEN", draft)]
+    replies = yield Pipeline(commands)
     check(replies)
+    # A draft that Redis lost, evicted or flushed was begun anew by the next piece. Nothing is written to it
+    # from here on, so it stays whole or is gone; but for a failover, after which it is too late to keep
+    # what was there, and not to say so.
+    fields = manifest.pieces + 1
+    if replies[2] != fields:
+        raise _gone()
+    live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, lifetime)
+    replies = yield Pipeline([("HLEN", draft), live, ("RENAME", draft, name)], atomic=True)
+    renamed = replies[2]
+    if isinstance(renamed, redis.ResponseError) and "no such key" in str(renamed):
+        if written == (yield Command(("HGET", name, _MANIFEST), raw=True)):
+            return  # a transaction that was repeated
+        raise _gone()
+    check(replies)
+    if replies[0] != fields:
+        raise _gone()
+
+
+def _gone() -> QueryError:
+    return QueryError("saving a frame failed: its pieces were gone before it was whole; was Redis emptied?")
 
 
 def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[Any]:
