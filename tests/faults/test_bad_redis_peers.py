@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from db_core.errors import (
@@ -74,13 +75,16 @@ def ask(
             *errors: type[DatabaseError],
             read: Callable[[socket.socket], bytes] = let_in,
             password: str | None = None,
+            arguments: tuple[object, ...] = ("key",),
+            **options: object,
         ) -> str:
             port = scripted(turn, read=read).listener.getsockname()[1]
             made = request.param("127.0.0.1", port, password, socket_timeout=0.5)
             client = made if isinstance(made, RedisClient) else Awaited(made, runner)
-            arguments = ("key",) if call == "safe_read_from_redis" else ("key", 1)
+            if call == "save_in_redis":
+                arguments = ("key", 1)
             try:
-                came = outcome(lambda: getattr(client, call)(*arguments), None, *errors)
+                came = outcome(lambda: getattr(client, call)(*arguments, **options), None, *errors)
             finally:
                 client.close()
             return tally(f"redis: {fault}", f"{call}, {request.node.callspec.id.rpartition('-')[0]}", came)
@@ -135,6 +139,60 @@ def test_a_reply_of_another_type_is_an_error(ask: Callable[..., str], answer: by
         ConnectionFailedError,
     )
     assert "whole" != came
+
+
+def let_ask(connection: socket.socket) -> bytes:
+    """Answer what a client says on connecting, one by one; give what it says of another kind."""
+    while got := connection.recv(65_536):
+        greetings = re.findall(b"|".join(_GREETINGS), got)
+        if not greetings:
+            return got
+        connection.sendall(b"".join(_GREETINGS[greeting] for greeting in greetings))
+    return b""
+
+
+FRAME = pd.DataFrame({"v": [1.0]})
+_QUEUED = b"+OK\r\n" + 2 * b"+QUEUED\r\n"  # MULTI and two commands; the reply to EXEC comes next
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "answer"),
+    [
+        ("save_frame", ("key", FRAME), _QUEUED + b"*2\r\n:5\r\n:6\r\n"),
+        ("save_frame", ("key", FRAME), _QUEUED + b"*2\r\n+abc\r\n+def\r\n"),
+        ("save_frame", ("key", FRAME), _QUEUED + b"*2\r\n%0\r\n%0\r\n"),
+        ("save_frame", ("key", FRAME), _QUEUED + b":5\r\n"),
+        ("read_many", (["a", "b"],), b"$1\r\n5\r\n"),
+        ("read_many", (["a", "b"],), b"*1\r\n$1\r\n5\r\n"),
+        ("read_many", (["a", "b"],), b":5\r\n"),
+        ("read_many", (["a", "b"],), b"_\r\n"),
+        ("delete_many", (["a", "b"],), b"$1\r\n5\r\n"),
+        ("delete_many", (["a", "b"],), b"*0\r\n"),
+        ("delete_many", (["a", "b"],), b",1.5\r\n"),
+        ("ttl", ("key",), b"%1\r\n+a\r\n:1\r\n"),
+        ("ttl", ("key",), b",nan\r\n"),
+        ("read_frame", ("key",), b"_\r\n"),
+        ("read_frame", ("key",), b"*1\r\n$1\r\n5\r\n"),
+        ("get_or_compute", ("key", lambda: 7), b"$1\r\n5\r\n*0\r\n"),
+        ("safe_read_from_redis", ("key",), b"-ASK x y z\r\n"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ",
+)
+def test_a_reply_of_another_shape_is_an_error(
+    ask: Callable[..., str], call: str, arguments: tuple[object, ...], answer: bytes
+) -> None:
+    """A save is not acknowledged by it, and nothing is read of it; what comes is one of our errors."""
+    came = ask(
+        "a reply of another shape",
+        call,
+        says_and_waits(answer),
+        QueryError,
+        ConnectionFailedError,
+        read=let_ask,
+        arguments=arguments,
+        **({"ttl": 60, "stale": 60} if call == "get_or_compute" else {}),
+    )
+    assert came in ("QueryError", "ConnectionFailedError")
 
 
 def echo(connection: socket.socket) -> None:

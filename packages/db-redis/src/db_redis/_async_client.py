@@ -172,6 +172,8 @@ class AsyncRedisClient(BaseClient):
                     yield key
         except THEIRS as error:
             raise self._translate(error, "scanning", None) from error
+        except Exception as error:  # noqa: BLE001 - it comes out again
+            raise self._told(error, "scanning", None)  # noqa: B904 - it has its cause
 
     async def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
         """As `RedisClient.touch`."""
@@ -208,7 +210,7 @@ class AsyncRedisClient(BaseClient):
                     if task and task.cancelling() > before:  # CPython 3.11's wait_for may lose it
                         raise asyncio.CancelledError  # noqa: TRY301 - the steps are told
                 except BaseException as error:  # noqa: BLE001 - it comes out again
-                    step = steps.throw(error)
+                    step = steps.throw(self._meant(error))
                 else:
                     step = steps.send(reply)
         except StopIteration as end:

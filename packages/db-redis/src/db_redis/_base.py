@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import redis
 from redis.client import NEVER_DECODE
 
 from db_core.errors import ConfigurationError
 from db_redis import _connect
-from db_redis._errors import translate
+from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
 from db_redis._keys import Keys
 from db_redis._operations import Options
@@ -24,6 +25,7 @@ __all__ = ["DECODED", "BaseClient"]
 
 DECODED: dict[str, bool] = {}
 _RAW = {NEVER_DECODE: True}
+_STUMBLES = (AttributeError, TypeError, ValueError)  # themselves, as a signal's handler may raise others
 _NAN = ("null", "error", "string")
 
 
@@ -139,6 +141,26 @@ class BaseClient:
             what = f"{what}, {error},"
             error = cast("Exception", error.__cause__)
         return translate(error, what, self._client.get_connection_kwargs().get("password"))
+
+    def _meant(self, error: BaseException) -> BaseException:
+        """Give what an error means that redis-py stumbles over in a reply.
+
+        Of a given client, it may as well be one of its owner's, as of what gives its password.
+        """
+        if self._settings is None or type(error) not in _STUMBLES:
+            return error
+        meant = redis.InvalidResponse("the reply is none to this command")
+        meant.__cause__ = error
+        return meant
+
+    def _told(self, error: BaseException, doing: str, subject: object) -> BaseException:
+        """Give the error to raise for one that is none of redis-py's: itself, or ours with its cause."""
+        meant = self._meant(error)
+        if not isinstance(meant, THEIRS):
+            return error
+        told = self._translate(meant, doing, subject)
+        told.__cause__ = meant
+        return told
 
     # --- What the halves differ in ---
 

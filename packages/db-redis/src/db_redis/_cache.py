@@ -25,7 +25,7 @@ from db_core.errors import (
 from db_redis._codec import encode, encode_distinctly
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
-from db_redis._operations import check, decoded, typed
+from db_redis._operations import check, decoded, shaped, typed
 from db_redis._steps import Call, Command, Outcome, Pause, Pipeline
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _look(name: bytes, how: Policy) -> Steps[tuple[Any, bool]]:
         return stored, stored is not None
     replies = yield Pipeline([("GET", name), ("PTTL", name)], raw=True)
     check(replies)
-    stored, left = replies
+    stored, left = replies[0], shaped(replies[1], int)
     return stored, stored is not None and (left > how.stale or left == -1)
 
 

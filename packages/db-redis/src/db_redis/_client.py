@@ -145,9 +145,9 @@ class RedisClient(BaseClient):
             stored = self._client.execute_command("GET", name, **self._raw)  # type: ignore[no-untyped-call]
         except THEIRS as error:
             raise self._translate(error, "reading", key) from error
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - it comes out again
             self._forget_replies()
-            raise
+            raise self._told(error, "reading", key)  # noqa: B904 - it has its cause
         return default if stored is None else _operations.decoded(key, stored)
 
     def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
@@ -399,9 +399,9 @@ class RedisClient(BaseClient):
             raise self._translate(error, "scanning", None) from error
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - it comes out again
             self._forget_replies()
-            raise
+            raise self._told(error, "scanning", None)  # noqa: B904 - it has its cause
 
     def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
         """Have a key live this long from now.
@@ -456,7 +456,7 @@ class RedisClient(BaseClient):
                 except BaseException as error:  # noqa: BLE001 - it comes out again
                     if not isinstance(error, THEIRS):
                         self._forget_replies()
-                    step = steps.throw(error)
+                    step = steps.throw(self._meant(error))
                 else:
                     step = steps.send(reply)
         except StopIteration as end:

@@ -19,7 +19,7 @@ import redis
 from db_core.errors import IncompleteResultError, InvalidArgumentError, QueryError, SerializationError
 from db_redis._errors import THEIRS
 from db_redis._keys import slot_of
-from db_redis._operations import check, check_whole
+from db_redis._operations import OK, check, check_whole, shaped
 from db_redis._steps import Command, Pipeline
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ def _save_whole(name: bytes, piece: bytes, manifest: _Manifest, lifetime: int | 
     ]
     if lifetime is not None:
         commands.append(("PEXPIRE", name, lifetime))
-    check((yield Pipeline(commands, atomic=True)))
+    replies = yield Pipeline(commands, atomic=True)
+    check(replies)
+    if replies[1:] != [2, 1][: len(commands) - 1]:  # two fields are new, and one key will expire
+        raise _odd()
 
 
 def _save_in_pieces(
@@ -104,7 +107,7 @@ def _save_in_pieces(
         for piece in pieces:
             alive: list[Args] = [("HSET", draft, b"writing", version), ("PEXPIRE", draft, _DRAFT_LIFETIME)]
             check((yield Pipeline(alive)))
-            yield Command(("HSET", draft, _Manifest(version, 0).field(number), piece))
+            shaped((yield Command(("HSET", draft, _Manifest(version, 0).field(number), piece))), int)
             number += 1
         yield from _publish(name, draft, _Manifest(version, number), lifetime)
     except BaseException:
@@ -136,10 +139,16 @@ def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | Non
     check(replies)
     if replies[0] != fields:
         raise _gone()
+    if renamed not in OK:
+        raise _odd()
 
 
 def _gone() -> QueryError:
     return QueryError("saving a frame failed: its pieces were gone before it was whole; was Redis emptied?")
+
+
+def _odd() -> QueryError:
+    return QueryError("saving a frame failed: Redis answered neither OK nor an error")
 
 
 def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[Any]:
@@ -159,9 +168,8 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
                 return default
             if there == b"hash":
                 continue  # it was saved just now, or it is no frame
-            raise QueryError(
-                f"reading {key!r} failed: WRONGTYPE it holds a {there.decode()}", code="WRONGTYPE"
-            )
+            kind_there = shaped(there, bytes).decode()
+            raise QueryError(f"reading {key!r} failed: WRONGTYPE it holds a {kind_there}", code="WRONGTYPE")
         manifest = _manifest(key, written)
         reader = FrameReader()
         try:
@@ -172,7 +180,7 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
                     piece = yield Command(("HGET", name, field), raw=True)
                 if piece is None:
                     break
-                reader.feed(piece)
+                reader.feed(shaped(piece, bytes))
             else:
                 return reader.finish(kind)
         except SerializationError as error:
@@ -189,10 +197,11 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
 def _start(name: bytes, *, whole: bool) -> Steps[dict[bytes, bytes | None]]:
     """Give the fields of the manifest and the first piece, or of the whole frame, at one moment."""
     if whole:
-        fields: dict[bytes, bytes | None] = yield Command(("HGETALL", name), raw=True)
+        fields: dict[bytes, bytes | None] = shaped((yield Command(("HGETALL", name), raw=True)), dict)
         return fields
     asked = (_MANIFEST, _FIRST)
-    return dict(zip(asked, (yield Command(("HMGET", name, *asked), raw=True)), strict=True))
+    replies = shaped((yield Command(("HMGET", name, *asked), raw=True)), list, len(asked))
+    return dict(zip(asked, replies, strict=True))
 
 
 def _manifest(key: Key, written: bytes) -> _Manifest:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import redis
+
 from db_core.errors import InvalidArgumentError, QueryError, SerializationError
 from db_redis._codec import decode, decode_all, encode
 from db_redis._errors import THEIRS
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
+    "OK",
     "Options",
     "check",
     "check_whole",
@@ -35,6 +38,7 @@ __all__ = [
     "save",
     "save_many",
     "scan_options",
+    "shaped",
     "touch",
     "ttl",
     "typed",
@@ -42,7 +46,7 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 20  # of names and values in one go, unless told otherwise
 _FIRST_READ = 1000  # keys, before anything is known of their values' size
-_OK = (True, b"OK", "OK")  # redis-py leaves it as it is in a transaction on a Cluster
+OK = (True, b"OK", "OK")  # redis-py leaves it as it is in a transaction on a Cluster
 _MOST_KEYS = 10_000  # in one command, which Redis does at a stretch
 
 
@@ -123,7 +127,7 @@ def save_many(
                 check(replies)
             except THEIRS as error:
                 raise Incomplete(f"after {saved} of {len(values)} keys") from error
-            if not all(reply in _OK for reply in replies):
+            if not all(reply in OK for reply in replies):
                 where = f"after {saved} of {len(values)} keys"
                 raise QueryError(f"saving failed {where}: Redis answered neither OK nor an error")
             saved += len(chunk)
@@ -169,6 +173,7 @@ def read_many(options: Options, keys: object, *, chunk_bytes: int) -> Steps[dict
             check(replies)
         else:
             replies = yield Command(("MGET", *chunk), raw=True)
+        shaped(replies, list, len(chunk))
         keys_here = given[start : start + size]
         if None in replies:
             gone = {place for place, stored in enumerate(replies) if stored is None}
@@ -199,6 +204,7 @@ def _refuse_other_kinds(names: dict[bytes, Key], missing: list[bytes]) -> Steps[
     kinds = yield Pipeline([("TYPE", name) for name in missing], raw=True)
     check(kinds)
     for name, kind in zip(missing, kinds, strict=True):
+        shaped(kind, bytes)
         if kind not in (b"none", b"string"):  # a string was saved just now: still missing when it was read
             raise QueryError(
                 f"reading {names[name]!r} failed: WRONGTYPE it holds a {kind.decode()}, not a value",
@@ -216,9 +222,9 @@ def delete_many(options: Options, keys: object) -> Steps[int]:
             if options.is_cluster:
                 replies = yield Pipeline([("UNLINK", name) for name in chunk])
                 check(replies)
-                deleted += sum(replies)
             else:
-                deleted += yield Command(("UNLINK", *chunk))
+                replies = [(yield Command(("UNLINK", *chunk)))]
+            deleted += sum(shaped(reply, int) for reply in replies)
         except THEIRS as error:
             raise Incomplete(f"after {start} of {len(names)} keys") from error
     return deleted
@@ -238,7 +244,7 @@ def touch(options: Options, key: Key, expiration: object) -> Steps[bool]:
 
 def ttl(options: Options, key: Key) -> Steps[float | None]:
     """Give the seconds a key has left."""
-    left = yield Command(("PTTL", options.keys.name(key)))
+    left = shaped((yield Command(("PTTL", options.keys.name(key)))), int)
     return None if left == -2 else math.inf if left == -1 else left / 1000  # noqa: PLR2004 - as Redis has them
 
 
@@ -285,3 +291,10 @@ def check(replies: list[Any]) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
+
+
+def shaped(reply: Any, kind: type[Any], size: int | None = None) -> Any:
+    """Give a reply of the type, and with as many parts, as the command has; raise if it is another."""
+    if type(reply) is not kind or (size is not None and len(reply) != size):
+        raise redis.InvalidResponse("the reply is none to this command")
+    return reply
