@@ -290,7 +290,7 @@ def test_who_asks_for_the_lock_twice_has_it(make: Callable[..., Any], plain: red
 
     def asks_twice(*args: Any, **options: Any) -> Any:
         if args[0] == "SET" and "NX" in args:
-            plain.set(args[1], args[2], nx=True, px=args[-1])  # carried out; nobody hears of it
+            plain.set(args[1], args[2], nx=True, px=int(args[-1]))  # carried out; nobody hears of it
         return ours(*args, **options)
 
     client._client.execute_command = asks_twice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import hiredis
 import pandas as pd
 import pytest
 import redis
@@ -125,3 +126,45 @@ def test_what_a_caller_handles_costs_no_connection(client: RedisClient, guarded:
         client.safe_read_from_redis("k0")
 
         assert before == admin.info("stats")["total_connections_received"]
+
+
+def test_hiredis_makes_no_integer_text(
+    guarded: servers.Redis, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it does, an interrupt ends the process; so it gets none, from connecting on."""
+    packed: list[tuple[Any, ...]] = []
+    whole: Any = hiredis.pack_command
+
+    def pack(words: tuple[Any, ...]) -> bytes:
+        packed.append(words)
+        made: bytes = whole(words)
+        return made
+
+    def kinds() -> set[type]:
+        return {type(word) for command in packed for word in command}
+
+    monkeypatch.setattr(hiredis, "pack_command", pack)
+    address = {"host": guarded.host, "port": guarded.port, "password": PASSWORD, "db": 1}
+    with RedisClient(**address, namespace=namespace, default_ttl=60) as client:
+        call_all(client)
+        assert 7 == len(list(client.scan(count=1)))
+        assert 7 == client.delete_many([*VALUES, "frame", "computed"])
+    assert {b"HELLO", b"SELECT", b"SET", b"SCAN", b"EVAL", b"PEXPIRE"} <= {words[0] for words in packed}
+    assert {str, bytes} == kinds()
+
+    with redis.Redis(**address) as given:
+        given.ping()  # what it says on connecting is redis-py's own
+        packed.clear()
+        call_all(RedisClient(client=given, namespace=namespace, default_ttl=60))
+    assert {str, bytes} >= kinds()
+
+
+def call_all(client: RedisClient) -> None:
+    """Send each command that has a number."""
+    client.save_in_redis("k0", 1)
+    client.save_in_redis_with_expiration("k0", 1, 60)
+    client.save_many(VALUES, 60)
+    client.touch("k0")
+    client.save_frame("frame", FRAME)
+    client.save_frame("frame", FRAME, piece_bytes=2000)
+    client.get_or_compute("computed", lambda: 1, ttl=60, stale=60)

@@ -95,7 +95,7 @@ def get_or_compute(options: Options, key: Key, function: Callable[[], Any], how:
         outcome, text = _shaped(options, key, (yield Call(function)), how)
         if text is not None:
             lifetime = (options.expiry.spread(how.ttl) or how.ttl) + how.stale
-            yield Command(("SET", name, text, "PX", lifetime))
+            yield Command(("SET", name, text, "PX", b"%d" % lifetime))
     except THEIRS as error:
         if not (how.computes_in_outage and _is_outage(error)):
             raise
@@ -138,7 +138,7 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
 
 def _try_lock(lock: _Lock, how: Policy) -> Steps[bool]:
     """Take a lock if nobody has it; say whether it is ours."""
-    if (yield Command(("SET", *lock, "NX", "PX", how.lock_timeout))):
+    if (yield Command(("SET", *lock, "NX", "PX", b"%d" % how.lock_timeout))):
         return True
     # Where the answer to SET is lost, redis-py asks again, and is refused by our own lock.
     held = yield Command(("GET", lock.name), raw=True)
@@ -170,7 +170,7 @@ def _shaped(options: Options, key: Key, outcome: Outcome, how: Policy) -> tuple[
 def _release(lock: _Lock) -> Steps[None]:
     """Give a lock back; if that fails, it expires, and what came before it matters more."""
     with contextlib.suppress(*THEIRS):
-        yield Command(("EVAL", _RELEASE, 1, *lock), to_the_end=True)
+        yield Command(("EVAL", _RELEASE, b"1", *lock), to_the_end=True)
 
 
 def _is_outage(error: Exception) -> bool:

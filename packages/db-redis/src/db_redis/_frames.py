@@ -35,7 +35,7 @@ __all__ = ["PIECE_BYTES", "read_frame", "save_frame"]
 # both sides stay in the processor's cache: 24 MB went twice as fast so as in pieces of 8 MB.
 PIECE_BYTES = 4 << 20
 _LARGEST_PIECE = 512 << 20  # what Redis takes
-_DRAFT_LIFETIME = 600_000  # milliseconds: what is left of a writer that died goes away by itself
+_DRAFT_LIFETIME = b"600000"  # milliseconds: what is left of a writer that died goes away by itself
 _MANIFEST = b"manifest"
 _FIRST = b"0"
 _FORMAT = 1
@@ -92,7 +92,7 @@ def _save_whole(name: bytes, piece: bytes, manifest: _Manifest, lifetime: int | 
         ("HSET", name, _MANIFEST, manifest.written(), manifest.field(0), piece),
     ]
     if lifetime is not None:
-        commands.append(("PEXPIRE", name, lifetime))
+        commands.append(("PEXPIRE", name, b"%d" % lifetime))
     replies = yield Pipeline(commands, atomic=True)
     check(replies)
     if replies[1:] != [2, 1][: len(commands) - 1]:  # two fields are new, and one key will expire
@@ -129,7 +129,7 @@ def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | Non
     fields = manifest.pieces + 1
     if replies[2] != fields:
         raise _gone()
-    live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, lifetime)
+    live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, b"%d" % lifetime)
     replies = yield Pipeline([("HLEN", draft), live, ("RENAME", draft, name)], atomic=True)
     renamed = replies[2]
     if isinstance(renamed, redis.ResponseError) and "no such key" in str(renamed):

@@ -68,7 +68,10 @@ def save(
     lifetime = options.expiry.spread(milliseconds(expiration)) if expires else options.expiry.draw(expiration)
     text = encode(value, options.nan)
     # Not redis-py's `set`: weighing its fifteen options takes it longer than encoding a small value.
-    reply = yield Command(("SET", name, text) if lifetime is None else ("SET", name, text, "PX", lifetime))
+    command: Args = ("SET", name, text)
+    if lifetime is not None:
+        command += ("PX", b"%d" % lifetime)
+    reply = yield Command(command)
     if reply is not True:
         raise QueryError(f"saving {key!r} failed: Redis answered neither OK nor an error")
 
@@ -136,7 +139,7 @@ def save_many(
 def _set(options: Options, pair: tuple[bytes, bytes], lifetime: int | None) -> Args:
     if lifetime is None:
         return ("SET", *pair)
-    return ("SET", *pair, "PX", options.expiry.spread(lifetime))
+    return ("SET", *pair, "PX", b"%d" % (options.expiry.spread(lifetime) or lifetime))
 
 
 def _encoded(options: Options, mapping: object) -> dict[bytes, bytes]:
@@ -239,7 +242,7 @@ def touch(options: Options, key: Key, expiration: object) -> Steps[bool]:
             "`expiration_in_seconds` must be given, as the client has no `default_ttl`",
             argument="expiration_in_seconds",
         )
-    return bool((yield Command(("PEXPIRE", name, lifetime))))
+    return bool((yield Command(("PEXPIRE", name, b"%d" % lifetime))))
 
 
 def ttl(options: Options, key: Key) -> Steps[float | None]:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 __all__ = ["Args", "Call", "Command", "Incomplete", "Outcome", "Pause", "Pipeline", "Step", "Steps"]
 
+# Text and bytes alone. hiredis 3.5 makes an integer text itself, and ends the process when the handler of a
+# signal raises meanwhile.
 Args: TypeAlias = tuple[Any, ...]
 
 
