@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.response import assert_header_parsing
 from urllib3.util.retry import Retry
@@ -337,7 +337,7 @@ class Transport:
                 _empty_frames(error)
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
-            except (urllib3.exceptions.HTTPError, OSError, EOFError, zlib.error) as error:
+            except (HTTPError, OSError, EOFError, zlib.error) as error:
                 _empty_frames(error)
                 message = f"the answer was cut off: {_reason(error)}"
                 raise _again(IncompleteResultError(message), error) from error
@@ -402,26 +402,9 @@ class Transport:
             return self._post(address, body, headers, urllib3.Timeout(connect=connect, read=silence))
         except urllib3.exceptions.ClosedPoolError:  # closed by another thread just now; there is a new one
             return self._send(endpoint, parameters, body, headers, silence, taken)
-        except NewConnectionError as error:  # counts as a timeout in urllib3's tree
-            raise _again(ConnectionFailedError(f"{url} can't be reached: {_reason(error)}"), error) from error
-        except urllib3.exceptions.TimeoutError as error:
-            if taken:
-                message = f"{url} did not answer in time: nothing came for {silence:g} seconds"
-                raise OperationTimeoutError(message) from error
-            message = f"{url} did not answer in time: no connection within {connect:g} seconds"
-            raise _again(OperationTimeoutError(message), error) from error
-        except urllib3.exceptions.HTTPError as error:
-            met = error.args[-1] if error.args else None
-            if isinstance(met, TimeoutError):
-                message = (
-                    f"{url} did not take the request in time: it did not leave within {silence:g} seconds"
-                )
-                raise OperationTimeoutError(message) from error
-            failed = ConnectionFailedError(f"{url} can't be reached: {_reason(error)}")
-            # What else TLS meets, a wrong certificate say, it meets again.
-            if isinstance(error, urllib3.exceptions.ProtocolError) or isinstance(met, ssl.SSLEOFError):
-                raise _again(failed, error) from error
-            raise failed from error
+        except HTTPError as error:
+            # Made by a function, as here it would hold this frame, which its traceback holds.
+            raise _failure(url, error, silence=silence, connect=None if taken else connect) from error
 
     def _post(
         self, address: str, body: bytes, headers: dict[str, str], limits: urllib3.Timeout
@@ -439,9 +422,36 @@ class Transport:
                 timeout=limits,
                 retries=False,
             )
-        except urllib3.exceptions.HTTPError as error:
+        except HTTPError as error:
             _empty_frames(error)
             raise
+
+
+def _failure(url: str, error: HTTPError, *, silence: float, connect: float | None) -> Exception:
+    """The error for a request without an answer.
+
+    Args:
+        url: Address of the server.
+        error: What urllib3 met.
+        silence: Seconds that the server had to take the request, and then to answer.
+        connect: Seconds that the connection had to be made; None if it was.
+    """
+    failed = ConnectionFailedError(f"{url} can't be reached: {_reason(error)}")
+    if isinstance(error, NewConnectionError):  # a timeout in urllib3's tree
+        return _again(failed, error)
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        late = f"{url} did not answer in time: "
+        if connect is not None:
+            return _again(OperationTimeoutError(f"{late}no connection within {connect:g} seconds"), error)
+        return OperationTimeoutError(f"{late}nothing came for {silence:g} seconds")
+    met = error.args[-1] if error.args else None
+    if isinstance(met, TimeoutError):
+        message = f"{url} did not take the request in time: it did not leave within {silence:g} seconds"
+        return OperationTimeoutError(message)
+    # What else TLS meets, a wrong certificate say, it meets again.
+    if isinstance(error, urllib3.exceptions.ProtocolError) or isinstance(met, ssl.SSLEOFError):
+        return _again(failed, error)
+    return failed
 
 
 def _has_end(response: urllib3.BaseHTTPResponse) -> bool:
@@ -511,7 +521,7 @@ def _refused(
     try:
         # No more of an answer that may have no end: what is left of it goes with its connection.
         text = _start(response)
-    except urllib3.exceptions.HTTPError as error:
+    except HTTPError as error:
         text = f"and no more, as the answer was cut off: {_reason(error)}"
     code = None
     try:
