@@ -81,7 +81,9 @@ CALLS: dict[str, Callable[[RedisClient], object]] = {
 }
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Alarm()], ids=["Ctrl-C", "alarm"])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), Alarm(), ValueError("late")], ids=["Ctrl-C", "alarm", "ValueError"]
+)
 @pytest.mark.parametrize("call", CALLS)
 def test_no_later_call_has_the_reply_of_an_interrupted_one(
     client: RedisClient, monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException
@@ -126,6 +128,24 @@ def test_what_a_caller_handles_costs_no_connection(client: RedisClient, guarded:
         client.safe_read_from_redis("k0")
 
         assert before == admin.info("stats")["total_connections_received"]
+
+
+def test_code_without_a_module_may_handle_an_error_too(client: RedisClient) -> None:
+    """As a console's, or timeit's."""
+    code = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    got = client.safe_read_from_redis('k3')"
+    there = {"client": client, "__builtins__": __builtins__}
+    exec(code, there)
+
+    assert 3 == there["got"]
+
+
+def test_an_error_thrown_into_a_scan_comes_out_as_it_is(client: RedisClient) -> None:
+    """It is no reply that could not be read."""
+    keys = client.scan()
+    next(keys)
+
+    with pytest.raises(ValueError, match="mine"):
+        keys.throw(ValueError("mine"))  # type: ignore[attr-defined]
 
 
 def test_hiredis_makes_no_integer_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import redis
@@ -13,6 +14,7 @@ from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
 from db_redis._keys import Keys
 from db_redis._operations import Options
+from db_redis._pool import package_of
 from db_redis._steps import Incomplete
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ __all__ = ["DECODED", "BaseClient"]
 
 DECODED: dict[str, bool] = {}
 _RAW = {NEVER_DECODE: True}
-_STUMBLES = (AttributeError, TypeError, ValueError)  # themselves, as a signal's handler may raise others
+_STUMBLES = (AttributeError, TypeError, ValueError)
 _NAN = ("null", "error", "string")
 
 
@@ -145,9 +147,13 @@ class BaseClient:
     def _meant(self, error: BaseException) -> BaseException:
         """Give what an error means that redis-py stumbles over in a reply.
 
-        Of a given client, it may as well be one of its owner's, as of what gives its password.
+        Of a given client, it may as well be one of its owner's, as of what gives its password. What a
+        signal's handler raises, or a caller throws into a generator, does not come out of redis-py's code.
         """
         if self._settings is None or type(error) not in _STUMBLES:
+            return error
+        *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+        if package_of(innermost) != "redis":
             return error
         meant = redis.InvalidResponse("the reply is none to this command")
         meant.__cause__ = error

@@ -8,12 +8,15 @@ as it is, and the next call is answered with that reply, which may be another ke
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hiredis
 import redis
 
-__all__ = ["Pool", "disconnect_idle"]
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["Pool", "disconnect_idle", "package_of"]
 
 
 class _Packer:
@@ -21,7 +24,14 @@ class _Packer:
 
     def pack(self, name: str | bytes, *arguments: Any) -> list[bytes]:
         words = (name.encode() if isinstance(name, str) else name).split()  # of `CLIENT SETINFO` two
-        given: list[Any] = [b"%d" % each if type(each) is int else each for each in arguments]
+        given: list[Any] = [
+            b"%d" % each
+            if type(each) is int
+            else bytes(each)
+            if isinstance(each, bytearray | memoryview)
+            else each
+            for each in arguments
+        ]
         packed: Any = hiredis.pack_command  # its stub says that it takes one word
         return [packed((*words, *given))]
 
@@ -50,7 +60,12 @@ def _is_of_the_call(error: BaseException) -> bool:
     # By the frame that it came to last. To note at the start of a call what is handled would be a
     # twentieth of the fastest.
     trace = error.__traceback__
-    return trace is None or trace.tb_frame.f_globals["__name__"].partition(".")[0] in ("redis", "db_redis")
+    return trace is None or package_of(trace.tb_frame) in ("redis", "db_redis")
+
+
+def package_of(frame: FrameType) -> str:
+    """Name the package that a frame's code is of; code that is run by `exec` may be of none."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def disconnect_idle(client: Any) -> None:
