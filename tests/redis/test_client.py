@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import json
 import logging
 import math
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 import redis
 from hypothesis import HealthCheck, example, given, settings
@@ -771,3 +773,38 @@ def test_an_error_that_the_caller_handles_changes_no_retry_and_is_not_changed() 
         thread.join()
     assert 4 == len(tried)
     assert ("of another server, while reading",) == handled.args
+
+
+FAILING: dict[str, Callable[[RedisClient], object]] = {
+    "save": lambda client: client.save_in_redis("k", "x" * 100_000),
+    "save in a pipeline": lambda client: client.save_many({"k": "x" * 100_000}, 60),
+    "frame": lambda client: client.save_frame("k", pd.DataFrame({"v": range(100_000)})),
+    "frame in pieces": lambda client: client.save_frame(
+        "k", pd.DataFrame({"v": range(100_000)}), piece_bytes=10_000
+    ),
+}
+
+
+@pytest.mark.parametrize("call", FAILING.values(), ids=FAILING)
+@pytest.mark.parametrize("server", ["full", "dead"])
+def test_an_error_that_is_gone_keeps_nothing_of_its_call(
+    call: Callable[[RedisClient], object], server: str
+) -> None:
+    """Not even until garbage is collected: what was to be saved may be large."""
+    with contextlib.ExitStack() as at_end:
+        port = 9
+        if server == "full":
+            port = at_end.enter_context(servers.redis(options=["--maxmemory", "100kb"])).port
+        client = at_end.enter_context(RedisClient("127.0.0.1", port))
+
+        def fail() -> None:
+            with contextlib.suppress(QueryError, ConnectionFailedError):
+                call(client)
+                pytest.fail("it was saved")
+
+        fail()
+        gc.collect()
+        gc.disable()
+        at_end.callback(gc.enable)
+        fail()
+        assert 0 == gc.collect()

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
+from db_core.chain import links
 from db_core.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Secret", "links"]
+__all__ = ["Secret"]
 
 _START = 16  # characters; as much of a secret is masked even if the rest is cut off
 _GO_JSON = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>="}
@@ -76,20 +77,6 @@ class Secret:
     def _shows(self, error: BaseException) -> bool:
         text = f"{error} {error!r} {vars(error)}"
         return self.masked(text) != text
-
-
-def links(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:
-    """Give an error and those that it comes from, each once, but nothing of one that the caller handles."""
-    found: list[BaseException] = []
-    seen = {id(None), id(handled)}
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        link = waiting.pop()
-        if link is not None and id(link) not in seen:
-            seen.add(id(link))
-            found.append(link)
-            waiting += [link.__cause__, link.__context__]
-    return found
 
 
 def _spellings(text: str) -> set[str]:

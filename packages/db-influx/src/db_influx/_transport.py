@@ -14,7 +14,6 @@ import re
 import socket
 import ssl
 import time
-import traceback
 import zlib
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.response import assert_header_parsing
 from urllib3.util.retry import Retry
 
+from db_core.chain import empty_frames
 from db_core.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -42,7 +42,7 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
-from db_core.secret import Secret, links
+from db_core.secret import Secret
 from db_influx._call import Again, Call, taken_up
 
 if TYPE_CHECKING:
@@ -334,11 +334,11 @@ class Transport:
                 while chunk := content.read(_CHUNK):
                     yield chunk
             except urllib3.exceptions.ReadTimeoutError as error:
-                _empty_frames(error)
+                empty_frames(error, "urllib3")
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
             except (HTTPError, OSError, EOFError, zlib.error) as error:
-                _empty_frames(error)
+                empty_frames(error, "urllib3")
                 message = f"the answer was cut off: {_reason(error)}"
                 raise _again(IncompleteResultError(message), error) from error
 
@@ -423,7 +423,7 @@ class Transport:
                 retries=False,
             )
         except HTTPError as error:
-            _empty_frames(error)
+            empty_frames(error, "urllib3")
             raise
 
 
@@ -468,19 +468,6 @@ def _unpacked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse | 
         case "gzip" | "x-gzip":
             return gzip.GzipFile(fileobj=response, mode="rb")
     raise ParseError("the answer is packed in a way that was not asked for; gzip was, if anything", offset=0)
-
-
-def _empty_frames(error: BaseException) -> None:
-    """Have an error of urllib3 hold nothing of the call it comes from.
-
-    One of its frames holds the error itself: what was sent would stay until garbage is collected. Only
-    urllib3's own frames are emptied: the last context of all may be an error that our caller handles.
-    """
-    for link in links(error):
-        for frame, _ in traceback.walk_tb(link.__traceback__):
-            if frame.f_globals.get("__name__", "").partition(".")[0] == "urllib3":
-                with suppress(RuntimeError):  # it still runs
-                    frame.clear()
 
 
 def _again(error: DatabaseError, cause: BaseException, after: float | None = None) -> Again:

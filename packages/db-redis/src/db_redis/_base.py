@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import redis
 from redis.client import NEVER_DECODE
 
+from db_core.chain import package_of
 from db_core.errors import ConfigurationError
 from db_redis import _connect
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
 from db_redis._keys import Keys
 from db_redis._operations import Options
-from db_redis._pool import package_of
 from db_redis._steps import Incomplete
 
 if TYPE_CHECKING:

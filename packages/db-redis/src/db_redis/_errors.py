@@ -5,7 +5,8 @@ from __future__ import annotations
 import redis.exceptions as theirs
 
 from db_core import errors as ours
-from db_core.secret import Secret, links
+from db_core.chain import empty_frames, links
+from db_core.secret import Secret
 
 __all__ = ["REFUSED", "THEIRS", "translate"]
 
@@ -39,6 +40,7 @@ def translate(error: Exception, doing: str, secret: object = None) -> ours.Datab
         secret = secret.decode("utf-8", "replace")
     if isinstance(secret, str) and secret:
         _hide(Secret(secret), error)
+    empty_frames(error, "redis")
     code, text = _code_and_text(error)
     message = f"{doing} failed: {text}"
     # The order matters: to redis-py a refused password is also a ConnectionError, and a cluster

@@ -131,15 +131,14 @@ def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | Non
         raise _gone()
     live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, b"%d" % lifetime)
     replies = yield Pipeline([("HLEN", draft), live, ("RENAME", draft, name)], atomic=True)
-    renamed = replies[2]
-    if isinstance(renamed, redis.ResponseError) and "no such key" in str(renamed):
+    if isinstance(replies[2], redis.ResponseError) and "no such key" in str(replies[2]):
         if written == (yield Command(("HGET", name, _MANIFEST), raw=True)):
             return  # a transaction that was repeated
         raise _gone()
     check(replies)
     if replies[0] != fields:
         raise _gone()
-    if renamed not in OK:
+    if replies[2] not in OK:
         raise _odd()
 
 

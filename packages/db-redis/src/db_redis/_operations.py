@@ -291,9 +291,13 @@ def _by_slot(values: dict[bytes, bytes]) -> list[dict[bytes, bytes]]:
 
 def check(replies: list[Any]) -> None:
     """Raise the first refusal in a pipeline's replies."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
+    error = next((reply for reply in replies if isinstance(reply, Exception)), None)
+    if error is not None:
+        replies.clear()  # or the error holds itself, by the frames that have them, until garbage is collected
+        try:
+            raise error
+        finally:
+            del error
 
 
 def shaped(reply: Any, kind: type[Any], size: int | None = None) -> Any:

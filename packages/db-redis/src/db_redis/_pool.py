@@ -8,15 +8,14 @@ as it is, and the next call is answered with that reply, which may be another ke
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hiredis
 import redis
 
-if TYPE_CHECKING:
-    from types import FrameType
+from db_core.chain import package_of
 
-__all__ = ["Pool", "disconnect_idle", "package_of"]
+__all__ = ["Pool", "disconnect_idle"]
 
 
 class _Packer:
@@ -61,11 +60,6 @@ def _is_of_the_call(error: BaseException) -> bool:
     # twentieth of the fastest.
     trace = error.__traceback__
     return trace is None or package_of(trace.tb_frame) in ("redis", "db_redis")
-
-
-def package_of(frame: FrameType) -> str:
-    """Name the package that a frame's code is of; code that is run by `exec` may be of none."""
-    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def disconnect_idle(client: Any) -> None:

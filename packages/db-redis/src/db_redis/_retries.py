@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import redis.asyncio.retry
 import redis.retry
 
+from db_core.chain import empty_frames
 from db_redis._errors import REFUSED
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Reasonable:
         handled = sys.exception()  # by our caller: the last context of every error here
 
         def may_help(error: Exception) -> bool:
+            empty_frames(error, "redis")  # nobody else meets the errors of all attempts
             # To redis-py a refused password is a broken connection, too.
             is_refusal = isinstance(error, REFUSED) or _is_of_certificate(error, handled)
             return not is_refusal and (is_retryable is None or is_retryable(error))

@@ -1,0 +1,44 @@
+"""An error and those that it comes from."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["empty_frames", "links", "package_of"]
+
+
+def links(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:
+    """Give an error and those that it comes from, each once, but nothing of one that the caller handles."""
+    found: list[BaseException] = []
+    seen = {id(None), id(handled)}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            found.append(link)
+            waiting += [link.__cause__, link.__context__]
+    return found
+
+
+def empty_frames(error: BaseException, package: str) -> None:
+    """Have an error of another package hold nothing of the call it comes from.
+
+    A frame that holds the error itself would keep what was sent until garbage is collected. Only the
+    package's own frames are emptied: the last context of all may be an error that our caller handles.
+    """
+    for link in links(error):
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if package_of(frame) == package:
+                with suppress(RuntimeError):  # it still runs
+                    frame.clear()
+
+
+def package_of(frame: FrameType) -> str:
+    """Name the package that a frame's code is of; code that is run by `exec` may be of none."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
