@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import select
 import socket
 import ssl
 import threading
@@ -128,14 +129,16 @@ class Front:
         self.listener.close()
 
     def _hand_on(self, plain: socket.socket, context: ssl.SSLContext) -> None:
+        """Pass on both ways; in one thread, as OpenSSL may crash where two use one connection."""
         plain.settimeout(10)
         with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as near:
             self._open.append(near)
             with socket.create_connection(("127.0.0.1", self.target), timeout=10) as far:
-                back = threading.Thread(target=_pump, args=(far, near))
-                back.start()
-                _pump(near, far)
-                back.join()
+                while ready := [near] if near.pending() else select.select([near, far], [], [], 10)[0]:
+                    source, target = (near, far) if ready[0] is near else (far, near)
+                    if not (chunk := source.recv(1 << 16)):
+                        break
+                    target.sendall(chunk)
 
 
 def speak_old_tls(context: ssl.SSLContext) -> None:
@@ -144,11 +147,3 @@ def speak_old_tls(context: ssl.SSLContext) -> None:
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(1 << 16):
-            target.sendall(chunk)
-    with suppress(OSError):
-        socket.socket.shutdown(target, socket.SHUT_RDWR)
