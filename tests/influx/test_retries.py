@@ -85,6 +85,15 @@ def done(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
 
+def refuses(points: object) -> Turn:
+    """Refuse so many points of a write, and close."""
+    said = (
+        f'{{"code":"unprocessable entity","message":"partial write: field type conflict dropped={points}"}}'
+    )
+    head = b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n"
+    return lambda connection: connection.sendall(head + said.encode())
+
+
 @pytest.fixture
 def scripted() -> Iterator[Callable[..., Scripted]]:
     """Give a function that starts a peer with these turns."""
@@ -476,14 +485,8 @@ def test_a_number_of_refused_points_that_is_none(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:
     """More digits than Python takes for a number: the server's words, as of any other refusal."""
-
-    def refuses(connection: socket.socket) -> None:
-        said = b'{"code":"unprocessable entity","message":"partial write: dropped=%s"}' % (b"9" * 5_000)
-        head = b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n"
-        connection.sendall(head + said)
-
-    with pytest.raises(WriteError, match="partial write: dropped=999") as caught:
-        call(scripted(refuses), retries=0).synchronous_write("b", FRAME, "m")
+    with pytest.raises(WriteError, match="partial write: field type conflict dropped=999") as caught:
+        call(scripted(refuses("9" * 5_000)), retries=0).synchronous_write("b", FRAME, "m")
 
     assert 422 == caught.value.status
 
@@ -493,14 +496,9 @@ def test_a_write_that_breaks_names_every_row_that_may_not_be_written(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager], *, refused: bool
 ) -> None:
     """Of three bodies the first is taken, or refused in part, and the second breaks."""
-
-    def refuses(connection: socket.socket) -> None:
-        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=1"}'
-        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
-
     busy = says(b'{"code":"unavailable","message":"busy"}', b"HTTP/1.1 503 Busy\r\nConnection: close\r\n")
     frame = pd.concat([LARGE, LARGE, LARGE])
-    peer = scripted(*([refuses] if refused else [done]), busy)
+    peer = scripted(refuses(1) if refused else done, busy)
 
     with pytest.raises(WriteError, match="then: busy") as caught:
         call(peer, retries=0).synchronous_write("b", frame, "m")
@@ -519,18 +517,13 @@ def test_rejected_rows_of_any_arrow_type_are_given_back(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:
     """Of some types pyarrow picks no rows; a record batch stays one."""
-
-    def refuses_all(connection: socket.socket) -> None:
-        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=2"}'
-        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
-
     columns = {
         "time": pa.array([1, 2], pa.timestamp("ns", "UTC")),
         "v": pa.array(["a", "b"], pa.string_view()),
     }
     for data in (pa.table(columns), pa.record_batch(columns)):
         with pytest.raises(WriteError) as caught:
-            call(scripted(refuses_all)).synchronous_write("b", data, "m", time_column="time")
+            call(scripted(refuses(2))).synchronous_write("b", data, "m", time_column="time")
         assert data == caught.value.frame
 
 
@@ -538,13 +531,8 @@ def test_a_search_for_refused_rows_that_breaks_still_tells_of_the_refusal(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:
     """Rows that may have been refused are all given back, with the server's words and what broke."""
-
-    def refuses_one(connection: socket.socket) -> None:
-        said = b'{"code":"unprocessable entity","message":"partial write: field type conflict dropped=1"}'
-        connection.sendall(b"HTTP/1.1 422 Unprocessable Entity\r\nConnection: close\r\n\r\n" + said)
-
     frame = pd.DataFrame({"v": [1, 2, 3, 4]}, index=pd.date_range("2026-01-01", periods=4, name="time"))
-    manager = call(scripted(refuses_one, hangs_up), retries=0)
+    manager = call(scripted(refuses(1), hangs_up), retries=0)
 
     told = r"then: .*at least 1 of 4 points were refused: 1 of rows 0 to 3"
     with pytest.raises(WriteError, match=told) as caught:

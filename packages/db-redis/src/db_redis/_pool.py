@@ -56,8 +56,8 @@ class Pool(redis.ConnectionPool):
 
 def _is_of_the_call(error: BaseException) -> bool:
     """Tell an error that is raised through redis-py or us from one that our caller handles just now."""
-    # By the frame that it came to last. To note at the start of a call what is handled would be a
-    # twentieth of the fastest.
+    # By the frame that it came to last. To note at the start of a call what is handled would take the
+    # fastest 7 to 10 % longer.
     trace = error.__traceback__
     return trace is None or package_of(trace.tb_frame) in ("redis", "db_redis")
 
