@@ -28,6 +28,10 @@ class Sent:
         """Pass a call on."""
         return self._transport.call(**options)
 
+    def ask_json(self, ask: Any, **options: Any) -> Any:
+        """Pass a small request on."""
+        return self._transport.ask_json(ask, **options)
+
     def query(self, query: Any, **options: Any) -> Iterator[bytes]:
         """Pass a query on."""
         self.queries.append(query)

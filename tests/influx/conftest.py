@@ -182,7 +182,8 @@ def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
 class Peer:
     """What speaks HTTP as no InfluxDB does: each request gets the next of the answers, the last one forever.
 
-    An answer is bytes, after which the peer hangs up, or None: silence.
+    An answer is bytes, after which the peer hangs up, or None: silence. Which fields there are is not known
+    to it: such questions get a 404 of their own, and are not among the requests.
     """
 
     answers: Sequence[bytes | None]
@@ -204,7 +205,12 @@ class Peer:
                 break
             connection.settimeout(10)
             with suppress(OSError):
-                self.requests.append(_request(connection))
+                request = _request(connection)
+                if request.startswith(b"GET /api/v2/buckets?"):
+                    with connection:
+                        connection.sendall(_UNKNOWN_BUCKET)
+                    continue
+                self.requests.append(request)
             answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
             if answer is None:
                 silent.append(connection)
@@ -213,6 +219,12 @@ class Peer:
                 connection.sendall(answer)
         for connection in silent:
             connection.close()
+
+
+_UNKNOWN_BUCKET = (
+    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
+    b'{"code":"not found","message":"unknown"}'
+)
 
 
 def _request(connection: socket.socket) -> bytes:

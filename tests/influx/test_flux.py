@@ -109,7 +109,7 @@ def test_a_selection_filters_what_the_storage_can_filter() -> None:
 def test_no_query_pivots_and_none_carries_what_is_known() -> None:
     """The pivot is ours, and the constant columns stay at the server."""
     queries = [
-        *_flux.raw(SELECTION, 4),
+        _flux.raw(SELECTION),
         *_flux.windows(SELECTION, hours(SELECTION), "mean"),
         _flux.average(SELECTION),
         _flux.newest(SELECTION),
@@ -126,7 +126,7 @@ def test_the_field_travels_only_where_there_are_several() -> None:
     every = replace(SELECTION, fields=None)
 
     def drops_it(selection: _flux.Selection) -> list[bool]:
-        queries = [*_flux.raw(selection, 4), *_flux.windows(selection, hours(selection), "mean")]
+        queries = [_flux.raw(selection), *_flux.windows(selection, hours(selection), "mean")]
         return ['"_field"])' in query.flux for query in queries]
 
     assert [True, True] == drops_it(one)
@@ -151,11 +151,9 @@ def test_alternatives_are_not_nested_deep(count: int) -> None:
 def test_slices_are_the_range_cut(days: int, rest: int, max_parallel: int) -> None:
     """They follow each other without gap or overlap, of at least a day, and not too many are made."""
     stop = T0 + days * 86_400_000_000_000 + rest
-    queries = _flux.raw(_flux.Selection("b", "m", ("v",), (), T0, stop), max_parallel)
+    parts = _flux.slices(_flux.Selection("b", "m", ("v",), (), T0, stop), max_parallel)
 
-    lines = [query.flux.split("\n")[1] for query in queries]
-    edges = [line.removeprefix("  |> range(start: ").removesuffix(")").split(", stop: ") for line in lines]
-    nanos = [tuple(pd.Timestamp(edge).as_unit("ns").value for edge in pair) for pair in edges]
+    nanos = [(part.start, part.stop) for part in parts]
     assert (T0, stop) == (nanos[0][0], nanos[-1][1])
     assert all(one[1] == two[0] for one, two in pairwise(nanos))
     assert 1 <= len(nanos) <= max_parallel

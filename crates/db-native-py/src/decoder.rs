@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use db_native::EndMark;
+use db_native::{Aggregate, Edges, EndMark, Function};
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -80,6 +81,18 @@ impl Answer {
     }
 }
 
+fn function(name: &str, share: f64) -> PyResult<Function> {
+    Ok(match name {
+        "mean" => Function::Mean,
+        "mode" => Function::Mode,
+        "quantile" => Function::Quantile(share),
+        "skew" => Function::Skew,
+        "stddev" => Function::Stddev,
+        "sum" => Function::Sum,
+        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no aggregate"))),
+    })
+}
+
 fn is_used_up() -> PyErr {
     InvalidArgumentError::new_err("the answer was pivoted before, which uses it up; decode it again")
 }
@@ -89,6 +102,26 @@ impl Answer {
     #[getter]
     fn rows(&self) -> PyResult<usize> {
         Ok(self.get()?.tables.iter().map(|table| table.rows).sum())
+    }
+
+    /// Turns points into aggregates of windows, given by their edges.
+    #[pyo3(signature = (*, edges, label, wanted))]
+    fn aggregate(
+        &self,
+        py: Python<'_>,
+        edges: PyBuffer<i64>,
+        label: &str,
+        wanted: Vec<(String, String, f64, Vec<String>)>,
+    ) -> PyResult<Self> {
+        let answer = self.take()?;
+        let edges = edges.to_vec(py)?;
+        let edges = Edges { edges: &edges, label_start: label == "start" };
+        let wanted = wanted
+            .into_iter()
+            .map(|(result, name, share, fields)| Ok(Aggregate { result, function: function(&name, share)?, fields }))
+            .collect::<PyResult<Vec<_>>>()?;
+        let out = py.detach(|| db_native::aggregate(&answer, edges, &wanted)).map_err(|error| raise(py, &error))?;
+        Ok(Self::new(out))
     }
 
     fn union(&self, py: Python<'_>) -> PyResult<Batch> {

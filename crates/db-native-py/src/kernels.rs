@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use db_native::{Consumption, EmptyText, Gaps, Levels, OnReset, Pivot, Totals, Window};
+use db_native::{Consumption, EmptyText, Gaps, Levels, OnReset, Pivot, Renamed, Totals, Window};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::errors::{InvalidArgumentError, raise};
 /// Long to wide; gives the frame and how many of its columns are levels. Uses the answers up.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-#[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, kinds, tz, axis, zeros))]
+#[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, renamed, kinds, tz, axis, zeros, spreads))]
 pub(crate) fn pivot(
     py: Python<'_>,
     answers: Vec<Bound<'_, Answer>>,
@@ -21,14 +21,17 @@ pub(crate) fn pivot(
     levels: Option<Vec<String>>,
     tag_columns: bool,
     empty_text: bool,
+    renamed: Vec<(String, String, String)>,
     kinds: Vec<(String, String)>,
     tz: String,
     axis: Option<PyBuffer<i64>>,
-    zeros: bool,
+    zeros: Vec<String>,
+    spreads: Vec<(String, String)>,
 ) -> PyResult<(Batch, usize)> {
     let answers: Vec<_> = answers.iter().map(|answer| answer.get().take()).collect::<PyResult<_>>()?;
     let spec = Pivot {
         fields,
+        renamed: renamed.into_iter().map(|(result, field, column)| Renamed { result, field, column }).collect(),
         levels: of_names(levels),
         tag_columns,
         empty_text: if empty_text { EmptyText::Empty } else { EmptyText::Null },
@@ -36,6 +39,7 @@ pub(crate) fn pivot(
         tz,
         axis: axis.map(|times| times.to_vec(py)).transpose()?.unwrap_or_default(),
         zeros,
+        spreads,
     };
     let wide = py.detach(|| db_native::pivot(answers, &spec)).map_err(|error| raise(py, &error))?;
     Ok((Batch::new(wide.batch), wide.levels))
@@ -47,6 +51,13 @@ pub(crate) fn pivot(
 pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<usize>) -> PyResult<Batch> {
     let frame = batch.get()?;
     py.detach(|| db_native::differences(&frame, &keys)).map(Batch::new).map_err(|error| raise(py, &error))
+}
+
+/// The newest value of each field, one row per row group.
+#[pyfunction]
+pub(crate) fn latest(py: Python<'_>, batch: &Batch, levels: usize) -> PyResult<Batch> {
+    let frame = batch.get()?;
+    py.detach(|| db_native::latest(&frame, levels)).map(Batch::new).map_err(|error| raise(py, &error))
 }
 
 /// Totals to consumption per window; gives the frame and how many of its columns are levels.

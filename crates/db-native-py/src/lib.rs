@@ -28,7 +28,7 @@ mod _native {
     #[pymodule_export]
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]
-    use crate::kernels::{consumption, differences, pivot, unsettled};
+    use crate::kernels::{consumption, differences, latest, pivot, unsettled};
     #[pymodule_export]
     use crate::table::{Array, Table};
 }

@@ -80,7 +80,9 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     };
     pivot(vec![answer], &spec).expect("one value a cell")
 }

@@ -174,7 +174,7 @@ struct Read<'a> {
 impl<'a> Read<'a> {
     fn new<A: AsRef<Answer>>(totals: &Totals<'a, A>, fields: &'a [String], levels: &'a Levels) -> Result<Self> {
         let sets = [totals.totals, totals.before, totals.first, totals.lows, totals.points];
-        let mut found = collect(&sets, Some(fields))?;
+        let mut found = collect(&sets, Some(fields), &[])?;
         let keys = Keys::new(&found, levels)?;
         found.list.retain(|piece| keys.of[piece.series].is_some());
         let names: Vec<&str> = fields.iter().map(String::as_str).collect();

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
 //! an [`Answer`]: columns by schema, and tables.
 
+mod aggregate;
 mod annotated;
 mod block;
 mod booking;
@@ -14,6 +15,7 @@ mod error;
 mod fields;
 mod ipc;
 mod keys;
+mod latest;
 mod line_protocol;
 mod messages;
 mod meter;
@@ -35,6 +37,7 @@ mod union;
 mod varying;
 mod word;
 
+pub use aggregate::{Aggregate, Edges, Function, aggregate};
 pub use annotated::{ColumnSchema, Datatype, Schema};
 pub use booking::{Gaps, OnReset};
 pub use cells::written;
@@ -44,8 +47,10 @@ pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;
 pub use ipc::{PieceReader, PieceWriter, Stream, join};
 pub use keys::Levels;
+pub use latest::latest;
 pub use line_protocol::{Layout, Points, Precision};
 pub use meter::differences;
+pub use pieces::Renamed;
 pub use pivot::{Pivot, Wide, pivot};
 pub use readings::Window;
 pub use scan::{LONGEST_RECORD, MOST_CELLS};

@@ -24,6 +24,17 @@ pub(crate) struct Piece<'a> {
     pub(crate) values: ArrayRef,
 }
 
+/// A column of its own for a field in one of a query's results, as where several aggregates of it are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// Name of the result, as the query yields it.
+    pub result: String,
+    /// Name of the field.
+    pub field: String,
+    /// Name of the column.
+    pub column: String,
+}
+
 /// Times of a piece.
 #[derive(Clone, Copy)]
 pub(crate) enum Times<'a> {
@@ -49,7 +60,14 @@ pub(crate) struct Pieces<'a> {
 /// Finds the pieces of all sets of answers, the first set's first, and numbers their series.
 ///
 /// A set is one query's answers. A read of one field may leave out the column `_field`, whose every cell would name it.
-pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a [String]>) -> Result<Pieces<'a>> {
+/// The fields of `renamed` go by the names of their columns.
+pub(crate) fn collect<'a, A: AsRef<Answer>>(
+    sets: &[&'a [A]],
+    fields: Option<&'a [String]>,
+    renamed: &'a [Renamed],
+) -> Result<Pieces<'a>> {
+    let columns: HashMap<(&str, &str), &str> =
+        renamed.iter().map(|one| ((one.result.as_str(), one.field.as_str()), one.column.as_str())).collect();
     let only = match fields {
         Some([field]) => field.as_str(),
         _ => "",
@@ -79,13 +97,18 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a
             }
             let times = layout.times(table)?;
             match (layout.values(table), times) {
-                (Some(values), times) => found.list.push(Piece {
-                    set,
-                    series,
-                    field: layout.field.map_or(Some(only), |column| text(column, table.ordinal)).unwrap_or_default(),
-                    times: times.map_or(Times::Newest, Times::Read),
-                    values,
-                }),
+                (Some(values), times) => {
+                    let field =
+                        layout.field.map_or(Some(only), |column| text(column, table.ordinal)).unwrap_or_default();
+                    let column = layout.result.and_then(|array| columns.get(&(text(array, table.ordinal)?, field)));
+                    found.list.push(Piece {
+                        set,
+                        series,
+                        field: column.copied().unwrap_or(field),
+                        times: times.map_or(Times::Newest, Times::Read),
+                        values,
+                    });
+                }
                 (None, Some(times)) => {
                     let last = times.iter().copied().max().unwrap_or(i64::MIN);
                     let newest = found.newest.entry(series).or_insert(last);
@@ -100,6 +123,7 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(sets: &[&'a [A]], fields: Option<&'a
 
 /// Where a group keeps what a pivot needs.
 struct Layout<'a> {
+    result: Option<&'a ArrayRef>,
     time: Option<&'a ArrayRef>,
     value: Option<&'a ArrayRef>,
     field: Option<&'a ArrayRef>,
@@ -125,6 +149,7 @@ impl<'a> Layout<'a> {
             arrays.entry(&column.name).or_insert(array);
         }
         Ok(Self {
+            result: group.columns.first(),
             time: by_row("_time")?,
             value: by_row("_value")?,
             field: arrays.get("_field").copied(),

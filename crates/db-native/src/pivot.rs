@@ -16,14 +16,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, Int64Array, PrimitiveArray, RecordBatch, TimestampNanosecondArray,
+};
 use arrow_schema::{DataType, Field};
 
 use crate::decoder::Answer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{EmptyText, columns};
 use crate::keys::{Keys, Levels, ambiguous, tag_column};
-use crate::pieces::{Pieces, Times, collect, differs};
+use crate::pieces::{Pieces, Renamed, Times, collect, differs};
 use crate::sparse;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
@@ -34,6 +38,8 @@ use crate::union::batch;
 pub struct Pivot {
     /// These fields in this order; `None` is every field found, by name.
     pub fields: Option<Vec<String>>,
+    /// Fields that go by other names in `fields`, by the results that they are in.
+    pub renamed: Vec<Renamed>,
     /// The leading columns.
     pub levels: Levels,
     /// Append the tags that are no level as columns, by name.
@@ -46,8 +52,10 @@ pub struct Pivot {
     pub tz: String,
     /// Times, ascending, at which every row group has a row, whether there is a value or not.
     pub axis: Vec<i64>,
-    /// Integers that are absent are 0, as counts are.
-    pub zeros: bool,
+    /// Columns whose absent integers are 0, as counts are.
+    pub zeros: Vec<String>,
+    /// Columns of greatest values, each with the column of least values that is taken from it and left out.
+    pub spreads: Vec<(String, String)>,
 }
 
 /// A wide frame.
@@ -70,7 +78,7 @@ pub struct Wide {
 /// where a field's types do not unify, and with [`ErrorKind::Sparse`] where the frame would be large
 /// and hold next to nothing.
 pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
-    let found = collect(&[answers.as_slice()], spec.fields.as_deref())?;
+    let found = collect(&[answers.as_slice()], spec.fields.as_deref(), &spec.renamed)?;
     let keys = Keys::new(&found, &spec.levels)?;
     let fields: Vec<&str> = match &spec.fields {
         Some(fields) => fields.iter().map(String::as_str).collect(),
@@ -144,12 +152,13 @@ pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     drop((found, keys, places));
     drop(answers);
     for ((name, mut column), mut stretches) in fields.into_iter().zip(columns).zip(stretches) {
-        if spec.zeros && column.kind == DataType::Int64 {
+        if column.kind == DataType::Int64 && spec.zeros.contains(&name) {
             fill_with_zeros(&mut column.arrays, &mut stretches);
         }
         let joined = gather(&name, &column.kind, &column.arrays, &stretches)?;
         out.push((Field::new(name, column.kind, true), joined));
     }
+    subtract(&mut out, &spec.spreads)?;
     out.extend(tags);
     let (fields, columns) = out.into_iter().unzip();
     Ok(Wide { batch: batch(fields, columns, rows), levels })
@@ -169,6 +178,40 @@ fn tag_columns(found: &Pieces<'_>, keys: &Keys<'_>, key_rows: &[usize]) -> Resul
             Ok(tag_column(name, &values, key_rows))
         })
         .collect()
+}
+
+/// Takes the least values from the greatest; the columns of least values go.
+fn subtract(columns: &mut Vec<(Field, ArrayRef)>, spreads: &[(String, String)]) -> Result<()> {
+    for (greatest, least) in spreads {
+        // From behind, as a tag or the time may have a field's name.
+        let place = |name: &str| columns.iter().rposition(|(field, _)| field.name() == name);
+        let (Some(high), Some(low)) = (place(greatest), place(least)) else { continue };
+        let difference = difference(greatest, &columns[high].1, &columns[low].1)?;
+        columns[high].1 = difference;
+        columns.remove(low);
+    }
+    Ok(())
+}
+
+fn difference(name: &str, high: &ArrayRef, low: &ArrayRef) -> Result<ArrayRef> {
+    fn of<P: ArrowPrimitiveType>(
+        high: &ArrayRef,
+        low: &ArrayRef,
+        less: fn(P::Native, P::Native) -> Option<P::Native>,
+    ) -> Option<ArrayRef> {
+        let pairs = high.as_primitive_opt::<P>()?.iter().zip(low.as_primitive_opt::<P>()?);
+        let differences = pairs.map(|pair| match pair {
+            (Some(high), Some(low)) => less(high, low).map(Some),
+            _ => Some(None),
+        });
+        Some(Arc::new(differences.collect::<Option<PrimitiveArray<P>>>()?))
+    }
+    let found = match high.data_type() {
+        DataType::Float64 => of::<Float64Type>(high, low, |high, low| Some(high - low)),
+        DataType::Int64 => of::<Int64Type>(high, low, i64::checked_sub),
+        _ => of::<UInt64Type>(high, low, u64::checked_sub),
+    };
+    found.ok_or_else(|| Error::input(None, Some(name), "the spread of a window does not fit in 64 bits"))
 }
 
 /// Turns stretches of nulls into ones of zeros.

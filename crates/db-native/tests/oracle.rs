@@ -113,7 +113,7 @@ proptest! {
                 levels: Levels::Differing,
                 tag_columns: true,
                 empty_text: db_native::EmptyText::Empty,
-                kinds: Vec::new(), tz: "UTC".to_owned(), axis: Vec::new(), zeros: false,
+                kinds: Vec::new(), tz: "UTC".to_owned(), axis: Vec::new(), zeros: Vec::new(), spreads: Vec::new(), renamed: Vec::new(),
             };
             let _ = db_native::pivot(vec![answer], &spec);
         }

@@ -86,7 +86,9 @@ fn spec() -> impl Strategy<Value = Pivot> {
         kinds: Vec::new(),
         tz: tz.to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     })
 }
 
@@ -141,7 +143,9 @@ fn all_of_it() -> Pivot {
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     }
 }
 
@@ -201,7 +205,7 @@ fn every_series_has_a_row_at_each_time_of_the_axis() {
     let long = |value: Option<i64>| value.map_or(Value::Null, Value::Long);
     let known = [Some(1), None, None, None, Some(2), Some(3), None];
     assert_eq!(known.map(long).to_vec(), of(&spec, "n"));
-    let zeros = Pivot { zeros: true, ..spec };
+    let zeros = Pivot { zeros: vec!["n".to_owned(), "x".to_owned()], ..spec };
     assert_eq!(known.map(|value| long(value.or(Some(0)))).to_vec(), of(&zeros, "n"));
     assert_eq!(6, of(&zeros, "x").into_iter().filter(|value| *value == Value::Null).count());
 }

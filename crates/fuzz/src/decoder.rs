@@ -99,7 +99,9 @@ fn framed(answer: &Answer, text: &[u8]) {
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     };
     // What the tables of any query pivot to, no twin knows: only that it ends, in bounds.
     let _ = bounded("pivot", text.len(), FRAMING, || db_native::pivot(vec![answer], &spec));

@@ -38,7 +38,9 @@ fn spec(u: &mut Unstructured<'_>) -> Result<Pivot> {
         kinds: Vec::new(),
         tz: one(u, &["UTC", "Europe/Lisbon"])?.to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     })
 }
 

@@ -38,7 +38,9 @@ fn taken(shape: &str, text: &str) -> Frames {
         kinds: Vec::new(),
         tz: "UTC".to_owned(),
         axis: Vec::new(),
-        zeros: false,
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
     };
     let frame = |what: &str, make: &dyn Fn() -> Result<(), Error>| {
         let mut result = Ok(());

@@ -104,6 +104,18 @@ class Answer:
 
     @property
     def rows(self) -> int: ...
+    def aggregate(
+        self, *, edges: Buffer, label: str, wanted: Sequence[tuple[str, str, float, Sequence[str]]]
+    ) -> Answer:
+        """Turn points into aggregates of windows; the answer is used up.
+
+        Args:
+            edges: Nanoseconds at which windows begin and end, int64, ascending.
+            label: "start" or "stop": which edge is a window's time.
+            wanted: Name of the result, function ("mean", "mode", "quantile", "skew", "stddev" or "sum"),
+                share of a quantile, and fields.
+        """
+
     def union(self) -> Batch: ...
     def split(self) -> list[Batch]: ...
 
@@ -173,10 +185,12 @@ def pivot(
     levels: Sequence[str] | None,
     tag_columns: bool,
     empty_text: bool,
+    renamed: Sequence[tuple[str, str, str]],
     kinds: Sequence[tuple[str, str]],
     tz: str,
     axis: Buffer | None,
-    zeros: bool,
+    zeros: Sequence[str],
+    spreads: Sequence[tuple[str, str]],
 ) -> tuple[Batch, int]:
     """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
 
@@ -186,13 +200,23 @@ def pivot(
         levels: Tags that lead the frame; None is those that differ.
         tag_columns: Append the other tags.
         empty_text: Empty cells of string fields are empty strings, not nulls.
-        kinds: Fields and the kinds they have elsewhere.
+        renamed: Result, field and the name of its column.
+        kinds: Columns and the kinds they have elsewhere.
         tz: Zone of the time column's type.
         axis: Times, int64, ascending, at which every row group has a row.
-        zeros: Integers that are absent are 0.
+        zeros: Columns whose absent integers are 0.
+        spreads: Columns of greatest values, each with the column of least values that is taken from it.
 
     Returns:
         Levels, `time`, fields, tags; and how many of the columns are levels.
+    """
+
+def latest(batch: Batch, levels: int) -> Batch:
+    """Keep the last row of each row group, and in each field the last value that is no null.
+
+    Args:
+        batch: A pivot's columns, sorted by its levels and time.
+        levels: How many of the columns are levels.
     """
 
 def differences(batch: Batch, *, keys: Sequence[int]) -> Batch:

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from numbers import Integral, Real
+from typing import TypeVar
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["count", "file", "flag", "names", "number", "positive", "text", "timeout", "written_bucket"]
+__all__ = ["choice", "count", "file", "flag", "names", "number", "positive", "text", "timeout", "written_bucket"]
+
+_T = TypeVar("_T", bound=str)
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
@@ -85,6 +88,16 @@ def count(value: object, argument: str, *, least: int = 0) -> int:
         message = f"`{argument}` must be an int of {least} or more, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return value
+
+
+def choice(value: object, argument: str, choices: tuple[_T, ...]) -> _T:
+    """Return the one of the choices that `value` is."""
+    for one in choices:
+        if value == one:
+            return one
+    listed = ", ".join(map(repr, choices[:-1]))
+    message = f"`{argument}` must be {listed} or {choices[-1]!r}, not {value!r}"
+    raise InvalidArgumentError(message, argument=argument)
 
 
 def flag(value: object, argument: str) -> bool:

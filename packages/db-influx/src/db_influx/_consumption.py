@@ -135,7 +135,7 @@ def consumption(
             lead=lead,
         )
         unsettled = _bounds(cut, label, labels)
-        points = ask([_flux.raw(part, 1)[0] for part in _ranges(selection, unsettled)]) if unsettled else []
+        points = ask([_flux.raw(part) for part in _ranges(selection, unsettled)]) if unsettled else []
     return meter.consumption(
         given.totals,
         before=given.before,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +16,63 @@ from db_core.errors import ParseError
 from db_influx._call import Again
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Generator, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Sequence
     from concurrent.futures import Future
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
     from db_influx._call import Call
     from db_influx._flux import Query
-    from db_influx._transport import Transport
+    from db_influx._transport import JsonRequest, Transport
 
-__all__ = ["TEXT", "VALUE", "columns", "fetch", "fetch_at_most", "fetch_batches"]
+__all__ = ["TEXT", "VALUE", "Asking", "Reduced", "columns", "fetch", "fetch_at_most", "fetch_batches"]
 
 TEXT = ("string", "dictionary")
 VALUE = ("float64", "int64", "uint64", "bool", *TEXT)  # what a field may hold
 
 
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A query whose answer becomes another, smaller one as soon as it is decoded."""
+
+    query: Query
+    reduce: Callable[[Answer], Answer]
+
+
+class Asking:
+    """Asks the questions of one call; the time to its deadline runs from when this is made.
+
+    Args:
+        transport: The way to the server.
+        max_parallel: How many queries are sent at once.
+        timeout: Seconds the server may be silent; None is the settings'.
+    """
+
+    def __init__(self, transport: Transport, *, max_parallel: int, timeout: float | None) -> None:
+        self._transport = transport
+        self._max_parallel = max_parallel
+        self._timeout = timeout
+        self._since = time.monotonic()
+
+    def __call__(self, queries: Sequence[Query | Reduced]) -> list[Answer]:
+        """Send queries and return their answers, in order; see `fetch`."""
+        return fetch(
+            self._transport,
+            queries,
+            max_parallel=self._max_parallel,
+            timeout=self._timeout,
+            since=self._since,
+        )
+
+    def json(self, request: JsonRequest) -> Any:
+        """Send a small request and return its JSON answer."""
+        with self._transport.call(since=self._since) as call:
+            return call.attempt(partial(self._transport.ask_json, request, timeout=self._timeout, call=call))
+
+
 def fetch(
     transport: Transport,
-    queries: Sequence[Query],
+    queries: Sequence[Query | Reduced],
     *,
     max_parallel: int,
     timeout: float | None,
@@ -136,9 +178,12 @@ def columns(answer: Answer, **kinds: Container[str]) -> Iterator[tuple[dict[str,
         yield frame.to_pydict(), frame.kinds
 
 
-def _answer(transport: Transport, query: Query, timeout: float | None, call: Call) -> Answer:
+def _answer(transport: Transport, query: Query | Reduced, timeout: float | None, call: Call) -> Answer:
+    sent = query.query if isinstance(query, Reduced) else query
+
     def ask() -> Answer:
-        with closing(transport.query(query, timeout=timeout, call=call)) as chunks:
+        with closing(transport.query(sent, timeout=timeout, call=call)) as chunks:
             return decode(chunks)
 
-    return call.attempt(ask)
+    answer = call.attempt(ask)
+    return query.reduce(answer) if isinstance(query, Reduced) else answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -27,21 +27,6 @@ __all__ = ["Query", "Selection", "Tags"]
 
 _Node: TypeAlias = "dict[str, Any]"
 Tags: TypeAlias = "Mapping[str, str | Sequence[str]]"
-
-AGGREGATES = (
-    "count",
-    "first",
-    "last",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "mode",
-    "skew",
-    "spread",
-    "stddev",
-    "sum",
-)
 
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\x24", "\0": "\\x00"}
@@ -146,17 +131,21 @@ def _any_of(column: str, values: Sequence[str]) -> str:
     return f"({_any_of(column, values[:half])} or {_any_of(column, values[half:])})"
 
 
-def raw(selection: Selection, max_parallel: int) -> list[Query]:
-    """Ask for points as they are stored, in up to `max_parallel` slices of at least a day each.
+def slices(selection: Selection, max_parallel: int) -> list[Selection]:
+    """Return the range in up to `max_parallel` parts of at least a day each.
 
     A slice costs the server some 40 us a series; of a day or longer ones, it is the points that cost.
     """
     length = selection.stop - selection.start
     count = max(1, min(max_parallel, length // _SHORTEST_SLICE))
     cuts = [selection.start + length * cut // count for cut in range(count + 1)]
-    slices = (replace(selection, start=start, stop=stop) for start, stop in pairwise(cuts))
-    unused = strings(_unused(selection))
-    return [Query(f"{part.flux()}\n  |> drop(columns: {unused})") for part in slices]
+    return [replace(selection, start=start, stop=stop) for start, stop in pairwise(cuts)]
+
+
+def raw(selection: Selection, *, with_field: bool = False) -> Query:
+    """Ask for points as they are stored; `with_field` has each name its field, even if there is but one."""
+    unused = _UNUSED if with_field else _unused(selection)
+    return Query(f"{selection.flux()}\n  |> drop(columns: {strings(unused)})")
 
 
 def _unused(selection: Selection) -> tuple[str, ...]:
@@ -164,41 +153,96 @@ def _unused(selection: Selection) -> tuple[str, ...]:
     return (*_UNUSED, "_field") if selection.fields is not None and len(selection.fields) == 1 else _UNUSED
 
 
-def windows(selection: Selection, cut: Windows, agg_func: str, *, label: str = "stop") -> list[Query]:
-    """Ask for one value per window that has points, by a query for each segment."""
-    if agg_func not in AGGREGATES:
-        message = f"`agg_func` must be one of {', '.join(AGGREGATES)}, not {agg_func!r}"
-        raise InvalidArgumentError(message, argument="agg_func")
-    if label not in ("start", "stop"):
-        message = f"`label` must be 'start' or 'stop', not {label!r}"
-        raise InvalidArgumentError(message, argument="label")
-    queries = []
+def windows(selection: Selection, cut: Windows, function: str, *, label: str = "stop") -> list[Query]:
+    """Ask for one value per window that has points, by a query for each segment.
+
+    Args:
+        selection: What to read.
+        cut: The windows.
+        function: One that the storage engine knows.
+        label: "start" or "stop": which edge is a window's time.
+    """
+    return [Query(text) for text in _windows(selection, cut, function, label, _unused(selection))]
+
+
+def several_windows(
+    selection: Selection, cut: Windows, wanted: Mapping[str, tuple[str, Sequence[str]]], *, label: str
+) -> list[Query]:
+    """Ask for several functions per window at once, each with a result of its own.
+
+    Each has a source of its own, since the storage engine works out nothing of one that two results share.
+
+    Args:
+        selection: What to read.
+        cut: The windows.
+        wanted: By the name of the result, the function and the fields.
+        label: "start" or "stop": which edge is a window's time.
+    """
+    texts = [
+        [f'{text}\n  |> yield(name: "{result}")' for text in _windows(part, cut, function, label, _UNUSED)]
+        for result, (function, fields) in wanted.items()
+        for part in [replace(selection, fields=tuple(fields))]
+    ]
+    return [Query("\n".join(results)) for results in zip(*texts, strict=True)]
+
+
+def _windows(
+    selection: Selection, cut: Windows, function: str, label: str, unused: Sequence[str]
+) -> list[str]:
+    texts = []
     for part in cut.segments:
         source = replace(selection, start=part.start, stop=part.stop).flux()
         shift = f"offset: {part.offset}ns, " if part.offset else ""
-        queries.append(
-            Query(
-                f"{source}\n"
-                f"  |> aggregateWindow(every: {part.every}, {shift}fn: {agg_func}, createEmpty: false, "
-                f'timeSrc: "_{label}")\n'
-                f"  |> drop(columns: {strings(_unused(selection))})"
-            )
+        texts.append(
+            f"{source}\n"
+            f"  |> aggregateWindow(every: {part.every}, {shift}fn: {function}, createEmpty: false, "
+            f'timeSrc: "_{label}")\n'
+            f"  |> drop(columns: {strings(unused)})"
         )
-    return queries
+    return texts
 
 
-def average(selection: Selection) -> Query:
-    """Ask for the mean over the whole range, and for the newest time in it."""
+def extremes(selection: Selection) -> Query:
+    """Ask for the smallest and the greatest value of each series and field, and how many there are."""
+    unused = strings((*_UNUSED, "_time"))
+    source, end = selection.flux(), f"drop(columns: {unused})"
     return Query(
-        f"points = {selection.flux()}\n"
-        f'points |> mean() |> drop(columns: {strings(_UNUSED)}) |> yield(name: "mean")\n'
-        f'points |> last() |> drop(columns: {strings((*_UNUSED, "_value"))}) |> yield(name: "newest")'
+        "\n".join(
+            f'{source}\n  |> {function}()\n  |> {end}\n  |> yield(name: "{function}")'
+            for function in ("min", "max", "count")
+        )
     )
 
 
-def series(selection: Selection) -> Query:
-    """Ask for one point of each series and field."""
-    return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings(_UNUSED)})")
+def counts(selection: Selection) -> Query:
+    """Ask how many points each field has over all series."""
+    return Query(f'{selection.flux()}\n  |> count()\n  |> group(columns: ["_field"])\n  |> sum()')
+
+
+def average(selection: Selection, large: Container[str] = ()) -> Query:
+    """Ask for the mean over the whole range, and for the newest time in it.
+
+    Args:
+        selection: What to read; fields are named.
+        large: Fields of integers whose sum may not fit in 64 bits. They are made doubles first, for which the
+            server reads every point.
+    """
+    unused = strings(_UNUSED)
+    fields = selection.fields or ()
+    small = tuple(field for field in fields if field not in large)
+    rest = tuple(field for field in fields if field in large)
+    texts = [f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings((*_UNUSED, '_value'))})"]
+    if small:
+        texts.append(f"{replace(selection, fields=small).flux()}\n  |> mean()\n  |> drop(columns: {unused})")
+    if rest:
+        source = replace(selection, fields=rest).flux()
+        texts.append(f"{source}\n  |> toFloat()\n  |> mean()\n  |> drop(columns: {unused})")
+    return Query("\n".join(f'{text}\n  |> yield(name: "{name}")' for name, text in enumerate(texts)))
+
+
+def series(selection: Selection, function: str = "first") -> Query:
+    """Ask for one point of each series and field: the "first" or the "last"."""
+    return Query(f"{selection.flux()}\n  |> {function}()\n  |> drop(columns: {strings(_UNUSED)})")
 
 
 def last_before(selection: Selection) -> Query:

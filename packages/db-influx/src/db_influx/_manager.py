@@ -16,8 +16,7 @@ from db_core.errors import InvalidArgumentError
 from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
@@ -29,8 +28,11 @@ if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
     from db_core.errors import Rejection
     from db_core.frame import Frame, Into
+    from db_influx._aggregates import AggFunc
     from db_influx._consumption import Gaps, OnReset, PerField
+    from db_influx._fetch import Asking
     from db_influx._flux import Query, Selection, Tags
+    from db_influx._schema import Missing, Schema
     from db_influx._settings import InfluxSettings
     from db_influx._times import Instant, Length
     from db_influx._transport import Connection
@@ -40,6 +42,9 @@ __all__ = ["InfluxManager"]
 
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
+_LABELS: tuple[Literal["start", "stop"], ...] = ("start", "stop")
+_MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
+_CALLER = 3  # calls from a warning up to who called the method
 _EVERY: Any = object()  # in place of names: every field
 # How far back the last point is looked for, step by step; then over all time.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
@@ -53,6 +58,7 @@ class _Options:
     tz: str = "UTC"
     max_parallel: int = 4
     by: tuple[str, ...] | None = None
+    missing: Missing = "warn"
 
 
 _managers: weakref.WeakSet[InfluxManager] = weakref.WeakSet()
@@ -79,8 +85,8 @@ class InfluxManager:
     ``time``, sorted; if the rows come from several series, the tags that differ between them are
     index levels before it. In polars and Arrow these are the first columns. Columns are float64,
     int64, uint64, bool, timestamp or string, as stored; in pandas a null makes them Int64, UInt64 or
-    boolean. A field without data is a float64 column of nulls, as its type is not known;
-    nothing found is the same shape without rows.
+    boolean. A field without data in the range is a column of nulls of its type, or of float64 if it has
+    never been written. Nothing found is the same shape without rows.
 
     Common arguments:
         start, stop: Half-open range: start is in, stop is out. An aware datetime, a pandas
@@ -92,17 +98,20 @@ class InfluxManager:
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
         tz: Time zone of the index and of windows: days and longer ones begin at local midnight.
         max_parallel: How many slices of a long read of stored points are fetched at once.
+        missing: What to do where a measurement or field was never written, where nothing was found and a tag
+            or its value does not exist, or where no series has a tag named in `by`: "warn" with a
+            `UserWarning` that names it and what is near, "raise" a `NotFoundError`, or "ignore".
         timeout: Seconds the server may be silent.
 
     Common errors:
         InvalidArgumentError: An argument is unusable; nothing was sent.
         ConnectionFailedError, OperationTimeoutError, AuthenticationError: The server can't be
             reached, is silent, or refuses.
-        NotFoundError: There is no such bucket or organization.
+        NotFoundError: There is no such bucket or organization; see also `missing`.
         QueryError: The server refused the query, or failed in the middle of it.
         IncompleteResultError: The answer was cut off.
         AmbiguousSeriesError: `by` lets values of several series meet.
-        SchemaConflictError: A field has types that do not unify.
+        SchemaConflictError: A field has types that do not unify, or InfluxDB would leave out points of one.
     """
 
     def __init__(
@@ -119,6 +128,7 @@ class InfluxManager:
         gzip: bool = False,
         into: Into = "pandas",
         tz: str | ZoneInfo = "UTC",
+        missing: Missing = "warn",
         verify: bool = True,
         ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None,
@@ -141,6 +151,7 @@ class InfluxManager:
             gzip: Compress what is sent and received; worth it for far servers.
             into: Kind of the frames given, unless a call says otherwise.
             tz: Time zone, unless a call says otherwise.
+            missing: What to do about names that do not exist, unless a call says otherwise.
             verify: Check the server's certificate.
             ca_cert: Path of the certificates to trust instead of the system's.
             client_cert: Path of a client certificate with its key, or a pair of paths.
@@ -169,13 +180,16 @@ class InfluxManager:
             into=_into(into),
             tz=_times.zone(tz),
             max_parallel=_checks.count(max_parallel, "max_parallel", least=1),
+            missing=_checks.choice(missing, "missing", _MISSING),
         )
         self._open()
 
     def _open(self) -> None:
+        from db_influx._schema import Databases
         from db_influx._transport import Transport
 
         self._transport = Transport(self._settings, self._connection)
+        self._databases = Databases()
         self._client: InfluxDBClient | None = None
         self._client_lock = threading.Lock()
         _managers.add(self)
@@ -220,7 +234,7 @@ class InfluxManager:
         bucket: str,
         tags: Tags | None = None,
         interval: Length | None = "10m",
-        agg_func: str = "mean",
+        agg_func: AggFunc = "mean",
         *,
         by: Sequence[str] | None = None,
         label: Literal["start", "stop"] = "stop",
@@ -228,15 +242,26 @@ class InfluxManager:
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Any:
-        """Read fields of a measurement, downsampled by the server.
+        """Read fields of a measurement, downsampled.
+
+        Count, first, last, max, mean, min, spread and sum are worked out by the server. The others are worked
+        out here, as they arrive, of the points themselves, since InfluxDB takes much longer for them
+        than for the points, and estimates some.
 
         Args:
             fields: One field or several: the columns, in this order.
             interval: Length of a window, such as "10m", "1h", "1d", "1w", "1mo", or a timedelta;
                 whole days are calendar days in `tz`. None reads points as they are stored.
-            agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum.
+            agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum; "p95" or
+                ("quantile", 0.95) for a quantile. A list of these gives columns such as ``power_mean`` and
+                ``power_p95``. A mapping gives each field a function or list of its own:
+                ``{"kwh": "last", "power": ["mean", "max"]}``. Text and booleans have count, first, last and
+                mode. median and quantiles are exact, interpolated as pandas does. mode is the smallest of
+                the most frequent values. stddev is that of a sample, and null for one value. skew is that of
+                a population (biased), and null where all values are equal.
             label: Whether a window's start or stop is its time. A window cut by the range keeps the
                 range's edge.
             create_empty: Give windows without points too, as nulls, or 0 where they are counted.
@@ -244,19 +269,37 @@ class InfluxManager:
         Returns:
             One frame; see the class.
         """
-        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel, missing=missing)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         if _checks.flag(create_empty, "create_empty") and interval is None:
             message = "`create_empty` is about windows, which a read with `interval=None` has not"
             raise InvalidArgumentError(message, argument="create_empty")
         if interval is None:
             return self._raw(selection, call, timeout).release(call.into)
+        from db_influx._aggregates import aggregates, check_types
+        from db_influx._downsample import downsample
+
+        label = _checks.choice(label, "label", _LABELS)
         cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
-        answers = self._ask(_flux.windows(selection, cut, agg_func, label=label), call, timeout)
-        axis = cut.labels(label) if create_empty else None
-        return _wide(
-            answers, selection.fields, call, axis=axis, zeros=create_empty and agg_func == "count"
-        ).release(call.into)
+        wanted = aggregates(agg_func, selection.fields or ())
+        ask = self._asking(call, timeout)
+        schema = self._schema(ask, selection)
+        check_types(wanted, schema.types, msname)
+        schema.check_types([selection], newest=any(one.function == "last" for one in wanted))
+        frame = downsample(
+            ask,
+            selection,
+            cut,
+            wanted,
+            schema.types or {},
+            label=label,
+            by=call.by,
+            tz=call.tz,
+            create_empty=create_empty,
+            max_parallel=call.max_parallel,
+        )
+        _check_found(schema, selection, frame, call)
+        return frame.release(call.into)
 
     def read_all_fields(
         self,
@@ -269,6 +312,7 @@ class InfluxManager:
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read every field of a measurement, as stored.
@@ -277,7 +321,7 @@ class InfluxManager:
             One frame: the fields by name, then by name the tags that are no index level, as
             categories.
         """
-        call = self._call(into=into, tz=tz, max_parallel=max_parallel)
+        call = self._call(into=into, tz=tz, max_parallel=max_parallel, missing=missing)
         selection = self._selection(start, stop, msname, _EVERY, bucket, tags)
         return self._raw(selection, call, timeout, tag_columns=True).release(call.into)
 
@@ -394,11 +438,17 @@ class InfluxManager:
     ) -> Any:
         from db_influx._consumption import Policy, consumption
 
+        label = _checks.choice(label, "label", _LABELS)
+        ask = self._asking(call, timeout)
+        cut = _windows(selection, every, call.tz)
+        how = Policy.of(selection.fields or (), *policy)
+        schema = self._schema(ask, selection)
+        schema.check_types([selection], newest=True)
         frame = consumption(
-            self._asking(call, timeout),
+            ask,
             selection,
-            _windows(selection, every, call.tz),
-            Policy.of(selection.fields or (), *policy),
+            cut,
+            how,
             label=label,
             by=call.by,
             tz=call.tz,
@@ -416,6 +466,7 @@ class InfluxManager:
         by: Sequence[str] | None = None,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read the mean of fields over the last seconds, computed by the server.
@@ -426,12 +477,18 @@ class InfluxManager:
         Returns:
             One frame with one row per series, whose time is the newest in the range; see the class.
         """
-        call = self._call(by=by, into=into, tz=tz)
+        from db_influx._downsample import average
+
+        call = self._call(by=by, into=into, tz=tz, missing=missing)
         now = time.time_ns()
         start = now - _times.seconds(duration, "duration")
         selection = _selection(start, now, measurement, fields, bucket, tags)
-        answers = self._ask([_flux.average(selection)], call, timeout)
-        return _wide(answers, selection.fields, call).release(call.into)
+        ask = self._asking(call, timeout)
+        schema = self._schema(ask, selection)
+        schema.check_types([selection], newest=True)
+        frame = average(ask, selection, schema.types or {}, by=call.by, tz=call.tz)
+        _check_found(schema, selection, frame, call)
+        return frame.release(call.into)
 
     def read_last_data_point(
         self,
@@ -441,6 +498,7 @@ class InfluxManager:
         tags: Tags | None = None,
         *,
         with_time: bool = False,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Read the newest value of each field over the matching series, however old it is.
@@ -461,13 +519,16 @@ class InfluxManager:
         selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         wanted = selection.fields or ()
         found: dict[str, tuple[int, Any]] = {}
-        ask = self._asking(self._options, timeout)
+        call = self._call(into=None, missing=missing)
+        ask = self._asking(call, timeout)
+        schema = self._schema(ask, selection)
+        schema.check_types([selection], newest=True)
         for back in (*_LOOK_BACK, None):
-            missing = tuple(field for field in wanted if field not in found)
-            if not missing:
+            left = tuple(field for field in wanted if field not in found)
+            if not left:
                 break
             start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
-            query = _flux.newest(replace(selection, fields=missing, start=start))
+            query = _flux.newest(replace(selection, fields=left, start=start))
             [answer] = ask([query])
             for points, _ in columns(answer, _time=("timestamp",), _field=TEXT, _value=VALUE):
                 for moment, field, value in zip(
@@ -476,6 +537,7 @@ class InfluxManager:
                     if field not in found or moment > found[field][0]:
                         # A stored point always has a value; the answer shows an empty string as none.
                         found[field] = (moment, "" if value is None else value)
+        schema.check_found(selection, call.missing, nothing=not found, stacklevel=_CALLER - 1)
         if not with_time:
             return {field: found[field][1] for field in wanted if field in found}
         import pandas as pd
@@ -485,6 +547,38 @@ class InfluxManager:
             for field in wanted
             if field in found
         }
+
+    def read_last_data_points(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Sequence[str],
+        tags: Tags | None = None,
+        *,
+        by: Sequence[str] | None = None,
+        into: Into | None = None,
+        tz: str | ZoneInfo | None = None,
+        missing: Missing | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Read the newest value of each field of each series, however old it is.
+
+        Returns:
+            One frame with one row per series, or per combination of the tags in `by`. Each field has its own
+            newest value, points in the future included; the time of the row is the newest of all; see the
+            class.
+        """
+        from db_core.pivot import latest
+
+        call = self._call(by=by, into=into, tz=tz, missing=missing)
+        selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
+        ask = self._asking(call, timeout)
+        schema = self._schema(ask, selection)
+        schema.check_types([selection], newest=True)
+        kinds = schema.kinds(selection.fields)
+        frame = latest(_wide(ask([_flux.series(selection, "last")]), selection.fields, call, kinds=kinds))
+        _check_found(schema, selection, frame, call)
+        return frame.release(call.into)
 
     def query(
         self,
@@ -565,6 +659,7 @@ class InfluxManager:
         batch_rows: int = 65_536,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Iterator[Any]:
         """Read points as they are stored, in bounded memory.
@@ -582,7 +677,7 @@ class InfluxManager:
             time from slice to slice; within a slice the rows are in order of the index. Errors come
             with the first frame asked for. Closing it stops the transfer.
         """
-        call = self._call(by=by, into=into, tz=tz)
+        call = self._call(by=by, into=into, tz=tz, missing=missing)
         selection = self._selection(start, stop, msname, fields, bucket, tags)
         rows = _checks.count(batch_rows, "batch_rows", least=1)
         return self._read_frames(selection, rows, call, _checks.timeout(timeout))
@@ -595,13 +690,17 @@ class InfluxManager:
         from db_influx._fetch import fetch_at_most
 
         # The whole range's series tell what differs, and each field's type, before the first slice.
-        series = _wide(self._ask([_flux.series(selection)], call, timeout), selection.fields, call)
+        ask_first = self._asking(call, timeout)
+        schema = self._schema(ask_first, selection)
+        schema.check_types([selection])
+        answers = ask_first([_flux.series(selection)])
+        series = _wide(answers, selection.fields, call, kinds=schema.kinds(selection.fields))
+        _check_found(schema, selection, series, call)
         call = replace(call, by=tuple(series.index[:-1]))
         kinds = series.kinds
 
         def ask(part: Selection, limits: tuple[int, int] | None) -> tuple[Answer, int] | None:
-            [query] = _flux.raw(part, 1)
-            return fetch_at_most(self._transport, query, limits, timeout=timeout)
+            return fetch_at_most(self._transport, _flux.raw(part), limits, timeout=timeout)
 
         for answer in slices(
             selection, batch_rows * len(selection.fields or ()), room_of_batch(batch_rows), ask
@@ -758,6 +857,7 @@ class InfluxManager:
         by: Sequence[str] | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
+        missing: Missing | None = None,
     ) -> _Options:
         """The options of one call."""
         own = self._options
@@ -768,6 +868,7 @@ class InfluxManager:
             if max_parallel is None
             else _checks.count(max_parallel, "max_parallel", least=1),
             by=by if by is None else _by(by),
+            missing=own.missing if missing is None else _checks.choice(missing, "missing", _MISSING),
         )
 
     def _selection(
@@ -786,24 +887,31 @@ class InfluxManager:
         self, selection: Selection, call: _Options, timeout: float | None, *, tag_columns: bool = False
     ) -> Frame:
         """Points as they are stored; nothing but the frame keeps their memory, so it may hand it over."""
-        answers = self._ask(_flux.raw(selection, call.max_parallel), call, timeout)
-        return _wide(answers, selection.fields, call, tag_columns=tag_columns)
+        ask = self._asking(call, timeout)
+        schema = self._schema(ask, selection)
+        parts = schema.apart(_flux.slices(selection, call.max_parallel))
+        schema.check_types(parts)
+        answers = ask([_flux.raw(part) for part in parts])
+        kinds = schema.kinds(selection.fields)
+        frame = _wide(answers, selection.fields, call, tag_columns=tag_columns, kinds=kinds)
+        _check_found(schema, selection, frame, call, above=1)
+        return frame
 
     def _ask(self, queries: Sequence[Query], call: _Options, timeout: float | None) -> list[Answer]:
         """Send the slices of a read and decode their answers as they arrive."""
         return self._asking(call, timeout)(queries)
 
-    def _asking(self, call: _Options, timeout: float | None) -> Callable[[Sequence[Query]], list[Answer]]:
-        """Give what asks, for a read that asks more than once: its deadline runs from now on."""
-        from db_influx._fetch import fetch
+    def _asking(self, call: _Options, timeout: float | None) -> Asking:
+        """Return what asks the questions of one read: its deadline runs from now on."""
+        from db_influx._fetch import Asking
 
-        return partial(
-            fetch,
-            self._transport,
-            max_parallel=call.max_parallel,
-            timeout=_checks.timeout(timeout),
-            since=time.monotonic(),
-        )
+        return Asking(self._transport, max_parallel=call.max_parallel, timeout=_checks.timeout(timeout))
+
+    def _schema(self, ask: Asking, selection: Selection) -> Schema:
+        """Ask what the measurement holds."""
+        from db_influx._schema import Schema
+
+        return Schema(ask, self._databases, selection.bucket, selection.measurement)
 
 
 def _selection(
@@ -837,8 +945,6 @@ def _wide(
     *,
     tag_columns: bool = False,
     kinds: Mapping[str, str] | None = None,
-    axis: array[int] | None = None,
-    zeros: bool = False,
 ) -> Frame:
     """One row per series and time. Stored points always have a value: an empty text is just empty."""
     from db_core.pivot import pivot
@@ -851,14 +957,27 @@ def _wide(
         empty_text=True,
         kinds=kinds,
         tz=call.tz,
-        axis=axis,
-        zeros=zeros,
     )
 
 
 def _by(by: object) -> tuple[str, ...]:
     # An empty list asks for one series.
     return () if isinstance(by, list | tuple) and not by else _checks.names(by, "by")
+
+
+def _check_found(
+    schema: Schema, selection: Selection, frame: Frame, call: _Options, *, above: int = 0
+) -> None:
+    """Tell what was asked for and does not exist; `above` is how far the method is called from."""
+    levels = zip(frame.index[:-1], frame.batch.columns(), strict=False) if len(frame) else ()
+    empty = [name for name, level in levels if (nulls := level.nulls()) is not None and all(bytes(nulls))]
+    schema.check_found(
+        selection,
+        call.missing,
+        nothing=not len(frame),
+        empty_levels=empty if call.by else (),
+        stacklevel=_CALLER + above,
+    )
 
 
 def _into(into: object) -> Into:

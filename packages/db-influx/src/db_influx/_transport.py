@@ -52,9 +52,10 @@ if TYPE_CHECKING:
     from db_influx._flux import Query
     from db_influx._settings import InfluxSettings
 
-__all__ = ["Connection", "Transport"]
+__all__ = ["Connection", "JsonRequest", "Transport"]
 
 _CHUNK = 1 << 17
+_LONGEST_JSON = 1 << 26  # bytes
 _EXCERPT = 200  # characters of an answer in a message
 # A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
@@ -99,6 +100,21 @@ class Connection:
         if self.client_cert is None or isinstance(self.client_cert, str):
             return self.client_cert, None
         return self.client_cert
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRequest:
+    """A small request whose answer is JSON: a small value that can be pickled.
+
+    Attributes:
+        path: Path of the endpoint.
+        parameters: Pairs of names and values for the address; the organization is added.
+        form: Pairs for the body of a POST; None makes it a GET.
+    """
+
+    path: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    form: tuple[tuple[str, str], ...] | None = None
 
 
 class _Watched:
@@ -316,7 +332,7 @@ class Transport:
             "Accept-Encoding": "gzip" if self._connection.gzip else "identity",
             "Content-Type": "application/json",
         }
-        with self._answer("query", {}, query.body(), headers, timeout, call) as response:
+        with self._answer("api/v2/query", {}, query.body(), headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError, self._secret)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -324,7 +340,7 @@ class Transport:
                 # Some tables end as answers do, so that the text itself can't tell.
                 message = "the answer has neither a length nor chunks, as with HTTP/1.0"
                 raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
-            try:
+            with _receiving():
                 if kind in _NO_CSV:
                     text = self._secret.masked(_start(response)).strip()
                     raise ParseError(f"the answer is {kind}, not CSV: {text[:_EXCERPT]}", offset=0)
@@ -333,14 +349,35 @@ class Transport:
                 # for the GIL that often made a read take a tenth longer.
                 while chunk := content.read(_CHUNK):
                     yield chunk
-            except urllib3.exceptions.ReadTimeoutError as error:
-                empty_frames(error, "urllib3")
-                message = "the server fell silent in the middle of its answer"
-                raise OperationTimeoutError(message) from error
-            except (HTTPError, OSError, EOFError, zlib.error) as error:
-                empty_frames(error, "urllib3")
-                message = f"the answer was cut off: {_reason(error)}"
-                raise _again(IncompleteResultError(message), error) from error
+
+    def ask_json(self, ask: JsonRequest, *, timeout: float | None = None, call: Call | None = None) -> Any:
+        """Send a small request and return its JSON answer.
+
+        Args:
+            ask: What is asked.
+            timeout: Seconds the server may be silent; None is the settings'.
+            call: What the request is part of; it can shut the connection down.
+
+        Raises:
+            Again: Another attempt may help.
+            ParseError: The answer is not JSON, or is longer than 64 MiB.
+        """
+        headers = {"Accept": "application/json"}
+        body = None
+        if ask.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(ask.form).encode()
+        with self._answer(ask.path, dict(ask.parameters), body, headers, timeout, call) as response:
+            if response.status != HTTPStatus.OK:
+                raise _refusal(response, QueryError, self._secret)
+            with _receiving():
+                text = _unpacked(response).read(_LONGEST_JSON)
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError) as error:
+                excerpt = self._secret.masked(text.decode("utf-8", "replace")).strip()[:_EXCERPT]
+                message = f"expected JSON from {ask.path}, got {len(text)} bytes that are none: {excerpt}"
+                raise ParseError(message, offset=0) from error
 
     def write(
         self, bucket: str, body: bytes, *, timeout: float | None = None, call: Call | None = None
@@ -356,7 +393,7 @@ class Transport:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
         parameters = {"bucket": bucket, "precision": "ns"}
-        with self._answer("write", parameters, body, headers, timeout, call) as response:
+        with self._answer("api/v2/write", parameters, body, headers, timeout, call) as response:
             if response.status != HTTPStatus.NO_CONTENT:
                 raise _refusal(response, WriteError, self._secret)
             response.drain_conn()
@@ -366,7 +403,7 @@ class Transport:
         self,
         endpoint: str,
         parameters: dict[str, str],
-        body: bytes,
+        body: bytes | None,
         headers: dict[str, str],
         timeout: float | None,
         call: Call | None,
@@ -390,13 +427,13 @@ class Transport:
         self,
         endpoint: str,
         parameters: dict[str, str],
-        body: bytes,
+        body: bytes | None,
         headers: dict[str, str],
         silence: float,
         taken: set[socket.socket],
     ) -> urllib3.BaseHTTPResponse:
         url = self._settings.url
-        address = f"{url}/api/v2/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
+        address = f"{url}/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
         connect = min(silence, self._connection.connect_timeout)
         try:
             return self._post(address, body, headers, urllib3.Timeout(connect=connect, read=silence))
@@ -407,11 +444,11 @@ class Transport:
             raise _failure(url, error, silence=silence, connect=None if taken else connect) from error
 
     def _post(
-        self, address: str, body: bytes, headers: dict[str, str], limits: urllib3.Timeout
+        self, address: str, body: bytes | None, headers: dict[str, str], limits: urllib3.Timeout
     ) -> urllib3.BaseHTTPResponse:
         try:
             return self._pool.request(
-                "POST",
+                "GET" if body is None else "POST",
                 address,
                 body=body,
                 headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
@@ -425,6 +462,21 @@ class Transport:
         except HTTPError as error:
             empty_frames(error, "urllib3")
             raise
+
+
+@contextmanager
+def _receiving() -> Generator[None]:
+    """Turn what breaks while an answer's body arrives into our errors."""
+    try:
+        yield
+    except urllib3.exceptions.ReadTimeoutError as error:
+        empty_frames(error, "urllib3")
+        message = "the server fell silent in the middle of its answer"
+        raise OperationTimeoutError(message) from error
+    except (HTTPError, OSError, EOFError, zlib.error) as error:
+        empty_frames(error, "urllib3")
+        message = f"the answer was cut off: {_reason(error)}"
+        raise _again(IncompleteResultError(message), error) from error
 
 
 def _failure(url: str, error: HTTPError, *, silence: float, connect: float | None) -> Exception:

@@ -1,0 +1,241 @@
+"""Values per window: which ones the storage engine works out, and which the points themselves are read for.
+
+InfluxDB's storage engine works out count, sum, mean, min, max, first and last where the
+points lie. For every other function InfluxDB 2.9.1 goes through all points window by window:
+a year of minutes of 20 meters takes it two to four minutes, where reading these points takes
+seconds. Some functions are also not what their name says: median and quantile are estimates, mode has several
+answers or none. So their points are read, and the native crate works them out as they
+arrive, slice by slice.
+
+A mean or sum of integers overflows in the server without a word. So their extremes are
+asked for beside them, and where an overflow is possible, the points are read too.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from db_core.pivot import pivot
+from db_influx import _flux
+from db_influx._aggregates import Aggregate, check_types
+from db_influx._fetch import TEXT, Reduced, columns
+from db_influx._schema import KINDS
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Mapping, Sequence
+
+    from db_core.annotated_csv import Answer
+    from db_core.frame import Frame
+    from db_influx._fetch import Asking
+    from db_influx._flux import Query, Selection
+    from db_influx._schema import FieldTypes
+    from db_influx._windows import Windows
+
+__all__ = ["average", "downsample"]
+
+_IN_STORAGE = ("count", "first", "last", "max", "mean", "min", "spread", "sum")
+_MAY_OVERFLOW = ("mean", "sum")
+_DAY = 86_400 * 1_000_000_000
+_LARGEST = {"integer": 2**63 - 1, "unsigned": 2**64 - 1}
+_LEAST = "\0least:"  # before the name of a column; no field's name that InfluxDB takes begins with it
+
+
+def downsample(
+    ask: Asking,
+    selection: Selection,
+    cut: Windows,
+    wanted: Sequence[Aggregate],
+    types: FieldTypes,
+    *,
+    label: str,
+    by: Sequence[str] | None,
+    tz: str,
+    create_empty: bool,
+    max_parallel: int,
+) -> Frame:
+    """Read one value per window and column.
+
+    Args:
+        ask: Sends the questions of the call.
+        selection: What to read; fields are named.
+        cut: The windows.
+        wanted: The columns.
+        types: The types of the fields, as far as they are known.
+        label: Whether a window's start or stop is its time.
+        by: Levels of the index, as for `InfluxManager`.
+        tz: Zone of the index.
+        create_empty: Give windows without points too.
+        max_parallel: In how many slices points are read.
+
+    Raises:
+        InvalidArgumentError: A sum or spread exceeds 64 bits.
+    """
+    integers = {
+        one.field: kind
+        for one in wanted
+        for kind in types.get(one.field, ())
+        if kind in _LARGEST and one.function in _MAY_OVERFLOW
+    }
+    exact: frozenset[str] = frozenset()
+    while True:
+        plan = _Plan(selection, cut, wanted, exact, label, max_parallel)
+        bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
+        answers = ask([*plan.queries, *bounds])
+        if not bounds or not (exact := _overflowing(answers.pop(), integers)):
+            break
+    kinds = {one.column: kind for one in wanted if (kind := _kind(one, types))}
+    axis = cut.labels(label) if create_empty else None
+    return pivot(
+        answers,
+        fields=plan.columns,
+        by=by,
+        empty_text=True,
+        renamed=plan.renamed,
+        kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
+        tz=tz,
+        axis=axis,
+        zeros=[one.column for one in wanted if one.function == "count"] if create_empty else (),
+        spreads=plan.spreads,
+    )
+
+
+def average(
+    ask: Asking, selection: Selection, types: FieldTypes, *, by: Sequence[str] | None, tz: str
+) -> Frame:
+    """Read the mean of each field over the whole range, one row per series, at the newest time in it.
+
+    Arguments are those of `downsample`.
+    """
+    fields = selection.fields or ()
+    means = [Aggregate(field, field, "mean", "mean") for field in fields]
+    check_types(means, types, selection.measurement, argument="fields")
+    integers = {field: kind for field in fields for kind in types.get(field, ()) if kind in _LARGEST}
+    bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
+    answers = ask([_flux.average(selection), *bounds])
+    if bounds and (large := _overflowing(answers.pop(), integers)):
+        answers = ask([_flux.average(selection, large)])
+    return pivot(answers, fields=fields, by=by, kinds=dict.fromkeys(fields, "float64"), tz=tz)
+
+
+def _overflowing(bounds: Answer, integers: Mapping[str, str]) -> frozenset[str]:
+    """Return the fields whose sum may not fit in 64 bits.
+
+    Args:
+        bounds: The answer about their extremes.
+        integers: The type of each field.
+    """
+    most: dict[str, int] = {}
+    largest: dict[str, int] = {}
+    for found, _ in columns(bounds, result=TEXT, _field=TEXT, _value=("int64", "uint64")):
+        for result, field, value in zip(found["result"], found["_field"], found["_value"], strict=True):
+            kept = most if result == "count" else largest
+            kept[field] = max(kept.get(field, 0), abs(value))
+    return frozenset(
+        field
+        for field, kind in integers.items()
+        if most.get(field, 0) * largest.get(field, 0) > _LARGEST[kind]
+    )
+
+
+class _Plan:
+    """The queries of a read, and how their answers become columns.
+
+    Attributes:
+        queries: What is sent.
+        columns: The columns, and behind them those that are only taken from others.
+        renamed: Result, field and column of each; empty where fields are the columns.
+        spreads: Columns of greatest values, with the columns of least values taken from them.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        cut: Windows,
+        wanted: Sequence[Aggregate],
+        exact: frozenset[str],
+        label: str,
+        max_parallel: int,
+    ) -> None:
+        stored: list[Aggregate] = []
+        read: list[Aggregate] = []
+        for one in wanted:
+            overflows = one.field in exact and one.function in _MAY_OVERFLOW
+            (stored if one.function in _IN_STORAGE and not overflows else read).append(one)
+        self.columns = [one.column for one in wanted]
+        self.renamed: list[tuple[str, str, str]] = []
+        self.spreads: list[tuple[str, str]] = []
+        self.queries: list[Query | Reduced] = []
+        labels = {one.label for one in wanted}
+        if len(labels) == 1 and not read and "spread" not in labels and self.columns == list(_fields(wanted)):
+            self.queries += _flux.windows(selection, cut, wanted[0].function, label=label)
+            return
+        results: dict[str, tuple[str, list[str]]] = {}
+        for one in stored:
+            parts = [(one.function, one.function, one.column)]
+            if one.function == "spread":
+                least = f"{_LEAST}{one.column}"
+                self.spreads.append((one.column, least))
+                parts = [("greatest", "max", one.column), ("least", "min", least)]
+            for result, function, column in parts:
+                results.setdefault(result, (function, []))[1].append(one.field)
+                self.renamed.append((result, one.field, column))
+        self.columns += [least for _, least in self.spreads]
+        if results:
+            self.queries += _flux.several_windows(selection, cut, results, label=label)
+        if read:
+            self._read_points(selection, cut, read, label, max_parallel)
+
+    def _read_points(
+        self, selection: Selection, cut: Windows, read: Sequence[Aggregate], label: str, max_parallel: int
+    ) -> None:
+        self.renamed += [(f"points:{one.label}", one.field, one.column) for one in read]
+        fields_of: dict[str, tuple[Aggregate, list[str]]] = {}
+        for one in read:
+            fields_of.setdefault(one.label, (one, []))[1].append(one.field)
+        functions = [
+            (f"points:{name}", one.function, one.share, fields) for name, (one, fields) in fields_of.items()
+        ]
+        edges = cut.labels("stop")
+        edges.insert(0, selection.start)
+        reduce = partial(_reduced, edges=edges, label=label, wanted=functions)
+        chosen = _of_fields(selection, _fields(read))
+        for start, stop in pairwise(_cuts(edges, max_parallel)):
+            query = _flux.raw(replace(chosen, start=start, stop=stop), with_field=True)
+            self.queries.append(Reduced(query, reduce))
+
+
+def _reduced(
+    answer: Answer, *, edges: array[int], label: str, wanted: Sequence[tuple[str, str, float, Sequence[str]]]
+) -> Answer:
+    return answer.aggregate(edges=edges, label=label, wanted=wanted)
+
+
+def _cuts(edges: array[int], max_parallel: int) -> list[int]:
+    """Return where slices begin and end: at edges of windows, at least a day apart where windows allow."""
+    first, last = edges[0], edges[-1]
+    count = max(1, min(max_parallel, (last - first) // _DAY))
+    ideal = (first + (last - first) * number // count for number in range(1, count))
+    return sorted({first, last, *(edges[bisect_left(edges, time)] for time in ideal)})
+
+
+def _of_fields(selection: Selection, fields: Mapping[str, object]) -> Selection:
+    return replace(selection, fields=tuple(fields))
+
+
+def _fields(wanted: Sequence[Aggregate]) -> dict[str, None]:
+    return dict.fromkeys(one.field for one in wanted)
+
+
+def _kind(one: Aggregate, types: FieldTypes) -> str | None:
+    """Return what a column holds, if that is known without its values."""
+    if one.function == "count":
+        return "int64"
+    if one.function in ("mean", "quantile", "skew", "stddev"):
+        return "float64"
+    held = types.get(one.field, ())
+    return KINDS[held[0]] if len(held) == 1 else None

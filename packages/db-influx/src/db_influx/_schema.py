@@ -1,0 +1,300 @@
+"""Which fields a measurement has, and of which types: InfluxQL tells what Flux does not.
+
+InfluxDB gives a field one type per shard. Flux (2.9.1) answers a query over shards of
+different types with the points of one type, and says nothing of the others. InfluxQL's
+`SHOW FIELD KEYS` names all types of a field in milliseconds, so it is asked before each
+read. Where a field has several, the points that Flux sees are counted against those that
+InfluxQL sees.
+
+InfluxQL knows a bucket by a database and a retention policy. A mapping (DBRP) leads from
+these to the bucket. Every bucket has a virtual mapping, but an explicit one of the same
+name hides it and may lead to another bucket. So the mappings are asked for first.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
+from db_influx import _flux
+from db_influx._fetch import TEXT, columns
+from db_influx._transport import JsonRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from db_influx._fetch import Asking
+    from db_influx._flux import Selection
+
+__all__ = ["KINDS", "Database", "Databases", "FieldTypes", "Missing", "Schema"]
+
+Missing: TypeAlias = Literal["warn", "raise", "ignore"]
+FieldTypes: TypeAlias = "Mapping[str, tuple[str, ...]]"
+
+# What a frame holds of a field of each type, by InfluxQL's names.
+KINDS = {"float": "float64", "integer": "int64", "unsigned": "uint64", "boolean": "bool", "string": "string"}
+
+_KEPT = 60.0  # seconds that a mapping is believed
+_MOST_SHARDS = 1_000  # that a read is cut at
+_YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
+_NEAR = 3  # names in a message
+_QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+
+
+def identifier(name: str) -> str:
+    """Return the InfluxQL identifier of a name; the one place where a name enters InfluxQL."""
+    return f'"{name.translate(_QUOTED)}"'
+
+
+class Database(NamedTuple):
+    """What InfluxQL knows a bucket by, and the nanoseconds that each of its shards covers; 0 is unknown."""
+
+    name: str
+    policy: str
+    shard: int
+
+
+class Databases:
+    """The databases that lead to buckets; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Database]] = {}
+
+    def of(self, ask: Asking, bucket: str) -> Database | None:
+        """Return the database of a bucket; None if there is none, or no such bucket."""
+        until, found = self._known.get(bucket, (0.0, None))
+        if time.monotonic() < until:
+            return found
+        found = _database(ask, bucket)
+        if found is not None:
+            self._known[bucket] = (time.monotonic() + _KEPT, found)
+        return found
+
+
+def _database(ask: Asking, bucket: str) -> Database | None:
+    try:
+        buckets = _listed(ask.json(JsonRequest("api/v2/buckets", (("name", bucket),))), "buckets")
+        found = next((one for one in buckets if one["name"] == bucket), None)
+        if found is None:
+            return None
+        number = found["id"]
+        shard = next((rule.get("shardGroupDurationSeconds", 0) for rule in found["retentionRules"]), 0)
+        leading = _listed(ask.json(JsonRequest("api/v2/dbrps", (("bucketID", number),))), "content")
+        leading.sort(key=lambda mapping: mapping["virtual"])  # an explicit mapping leads to one bucket only
+        for mapping in leading:
+            known_by = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
+            if not mapping["virtual"]:
+                return known_by
+            others = _listed(ask.json(JsonRequest("api/v2/dbrps", (("db", known_by.name),))), "content")
+            names = [
+                (one["database"], one["retention_policy"]) for one in others if one["bucketID"] != number
+            ]
+            if known_by[:2] not in names:
+                return known_by
+    except (NotFoundError, QueryError):  # the query itself will tell
+        return None
+    except (KeyError, TypeError) as error:
+        raise _unexpected("the list of buckets or DBRP mappings") from error
+    warnings.warn(
+        f"A DBRP mapping named like bucket {bucket!r} leads to another bucket, so the types of its fields "
+        "can't be looked up, and a field with several types would lose points. Add a DBRP mapping for this "
+        "bucket.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+class Schema:
+    """What a measurement holds, as far as it is asked for.
+
+    Args:
+        ask: Sends the questions of a call.
+        databases: The known mappings of the manager.
+        bucket: Name of the bucket.
+        measurement: Name of the measurement.
+
+    Attributes:
+        types: The types of each field, by InfluxQL's names; empty if there is no such measurement. None if
+            InfluxQL does not know the bucket.
+    """
+
+    def __init__(self, ask: Asking, databases: Databases, bucket: str, measurement: str) -> None:
+        self._ask = ask
+        self._bucket = bucket
+        self._measurement = measurement
+        self._database = databases.of(ask, bucket)
+        self.types: FieldTypes | None = None
+        if (rows := self._rows("SHOW FIELD KEYS")) is not None:
+            types: dict[str, tuple[str, ...]] = {}
+            for name, kind in rows:
+                types[name] = tuple(sorted({*types.get(name, ()), kind}))
+            self.types = types
+
+    def kinds(self, fields: Iterable[str] | None) -> dict[str, str]:
+        """Return what a frame holds of those fields whose one type is known."""
+        types = self.types or {}
+        named = types if fields is None else [field for field in fields if field in types]
+        return {field: KINDS[types[field][0]] for field in named if len(types[field]) == 1}
+
+    def apart(self, parts: Sequence[Selection]) -> list[Selection]:
+        """Cut the parts of a read of stored points so that a field has one type in each: where shards begin.
+
+        Args:
+            parts: Parts of a range, one after the other. They stay whole if each field has one type.
+        """
+        shard = self._database.shard if self._database else 0
+        length = parts[-1].stop - parts[0].start
+        if not shard or not self._mixed(parts[0].fields) or length // shard > _MOST_SHARDS:
+            return list(parts)
+        cuts = []
+        for part in parts:
+            begins = range(part.start + shard - (part.start + _YEAR_1) % shard, part.stop, shard)
+            edges = [part.start, *begins, part.stop]
+            cuts += [replace(part, start=start, stop=stop) for start, stop in pairwise(edges)]
+        return cuts
+
+    def _mixed(self, fields: Sequence[str] | None) -> tuple[str, ...]:
+        """Return those of the fields, or of all, that have several types."""
+        types = self.types or {}
+        return tuple(
+            field for field, held in types.items() if len(held) > 1 and (fields is None or field in fields)
+        )
+
+    def check_types(self, parts: Sequence[Selection], *, newest: bool = False) -> None:
+        """Make sure that Flux sees all points of fields with several types.
+
+        Args:
+            parts: What the read asks, by itself: parts of a range, one after the other.
+            newest: It asks for last points, for which Flux goes by the type of the last shard.
+
+        Raises:
+            SchemaConflictError: It does not; names the field and its types.
+        """
+        types, mixed = self.types or {}, self._mixed(parts[0].fields)
+        if not mixed:
+            return
+        if newest:
+            raise SchemaConflictError(
+                f"field {mixed[0]!r} of {self._measurement!r} was written as "
+                f"{' and '.join(types[mixed[0]])}, and InfluxDB may leave out last points of such a field. "
+                "Write it again with one type, or read its points with interval=None."
+            )
+        start, stop = parts[0].start, parts[-1].stop
+        counts = ", ".join(f"count({identifier(field)}::field)" for field in mixed)
+        # Asked before Flux is: what is written meanwhile is then no difference.
+        rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}") or []
+        stored = dict(zip(mixed, rows[0][1:], strict=True)) if rows else {}
+        seen: Counter[str] = Counter()
+        chosen = [replace(part, fields=mixed, tags=()) for part in parts]
+        for answer in self._ask([_flux.counts(part) for part in chosen]):
+            for found, _ in columns(answer, _field=TEXT, _value=("int64",)):
+                for field, count in zip(found["_field"], found["_value"], strict=True):
+                    seen[field] += count
+        for field, count in stored.items():
+            if count > seen[field]:
+                raise SchemaConflictError(
+                    f"field {field!r} of {self._measurement!r} is {' and '.join(types[field])} in the range "
+                    f"asked for, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
+                    "Read parts of the range in which it has one type, or write it again with one type."
+                )
+
+    def check_found(
+        self,
+        selection: Selection,
+        missing: Missing,
+        *,
+        nothing: bool,
+        empty_levels: Sequence[str] = (),
+        stacklevel: int,
+    ) -> None:
+        """Tell what was asked for and does not exist: a warning, or an error.
+
+        Args:
+            selection: What was read.
+            missing: Whether to warn, to raise, or to do nothing.
+            nothing: There was nothing to read.
+            empty_levels: Tags named as levels of the index that no series has that was read.
+            stacklevel: How many calls above the warning should point to.
+
+        Raises:
+            NotFoundError: Something does not exist, and `missing` is "raise".
+        """
+        if missing == "ignore" or self.types is None:
+            return
+        problems = self._unknown(selection, empty_levels, nothing=nothing)
+        if problems and missing == "raise":
+            raise NotFoundError("; ".join(problems))
+        for problem in problems:
+            warnings.warn(problem, UserWarning, stacklevel=stacklevel + 1)
+
+    def _unknown(self, selection: Selection, empty_levels: Sequence[str], *, nothing: bool) -> list[str]:
+        name, types = self._measurement, self.types or {}
+        if not types:
+            near = _near(name, [row[0] for row in self._rows("SHOW MEASUREMENTS") or []])
+            return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
+        unknown = [field for field in selection.fields or () if field not in types]
+        problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
+        asked = dict(selection.tags) if nothing else {}
+        if asked or empty_levels:
+            keys = [row[0] for row in self._rows("SHOW TAG KEYS") or []]
+            for key in dict.fromkeys([*asked, *empty_levels]):
+                if key in keys:
+                    problems += self._unknown_values(key, asked.get(key, ()))
+                elif any(asked.get(key, (key,))):  # it may have been asked not to be there
+                    problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
+        return problems
+
+    def _unknown_values(self, key: str, values: Sequence[str]) -> list[str]:
+        rows = self._rows("SHOW TAG VALUES", f" WITH KEY = {identifier(key)}") or []
+        names = [row[1] for row in rows]
+        missing = [value for value in values if value and value not in names]
+        return [
+            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, names)}"
+            for value in missing[:_NEAR]
+        ]
+
+    def _rows(self, what: str, condition: str = "") -> list[list[Any]] | None:
+        """Return the rows of a statement about the measurement; None if InfluxQL does not know the bucket."""
+        if self._database is None:
+            return None
+        database, policy, _ = self._database
+        source = f"{identifier(database)}.{identifier(policy)}"
+        if what == "SHOW MEASUREMENTS":
+            text = f"{what} ON {source}"
+        else:
+            text = f"{what} FROM {source}.{identifier(self._measurement)}{condition}"
+        form = (("db", database), ("rp", policy), ("epoch", "ns"), ("q", text))
+        answer = self._ask.json(JsonRequest("query", form=form))
+        try:
+            [result] = answer["results"]
+            if "error" in result:
+                if str(result["error"]).startswith("database not found"):  # the token may not read it
+                    return None
+                raise QueryError(str(result["error"]))
+            return [row for series in result.get("series", ()) for row in series["values"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unexpected("InfluxQL") from error
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    """Say which names there are that are near."""
+    folded = {known.casefold(): known for known in names}
+    near = [folded[one] for one in get_close_matches(name.casefold(), folded, _NEAR)]
+    if not near:
+        near = list(names[:_NEAR]) if len(names) <= _NEAR else []
+    return f"; there is {' or '.join(map(repr, near))}" if near else ""
+
+
+def _listed(answer: Any, name: str) -> list[dict[str, Any]]:
+    return list(answer[name])
+
+
+def _unexpected(what: str) -> ParseError:
+    return ParseError(f"the answer of {what} has another shape than InfluxDB's", offset=0)
