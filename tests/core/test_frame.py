@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 import gc
 import math
 import weakref
@@ -391,32 +389,6 @@ def test_strings_that_pyarrow_holds_are_taken_as_they_are(dtype: Any) -> None:
     made = Frame.of(pd.DataFrame({"v": series(["a", None, "é"], dtype)}).iloc[1:].reset_index(drop=True))
 
     assert [None, "é"] == made.to_arrow()["v"].to_pylist()
-
-
-REFUSED: dict[str, tuple[pd.Series[Any], str]] = {
-    "timedelta": (series(pd.to_timedelta([1])), "timedelta64"),
-    "period": (series(pd.period_range("2024", periods=1)), "period"),
-    "complex": (series([1j]), "complex128"),
-    "interval": (series(pd.interval_range(0, 1)), "interval"),
-    "integers beyond 64 bits": (series([2**64], object), "64 bits"),
-    "mixed objects": (series([1, "a"], object), "mixed-integer"),
-    "decimals": (series([decimal.Decimal(1)], object), "decimal"),
-    "dates": (series([dt.date(2024, 1, 1)], object), "date"),
-    "bytes": (series([b"x"], object), "bytes"),
-    "lists": (series([[1]], object), "mixed"),
-    "half a surrogate pair": (series(["\ud800"], object), "surrogates"),
-    "half a surrogate pair, typed": (series(["\ud800"], "string[python]"), "surrogates"),
-    "times out of range": (series(np.array(["3000-01-01"], "M8[s]")), "2262"),
-    "Arrow: decimals": (series([decimal.Decimal(1)], pd.ArrowDtype(pa.decimal128(5))), "decimal128"),
-    "Arrow: lists": (series([[1]], pd.ArrowDtype(pa.list_(pa.int64()))), "list"),
-}
-
-
-@pytest.mark.parametrize(("column", "why"), REFUSED.values(), ids=REFUSED)
-def test_a_pandas_column_that_can_not_be_kept_is_refused(column: pd.Series[Any], why: str) -> None:
-    """The error names the column and what it holds; nothing is turned into something else."""
-    with pytest.raises(InvalidArgumentError, match=f"['\"]v['\"].*{why}"):
-        Frame.of(pd.DataFrame({"v": column}))
 
 
 INDEXES: dict[str, tuple[pd.Index[Any], dict[str, list[Any]]]] = {

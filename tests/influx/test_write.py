@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from datetime import UTC, date, datetime, timedelta
+import uuid
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -303,16 +304,32 @@ def pandas_frame(**columns: Any) -> pd.DataFrame:
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "infinity": (pandas_frame(v=[1.0, math.inf]), {}, '"v", row 1'),
     "minus infinity": (pandas_frame(v=[-math.inf, 1.0]), {}, '"v", row 0'),
-    "timedelta": (pandas_frame(v=[timedelta(1)] * 2), {}, "v"),
-    "time as a field": (pandas_frame(v=INDEX), {}, "v"),
-    "period": (pandas_frame(v=pd.PeriodIndex(["2026-01", "2026-02"], freq="M")), {}, "v"),
-    "complex": (pandas_frame(v=[1j, 2j]), {}, "v"),
-    "lists": (pandas_frame(v=objects([1], [2])), {}, "v"),
-    "bytes": (pandas_frame(v=[b"a", b"b"]), {}, "v"),
-    "decimal": (pandas_frame(v=[Decimal(1), Decimal(2)]), {}, "v"),
-    "dates": (pandas_frame(v=[date(2026, 1, 1)] * 2), {}, "v"),
-    "mixed objects": (pandas_frame(v=[1, "a"]), {}, "v"),
-    "integers and booleans": (pandas_frame(v=objects(1, *[True])), {}, "v"),
+    "timedelta": (pandas_frame(v=[timedelta(1)] * 2), {}, "'v' holds `numpy.timedelta64` values"),
+    "time as a field": (
+        pandas_frame(v=INDEX),
+        {},
+        "UTC\")) can't be stored; convert them to text or integers",
+    ),
+    "period": (
+        pandas_frame(v=pd.PeriodIndex(["2026-01", "2026-02"], freq="M")),
+        {},
+        "`pandas.Period` values",
+    ),
+    "complex": (pandas_frame(v=[1j, 2j]), {}, "'v' holds `numpy.complex128` values"),
+    "lists": (pandas_frame(v=objects([1], [2])), {}, "'v' holds `list` values"),
+    "bytes": (pandas_frame(v=[b"a", b"b"]), {}, "'v' holds `bytes` values. Convert them to text first"),
+    "decimal": (
+        pandas_frame(v=[Decimal(1), Decimal(2)]),
+        {},
+        "Convert them to floats, integers or text first",
+    ),
+    "dates": (
+        pandas_frame(v=[date(2026, 1, 1)] * 2),
+        {},
+        "Column 'v' holds `datetime.date` values. Convert them to text or to a timestamp column first.",
+    ),
+    "mixed objects": (pandas_frame(v=[1, "a"]), {}, "'v' holds `int` and `str` values"),
+    "integers and booleans": (pandas_frame(v=objects(1, *[True])), {}, "'v' holds `bool` and `int` values"),
     "integer beyond 64 bits": (pandas_frame(v=objects(2**64, 1)), {}, "v"),
     "lone surrogate": (pandas_frame(v=objects("\ud800", "b")), {}, "v"),
     "row without a field": (pandas_frame(v=[1.0, math.nan]), {}, "row 1"),
@@ -356,7 +373,11 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "tags no mapping": (pandas_frame(v=[1, 2]), {"tags": ["t"]}, "tags"),
     "polars without time_column": (pl.DataFrame({"time": MOMENTS, "v": [1, 2]}), {}, "time_column"),
     "time column missing": (pl.DataFrame({"v": [1, 2]}), {"time_column": "at"}, "at"),
-    "time column of integers": (pl.DataFrame({"at": [1, 2], "v": [1, 2]}), {"time_column": "at"}, "at"),
+    "time column of integers": (
+        pl.DataFrame({"at": [1, 2], "v": [1, 2]}),
+        {"time_column": "at"},
+        '"at": the time column must hold timestamps, not Int64; convert it to timestamps first',
+    ),
     "time column of dates": (
         pl.DataFrame({"at": [date(2026, 1, 1)] * 2, "v": [1, 2]}),
         {"time_column": "at"},
@@ -367,17 +388,44 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"time_column": "at"},
         '"at", row 1',
     ),
-    "polars duration": (
-        pl.DataFrame({"at": MOMENTS, "v": [timedelta(1)] * 2}),
-        {"time_column": "at"},
-        '"v"',
-    ),
-    "polars list": (pl.DataFrame({"at": MOMENTS, "v": [[1], [2]]}), {"time_column": "at"}, '"v"'),
-    "polars decimal": (
-        pl.DataFrame({"at": MOMENTS, "v": [Decimal("1.5")] * 2}),
-        {"time_column": "at"},
-        '"v"',
-    ),
+    **{
+        f"polars {name}": (
+            pl.DataFrame({"at": MOMENTS, "v": pl.Series([value] * 2, dtype=kind)}),
+            {"time_column": "at"},
+            words,
+        )
+        for name, value, kind, words in [
+            (
+                "duration",
+                timedelta(1),
+                None,
+                '"v": durations (Duration(µs)) can\'t be stored; convert them to a',
+            ),
+            (
+                "list",
+                [1],
+                None,
+                '"v": nested values (LargeList(Int64)) can\'t be stored; convert them to text',
+            ),
+            ("struct", {"a": 1}, None, '"v": nested values'),
+            (
+                "decimal",
+                Decimal("1.5"),
+                None,
+                "can't be stored; convert them to floats, integers or text first",
+            ),
+            (
+                "date",
+                date(2026, 1, 1),
+                None,
+                '"v": dates (Date32) can\'t be stored; convert them to text first',
+            ),
+            ("time", time(12), None, '"v": times of day'),
+            ("datetime", MOMENTS[0], None, '"v": timestamps other than the point\'s own'),
+            ("bytes", b"a", None, '"v": bytes (BinaryView)'),
+            ("UUID", uuid.UUID(int=1), pl.Object, '"v": bytes or objects'),
+        ]
+    },
     "polars infinity": (
         pl.DataFrame({"at": MOMENTS, "v": [1.0, math.inf]}),
         {"time_column": "at"},

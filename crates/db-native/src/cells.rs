@@ -2,9 +2,9 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, PrimitiveArray, UInt64Array};
 use arrow_buffer::NullBuffer;
@@ -45,12 +45,14 @@ impl Cells {
             DataType::UInt16 => Self::UnsignedLong(widen::<UInt16Type, UInt64Type>(column)),
             DataType::UInt32 => Self::UnsignedLong(widen::<UInt32Type, UInt64Type>(column)),
             DataType::UInt64 => Self::UnsignedLong(column.as_primitive().clone()),
+            DataType::Float16 => Self::Double(widen::<Float16Type, Float64Type>(column)),
             DataType::Float32 => Self::Double(widen::<Float32Type, Float64Type>(column)),
             DataType::Float64 => Self::Double(column.as_primitive().clone()),
             DataType::Boolean => Self::Boolean(column.as_boolean().clone()),
             DataType::Null => Self::Nothing,
             other => Self::Text(Texts::of(column).ok_or_else(|| {
-                let reason = format!("{other} can't be written; a column holds integers, floats, booleans or strings");
+                let (what, instead) = instead(other);
+                let reason = format!("{what} ({other}) can't be stored; convert them to {instead} first");
                 Error::input(None, Some(name), reason)
             })?),
         })
@@ -117,6 +119,24 @@ impl Cells {
     }
 }
 
+/// What values of a type are that InfluxDB has no type for, and what to convert them to.
+fn instead(kind: &DataType) -> (&'static str, &'static str) {
+    match kind {
+        DataType::Date32 | DataType::Date64 => ("dates", "text"),
+        DataType::Timestamp(..) => ("timestamps other than the point's own", "text or integers"),
+        DataType::Time32(_) | DataType::Time64(_) => ("times of day", "text or integers"),
+        DataType::Duration(_) | DataType::Interval(_) => ("durations", "a number of seconds"),
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            ("decimals", "floats, integers or text")
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => ("bytes", "text"),
+        // UUIDs, and polars' objects, are of this type too.
+        DataType::FixedSizeBinary(_) => ("bytes or objects", "text"),
+        DataType::Dictionary(..) | DataType::RunEndEncoded(..) => ("encoded values", "a plain column"),
+        _ => ("nested values", "text, such as JSON, or to columns of their own,"),
+    }
+}
+
 /// What line protocol writes of a column: InfluxDB's word for the type and how many values; none if nothing.
 pub fn written(column: &dyn Array) -> Result<Option<(&'static str, usize)>> {
     let cells = Cells::of("", column)?;
@@ -154,6 +174,9 @@ pub(crate) fn times(name: &str, column: &dyn Array) -> Result<Vec<Option<i64>>> 
         DataType::Timestamp(TimeUnit::Microsecond, _) => scaled::<TimestampMicrosecondType>(name, column, 1_000),
         DataType::Timestamp(TimeUnit::Millisecond, _) => scaled::<TimestampMillisecondType>(name, column, 1_000_000),
         DataType::Timestamp(TimeUnit::Second, _) => scaled::<TimestampSecondType>(name, column, 1_000_000_000),
-        other => Err(Error::input(None, Some(name), format!("the time column holds timestamps, not {other}"))),
+        other => {
+            let reason = format!("the time column must hold timestamps, not {other}; convert it to timestamps first");
+            Err(Error::input(None, Some(name), reason))
+        }
     }
 }

@@ -4,12 +4,13 @@ mod common;
 
 use std::sync::Arc;
 
-use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int8Type};
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, NullArray, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, DictionaryArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array,
+    Int32Array, Int64Array, NullArray, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use common::cases;
 use common::drafts::{Draft, Fields, PRECISIONS, encode, frame, times};
 use common::lines::FieldValue;
@@ -347,23 +348,38 @@ fn times_that_can_not_be_written_are_refused() {
             case(times(vec![i64::MIN + 2, time, i64::MAX - 2]), Precision::Nanosecond)
         );
     }
-    assert_eq!("column \"time\": the time column holds timestamps, not Int64", case(one(), Precision::Nanosecond));
+    assert_eq!(
+        "column \"time\": the time column must hold timestamps, not Int64; convert it to timestamps first",
+        case(one(), Precision::Nanosecond)
+    );
 }
 
 #[test]
-fn a_type_that_can_not_be_stored_is_refused() {
-    let columns: [ArrayRef; 4] = [
-        times(vec![1]),
-        Arc::new(Date32Array::from(vec![1])),
-        Arc::new(BinaryArray::from(vec![&b"x"[..]])),
-        Arc::new(DictionaryArray::<Int32Type>::new(Int32Array::from(vec![0]), one())),
+fn a_type_that_can_not_be_stored_is_refused_with_what_to_convert_it_to() {
+    let kinds = [
+        (DataType::Date64, "dates", "text"),
+        (DataType::Timestamp(TimeUnit::Second, None), "timestamps other than the point's own", "text or integers"),
+        (DataType::Time32(TimeUnit::Second), "times of day", "text or integers"),
+        (DataType::Duration(TimeUnit::Second), "durations", "a number of seconds"),
+        (DataType::Interval(IntervalUnit::DayTime), "durations", "a number of seconds"),
+        (DataType::Decimal128(5, 2), "decimals", "floats, integers or text"),
+        (DataType::BinaryView, "bytes", "text"),
+        (DataType::FixedSizeBinary(2), "bytes or objects", "text"),
+        (DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Int64)), "encoded values", "a plain column"),
+        (DataType::new_list(DataType::Int64, true), "nested values", "text, such as JSON, or to columns of their own,"),
     ];
-    for column in columns {
-        let kind = column.data_type().clone();
-        let reason = "can't be written; a column holds integers, floats, booleans or strings";
-        let expected = format!("column \"v\": {kind} {reason}");
-        assert_eq!(Err(expected), body("m", &[], vec![("v", column)]).map_err(|error| error.to_string()));
+    for (kind, what, instead) in kinds {
+        let expected = format!("column \"v\": {what} ({kind}) can't be stored; convert them to {instead} first");
+        let found = body("m", &[], vec![("v", new_null_array(&kind, 1))]);
+        assert_eq!(Err(expected), found.map_err(|error| error.to_string()));
     }
+}
+
+#[test]
+fn halves_are_written_as_floats() {
+    let half = <Float16Type as ArrowPrimitiveType>::Native::from_f32;
+    let halves: ArrayRef = Arc::new(Float16Array::from(vec![half(0.5), half(-65504.0)]));
+    assert_eq!(Ok("m v=0.5 1\nm v=-65504.0 2\n".to_owned()), body("m", &[], vec![("v", halves)]));
 }
 
 #[test]

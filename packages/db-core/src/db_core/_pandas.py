@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from db_core._native import Batch
+from db_core._unkept import refusal
 from db_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -194,8 +195,7 @@ def _column(name: object, series: pd.Series[Any]) -> _Parts:
     elif kind == "M":
         kind, values = "timestamp", _nanoseconds(name, series)
     else:
-        message = f"column {name!r}: {series.dtype} can't be kept; numbers, booleans, strings and times can"
-        raise InvalidArgumentError(message)
+        raise InvalidArgumentError(refusal(name, series))
     return name, kind, np.ascontiguousarray(values), mask
 
 
@@ -229,8 +229,7 @@ def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         "string": _text_type(),
     }.get(inferred)
     if target is None:
-        message = f"column {name!r}: objects that are {inferred}; a column holds one type"
-        raise InvalidArgumentError(message)
+        raise InvalidArgumentError(refusal(name, series))
     try:
         return series.astype(target)
     except (OverflowError, TypeError, ValueError) as error:
