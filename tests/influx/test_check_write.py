@@ -131,6 +131,18 @@ def test_a_type_that_differs_from_what_is_stored_beside_it(
         manager.synchronous_write(store.name, data, msname)
 
 
+@pytest.mark.parametrize("key", ["result", "table"])
+def test_tags_that_are_called_as_columns_of_an_answer(
+    manager: InfluxManager, store: Store, msname: str, key: str
+) -> None:
+    """Stored points may have such tags; they are no part of the question about types."""
+    store.write(f"{msname},{key}=a v=1i {T0}")
+
+    [told] = manager.check_write(store.name, frame(v=[0.5] * 4, t=["a"] * 4), msname)
+
+    assert "column 'v': float, where the bucket holds integer" == told.reason
+
+
 def test_a_nan_that_arrow_holds_as_a_value_is_none(manager: InfluxManager, store: Store, msname: str) -> None:
     """It is not written, so it is not counted, and meets nothing."""
     store.write(f"{msname},k=a v=1i,w=1i {T0}")

@@ -82,6 +82,10 @@ impl Points {
                 return Err(Error::input(None, Some(wanted), reason));
             }
         }
+        if layout.tag_columns.iter().any(|tag| tag == layout.time_column) {
+            let reason = "the time column can't be a tag; leave it out of tag_columns";
+            return Err(Error::input(None, Some(layout.time_column), reason));
+        }
         let mut points = Self {
             head: head(layout)?,
             tags: Vec::new(),
@@ -93,12 +97,19 @@ impl Points {
         for (index, column) in frame.columns().iter().enumerate() {
             let name = names[index];
             if names[..index].contains(&name) {
-                return Err(Error::input(None, Some(name), "this column stands twice"));
+                return Err(Error::input(
+                    None,
+                    Some(name),
+                    "two columns have this name, where an index counts as columns; rename one",
+                ));
             }
             if name == layout.time_column {
                 points.times = times(name, column.as_ref())?;
             } else if layout.tag_columns.iter().any(|tag| tag == name) {
                 points.tags.push(TagColumn::new(name, column)?);
+            } else if layout.tags.iter().any(|(key, _)| key == name) {
+                let reason = "a field and a constant tag have this name, which no read can tell apart; rename one";
+                return Err(Error::input(None, Some(name), reason));
             } else {
                 points.fields.push(FieldColumn::new(name, column)?);
             }
@@ -233,7 +244,11 @@ fn head(layout: &Layout<'_>) -> Result<Vec<u8>> {
     for (index, (key, value)) in tags.iter().enumerate() {
         check_tag_key(key)?;
         if layout.tag_columns.contains(key) || index > 0 && tags[index - 1].0 == *key {
-            return Err(Error::input(None, Some(key), "this tag is given twice"));
+            return Err(Error::input(
+                None,
+                Some(key),
+                "this tag is given twice, as a constant one or as a column; give it once",
+            ));
         }
         let before = head.len();
         head.push(b',');
@@ -364,7 +379,7 @@ struct FieldColumn {
 impl FieldColumn {
     fn new(name: &str, column: &ArrayRef) -> Result<Self> {
         if name == "time" {
-            let reason = "the server refuses a field of this name; rename it";
+            let reason = "InfluxDB refuses a field of this name; rename it, or make it the time column";
             return Err(Error::input(None, Some(name), reason));
         }
         let mut key = vec![b','];

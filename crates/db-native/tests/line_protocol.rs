@@ -239,12 +239,18 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
             format!("column \"ta\", row 1: the tag value \"x\\\\\" ends in a backslash; {carry}"),
             body("m", &[], vec![("ta", texts(&["x", "x\\"])), ("v", Arc::new(Int64Array::from(vec![1, 2])))]),
         ),
-        ("column \"k\": this tag is given twice".to_owned(), body("m", &[("k", "a"), ("k", "b")], v())),
         (
-            "column \"ta\": this tag is given twice".to_owned(),
+            "column \"k\": this tag is given twice, as a constant one or as a column; give it once".to_owned(),
+            body("m", &[("k", "a"), ("k", "b")], v()),
+        ),
+        (
+            "column \"ta\": this tag is given twice, as a constant one or as a column; give it once".to_owned(),
             body("m", &[("ta", "a")], vec![("ta", texts(&["x"])), ("v", one())]),
         ),
-        ("column \"v\": this column stands twice".to_owned(), body("m", &[], vec![("v", one()), ("v", one())])),
+        (
+            "column \"v\": two columns have this name, where an index counts as columns; rename one".to_owned(),
+            body("m", &[], vec![("v", one()), ("v", one())]),
+        ),
         (
             "row 1: no field has a value; a point needs at least one".to_owned(),
             body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, f64::NAN])))]),
@@ -310,8 +316,15 @@ fn names_that_are_influxdbs_own_are_refused() {
     }
     let columns = vec![("at", times(vec![1])), ("time", one())];
     let found = encode(&frame(columns), &Layout { time_column: "at", ..layout(&[], &[]) }, 0);
-    let expected = "column \"time\": the server refuses a field of this name; rename it";
+    let expected = "column \"time\": InfluxDB refuses a field of this name; rename it, or make it the time column";
     assert_eq!(expected, found.unwrap_err().to_string());
+}
+
+#[test]
+fn the_time_column_is_no_tag() {
+    let frame = frame(vec![("time", times(vec![1])), ("v", one())]);
+    let error = encode(&frame, &layout(&["time".to_owned()], &[]), 0).unwrap_err();
+    assert_eq!("column \"time\": the time column can't be a tag; leave it out of tag_columns", error.to_string());
 }
 
 #[test]
@@ -380,6 +393,13 @@ fn halves_are_written_as_floats() {
     let half = <Float16Type as ArrowPrimitiveType>::Native::from_f32;
     let halves: ArrayRef = Arc::new(Float16Array::from(vec![half(0.5), half(-65504.0)]));
     assert_eq!(Ok("m v=0.5 1\nm v=-65504.0 2\n".to_owned()), body("m", &[], vec![("v", halves)]));
+}
+
+#[test]
+fn a_field_and_a_constant_tag_of_one_name_are_refused() {
+    let expected = "column \"v\": a field and a constant tag have this name, which no read can tell apart; rename one";
+    let found = body("m", &[("v", "x")], vec![("v", one())]);
+    assert_eq!(Err(expected.to_owned()), found.map_err(|error| error.to_string()));
 }
 
 #[test]

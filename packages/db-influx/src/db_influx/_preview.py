@@ -68,7 +68,7 @@ def _conflicts(
     start = max(_times.EARLIEST, min(times) - _SHARD)
     stop = min(_times.LATEST, max(times) + _SHARD)
     selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), start, stop)
-    [answer] = ask([_flux.series(selection)])
+    [answer] = ask([_flux.newest(selection)])
     stored: dict[str, set[str]] = {}
     for series, kinds in columns(answer, _field=TEXT, _value=VALUE):
         for field in set(series["_field"]):
