@@ -35,8 +35,9 @@ def to_line_protocol(
         tag_columns: Columns of strings, integers or booleans that are tags; a null or empty one is
             left out. All other columns are fields: int as ``i``, uint as ``u``, float, bool, string.
             A null or NaN is left out.
-        time_column: Column of timestamps; without a zone they are UTC. The index of a pandas
-            DataFrame counts as a column of its name, or ``time``.
+        time_column: Column of timestamps; without a zone they are UTC. The levels of a pandas index
+            count as columns of their names, times without one as ``time``; a RangeIndex without a
+            name is left out.
         tags: Tags of every point.
         precision: Unit of the timestamps written.
 

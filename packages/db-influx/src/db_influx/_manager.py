@@ -735,7 +735,10 @@ class InfluxManager:
             tag_columns: Columns of strings, integers or booleans to write as tags; a null or empty
                 one is left out. All others are fields, written as they are: int, uint, float, bool,
                 string. A null or NaN is left out.
-            time_column: Column of timestamps; without a zone they are UTC. pandas: the index.
+            time_column: Column of timestamps; without a zone they are UTC. A pandas frame may have its
+                times in the last level of its index instead. Beside a `time_column`, row numbers in the
+                index are left out: a last or only level of integers that has no name. Levels of strings
+                must have names. Any other level is an error, unless `tag_columns` names it.
 
         Raises:
             InvalidArgumentError: A value that can't be written as it is: an infinite float, a type

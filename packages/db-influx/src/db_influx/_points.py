@@ -6,14 +6,18 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from db_core.errors import InvalidArgumentError, Rejection
 from db_core.frame import Frame
 from db_core.line_protocol import Encoder, encoder, problems
 from db_influx import _checks
+from db_influx._index import beside_time_column, times_and_tags
 
-__all__ = ["Points", "bodies", "constant_tags"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Points", "bodies", "constant_tags", "library"]
 
 _BODY_BYTES = 4 << 20
 
@@ -44,19 +48,19 @@ class Points:
             _checks.text(time_column, "time_column")
         columns = _checks.names(tag_columns, "tag_columns") if tag_columns else ()
         levels: list[str] = []
-        is_pandas = type(data).__module__.partition(".")[0] == "pandas"
-        if time_column is None:
-            if not is_pandas:
-                message = (
-                    "`time_column` must name the column of timestamps, as only pandas frames have an index"
-                )
-                raise InvalidArgumentError(message, argument="time_column")
-            time_column, levels = _pandas_index(data)
-        elif is_pandas:
-            data = _without_row_numbers(data)
+        if library(data) == "pandas" and hasattr(data, "columns"):
+            table = cast("pd.DataFrame", data)
+            if time_column is None:
+                time_column, levels = times_and_tags(table)
+            else:
+                data, levels = beside_time_column(table, time_column, columns)
+        elif time_column is None:
+            message = "`time_column` must name the column of timestamps, as `data` is no pandas DataFrame"
+            raise InvalidArgumentError(message, argument="time_column")
         with _named():
             frame = Frame.of(data)
-        return cls(frame, measurement, (*levels, *columns), time_column, constant)
+        tag_names = tuple(dict.fromkeys((*levels, *columns)))
+        return cls(frame, measurement, tag_names, time_column, constant)
 
     def encoder(self) -> Encoder:
         """Check all of it and give its lines body by body."""
@@ -81,6 +85,12 @@ class Points:
 
     def _layout(self) -> dict[str, Any]:
         return {"tag_columns": self.tag_columns, "time_column": self.time_column, "tags": self.tags}
+
+
+def library(data: object) -> str | None:
+    """Return the library that a frame is of, also if its class is derived from the library's."""
+    modules = {base.__module__.partition(".")[0] for base in type(data).__mro__}
+    return next((name for name in ("pandas", "polars", "pyarrow") if name in modules), None)
 
 
 @contextmanager
@@ -128,32 +138,3 @@ def constant_tags(tags: object) -> dict[str, str]:
         _checks.text(key, "tags", "a key"): _checks.text(value, "tags", f"the value of {key!r}")
         for key, value in tags.items()
     }
-
-
-def _without_row_numbers(data: Any) -> Any:
-    """The frame without an index that has no name and no times: picked rows keep their numbers in one."""
-    import pandas as pd
-
-    is_numbered = isinstance(data, pd.DataFrame) and data.index.nlevels == 1 and data.index.name is None
-    if is_numbered and not isinstance(data.index, pd.DatetimeIndex):
-        return data.set_axis(pd.RangeIndex(len(data)))
-    return data
-
-
-def _pandas_index(data: object) -> tuple[str, list[str]]:
-    """Names of the index level of times and of the levels of tags before it."""
-    import pandas as pd
-
-    index = data.index  # type: ignore[attr-defined]
-    times = index.get_level_values(-1) if index.nlevels > 1 else index
-    if not isinstance(times, pd.DatetimeIndex):
-        message = (
-            "`data` must have a DatetimeIndex (or a `time_column`), "
-            f"not a {type(times).__name__} of {times.dtype}"
-        )
-        raise InvalidArgumentError(message, argument="data")
-    *levels, last = index.names
-    if any(level is None for level in levels):
-        message = "`data`: every index level before the time must have a name, which becomes its tag key"
-        raise InvalidArgumentError(message, argument="data")
-    return "time" if last is None else last, list(levels)

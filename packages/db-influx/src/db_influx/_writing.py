@@ -16,7 +16,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from db_core.errors import DatabaseError, Rejection, WriteError
-from db_influx._points import bodies
+from db_influx._points import bodies, library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ def _message(rejected: list[Rejection], points: int) -> str:
 
 def _rows(data: Any, rejected: list[Rejection]) -> Any:
     """Give the rejected rows of a pandas or polars frame or a pyarrow Table."""
-    match type(data).__module__.partition(".")[0]:
+    match library(data):
         case "pandas":
             return data.iloc[_numbers(rejected)]
         case "polars":
