@@ -362,6 +362,22 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "column twice": (pd.DataFrame([[1, 2], [3, 4]], index=INDEX, columns=["v", "v"]), {}, "v"),
     "field as the time": (pandas_frame(time=[1, 2]), {}, "time"),
     "field named time": (pandas_frame(time=[1, 2]).rename_axis("at"), {}, "time"),
+    "times of a column beside those of the index": (
+        pandas_frame(at=INDEX, v=[1, 2]).rename_axis(None),
+        {"time_column": "at"},
+        "`time_column` names 'at', and index level 0 of `data` holds times too. Leave out `time_column`",
+    ),
+    "field and constant tag of one name": (
+        pandas_frame(v=[1, 2], site=[3, 4]),
+        {"tags": {"site": "north"}},
+        '"site": a field and a constant tag have this name',
+    ),
+    "time column as a tag": (
+        pl.DataFrame({"at": MOMENTS, "v": [1, 2]}),
+        {"time_column": "at", "tag_columns": ["at"]},
+        '"at": the time column can\'t be a tag',
+    ),
+    "duplicates": (pandas_frame(v=[1, 2]), {"duplicates": "first"}, "`duplicates` must be 'error' or 'last'"),
     "field without a name": (pandas_frame(**{"": [1, 2]}), {}, "field key"),
     "tag column of floats": (pandas_frame(v=[1, 2], t=[0.5, 1.5]), {"tag_columns": ["t"]}, "t"),
     "tag column missing": (pandas_frame(v=[1, 2]), {"tag_columns": ["t"]}, "t"),
@@ -485,7 +501,7 @@ def test_an_index_of_numbers_beside_a_time_column_is_no_field(
     manager: InfluxManager, store: Store, msname: str
 ) -> None:
     """Rows picked from a frame keep their numbers as an index without a name, which is not data."""
-    frame = pd.DataFrame({"at": [*INDEX, *INDEX], "v": [1, 2, 3, 4]}).iloc[[0, 1, 3]]
+    frame = pd.DataFrame({"at": [*INDEX, *INDEX], "v": [1, 2, 3, 4]}).iloc[[0, 3]]
 
     manager.synchronous_write(store.name, frame, msname, time_column="at")
 
@@ -697,7 +713,7 @@ def test_the_search_leaves_the_last_of_rows_with_one_time(
     frame = pd.DataFrame({"v": [0, 1, 5, 2], "w": [0.5, math.nan, math.nan, math.nan]}, index=times)
 
     with pytest.raises(WriteError, match="1 of 4"):
-        manager.synchronous_write(store.name, frame, msname)
+        manager.synchronous_write(store.name, frame, msname, duplicates="last")
 
     stored = manager.read("2026-01-01", "2026-01-02", msname, "v", store.name, interval=None)
     assert [2, 5] == stored["v"].tolist()

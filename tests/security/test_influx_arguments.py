@@ -40,8 +40,9 @@ CANARY = 777_777.0
 PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
 CHOICES = (
     *("start", "stop", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
-    *("on_reset", "rollover", "max_rate", "gaps"),
+    *("on_reset", "rollover", "max_rate", "gaps", "duplicates"),
 )
+WRITES = ("synchronous_write", "check_write")
 SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz")
 WRITTEN = ("bucket", "data", "data_frame_measurement_name", "tags", "tag_columns", "time_column")
 READS = {
@@ -57,7 +58,7 @@ READS = {
 }
 CASES = {
     *(("__init__", argument) for argument in SETTINGS),
-    *((method, argument) for method in ("synchronous_write", "check_write") for argument in WRITTEN),
+    *((method, argument) for method in WRITES for argument in (*WRITTEN, "duplicates")),
     *((method, argument) for method in ("query", "query_batches") for argument in ("flux", "params", "into")),
     ("get_write_api", "tags"),
     *(
@@ -315,7 +316,8 @@ def test_what_is_no_choice_is_refused_before_anything_is_sent(method: str, argum
         for name, text in TEXTS.items():
             ask = partial(call, nowhere, method, Place("b"))
             if method not in READS:
-                ask = partial(getattr(nowhere, method), "buckets()")
+                given = ("b", frame_of({"v": [1.0, 2.0]}), "m") if method in WRITES else ("buckets()",)
+                ask = partial(getattr(nowhere, method), *given)
             with pytest.raises(InvalidArgumentError) as caught:
                 list(ask(**{argument: text}))
             assert argument == caught.value.argument, name
@@ -459,7 +461,7 @@ def test_a_bucket_named_as_anothers_id_is_not_written_to(
     trap = buckets.create_bucket(bucket_name=victim.number)
     frame = pd.DataFrame({"v": [1.0, 2.0]}, index=INDEX)
     try:
-        for method in ("synchronous_write", "check_write"):
+        for method in WRITES:
             for name in (victim.number, victim.number.upper()):
                 with pytest.raises(InvalidArgumentError, match=r"`bucket` .* form of an ID") as caught:
                     getattr(shared, method)(name, frame, "m")

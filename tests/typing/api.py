@@ -69,6 +69,8 @@ def writes(manager: InfluxManager, readings: pd.DataFrame) -> None:
     manager.synchronous_write("home", readings, "m", {"site": "north"}, tag_columns=["meter"])
     manager.synchronous_write("home", read_annotated_csv(b"\r\n"), "m", time_column="time")
     manager.synchronous_write("home", readings, "m", tag_columns=[1])  # type: ignore[list-item]
+    manager.synchronous_write("home", readings, "m", duplicates="last")
+    manager.check_write("home", readings, "m", duplicates="first")  # type: ignore[arg-type]
 
 
 def caches(client: RedisClient) -> None:

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use db_native::{Error, ErrorKind, Layout, Points, Precision};
+use db_native::{Duplicates, Error, ErrorKind, Layout, Points, Precision};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -22,7 +22,8 @@ type Problem = (Option<usize>, Option<String>, String);
 #[pymethods]
 impl Encoder {
     #[new]
-    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, duplicates))]
     fn new(
         py: Python<'_>,
         batch: &Batch,
@@ -31,10 +32,11 @@ impl Encoder {
         time_column: &str,
         tags: Vec<(String, String)>,
         precision: &str,
+        duplicates: &str,
     ) -> PyResult<Self> {
         let frame = batch.get()?;
-        let precision = unit(precision)?;
-        let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision };
+        let (precision, duplicates) = (unit(precision)?, choice(duplicates)?);
+        let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         let points = py.detach(|| {
             let points = Points::new(&frame, &layout)?;
             points.check()?;
@@ -46,7 +48,7 @@ impl Encoder {
     /// All that can't be written, at most so much of it.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, most))]
+    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, duplicates, most))]
     fn problems(
         py: Python<'_>,
         batch: &Batch,
@@ -55,11 +57,12 @@ impl Encoder {
         time_column: &str,
         tags: Vec<(String, String)>,
         precision: &str,
+        duplicates: &str,
         most: usize,
     ) -> PyResult<Vec<Problem>> {
         let frame = batch.get()?;
-        let precision = unit(precision)?;
-        let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision };
+        let (precision, duplicates) = (unit(precision)?, choice(duplicates)?);
+        let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         Ok(py.detach(|| {
             let mut problems = Vec::new();
             let mut tell = |error: Error| {
@@ -116,6 +119,17 @@ fn unit(precision: &str) -> PyResult<Precision> {
         "s" => Ok(Precision::Second),
         other => {
             let why = format!("precision must be \"ns\", \"us\", \"ms\" or \"s\", not {other:?}");
+            Err(InvalidArgumentError::new_err(why))
+        }
+    }
+}
+
+fn choice(duplicates: &str) -> PyResult<Duplicates> {
+    match duplicates {
+        "error" => Ok(Duplicates::Error),
+        "last" => Ok(Duplicates::Last),
+        other => {
+            let why = format!("duplicates must be \"error\" or \"last\", not {other:?}");
             Err(InvalidArgumentError::new_err(why))
         }
     }

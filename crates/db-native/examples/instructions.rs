@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use db_native::{
-    Answer, Consumption, Decoder, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points, Precision, Totals,
-    consumption, differences, pivot, union,
+    Answer, Consumption, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points,
+    Precision, Totals, consumption, differences, pivot, union,
 };
 
 /// Makes a kernel's input and gives the kernel.
@@ -116,6 +116,7 @@ fn lines(frame: &arrow_array::RecordBatch) -> Vec<u8> {
         time_column: "_time",
         tags: &[],
         precision: Precision::Nanosecond,
+        duplicates: Duplicates::Error,
     };
     let points = Points::new(frame, &layout).expect("names and types that can be written");
     points.check().expect("rows that can be written");

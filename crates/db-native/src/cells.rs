@@ -91,6 +91,36 @@ impl Cells {
         }
     }
 
+    /// Whether a row has a value to write as a field.
+    pub(crate) fn has_value(&self, row: usize) -> bool {
+        match self {
+            Self::Long(values) => values.is_valid(row),
+            Self::UnsignedLong(values) => values.is_valid(row),
+            Self::Double(values) => values.is_valid(row) && values.value(row).is_finite(),
+            Self::Boolean(values) => values.is_valid(row),
+            Self::Text(texts) => texts.get(row).is_some(),
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether the values of two rows that have one differ; as numbers, 0 and -0 do not.
+    #[expect(clippy::float_cmp, reason = "values are the same or not")]
+    pub(crate) fn differ(&self, one: usize, other: usize) -> bool {
+        match self {
+            Self::Long(values) => values.value(one) != values.value(other),
+            Self::UnsignedLong(values) => values.value(one) != values.value(other),
+            Self::Double(values) => values.value(one) != values.value(other),
+            Self::Boolean(values) => values.value(one) != values.value(other),
+            Self::Text(_) => self.texts_differ(one, other),
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether this is a column of texts that differ between two rows.
+    pub(crate) fn texts_differ(&self, one: usize, other: usize) -> bool {
+        matches!(self, Self::Text(texts) if texts.get(one) != texts.get(other))
+    }
+
     /// Writes the key and a value that is not text; `false`, and nothing written, if there is none.
     #[inline]
     pub(crate) fn write(&self, row: usize, key: &[u8], long: &str, unsigned_long: &str, body: &mut Vec<u8>) -> bool {

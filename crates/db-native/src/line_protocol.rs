@@ -8,18 +8,23 @@
 
 use std::ops::Range;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::cells::{Cells, times};
+use crate::duplicates::{Overwritten, numbers, overwritten};
 use crate::error::{Error, Result};
 use crate::spelling::{Role, check_tag_key, quote};
 use crate::texts::Texts;
+use crate::timestamp;
 
 /// Bytes of a point's measurement, tags and longest field key as they are written; the server puts four between.
 const LONGEST_KEY: usize = 65_535 - 4;
 
 /// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself, and no range finds the last but one.
 const TIMES: Range<i64> = i64::MIN + 2..i64::MAX - 1;
+
+/// Columns that a message names, of those that may tell series apart.
+const MOST_NAMED: usize = 3;
 
 /// Unit of the written timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +50,16 @@ impl Precision {
     }
 }
 
-/// Which column is what.
+/// What becomes of rows that have the same tags and time and different values of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// They can't be written.
+    Error,
+    /// The last row's value stays, as the server has it.
+    Last,
+}
+
+/// Which column is what, and how points are written.
 #[derive(Clone, Debug)]
 pub struct Layout<'a> {
     /// The measurement of all points.
@@ -58,6 +72,8 @@ pub struct Layout<'a> {
     pub tags: &'a [(String, String)],
     /// Unit of the timestamps.
     pub precision: Precision,
+    /// What becomes of rows that overwrite each other.
+    pub duplicates: Duplicates,
 }
 
 /// A frame ready to be written as points.
@@ -70,6 +86,7 @@ pub struct Points {
     time_name: String,
     times: Vec<Option<i64>>,
     per_tick: i64,
+    duplicates: Duplicates,
 }
 
 impl Points {
@@ -93,6 +110,7 @@ impl Points {
             time_name: layout.time_column.to_owned(),
             times: Vec::new(),
             per_tick: layout.precision.nanos(),
+            duplicates: layout.duplicates,
         };
         for (index, column) in frame.columns().iter().enumerate() {
             let name = names[index];
@@ -132,14 +150,21 @@ impl Points {
     /// Finds a row that can't be written; nothing is written before all rows pass.
     pub fn check(&self) -> Result<()> {
         let mut first = None;
-        self.inspect(&mut |error| {
+        self.inspect_rows(&mut |error| {
             first.get_or_insert(error);
         });
-        first.map_or(Ok(()), Err)
+        first.or_else(|| self.overwritten().next()).map_or(Ok(()), Err)
     }
 
-    /// Tells of all that can't be written: by column, then of rows without a field, then of tags and times.
+    /// Tells of all that can't be written: by column, then of rows without a field, then of tags, times and rows
+    /// that overwrite each other.
     pub fn inspect(&self, tell: &mut dyn FnMut(Error)) {
+        self.inspect_rows(tell);
+        self.overwritten().for_each(tell);
+    }
+
+    /// Tells of what can't be written whatever the other rows hold.
+    fn inspect_rows(&self, tell: &mut dyn FnMut(Error)) {
         let mut has_field = vec![false; self.rows()];
         for column in &self.fields {
             let mut refuse = |row, why| tell(Error::input(Some(row), Some(&column.name), why));
@@ -165,6 +190,42 @@ impl Points {
             };
             tell(Error::input(Some(row), Some(&self.time_name), why));
         }
+    }
+
+    /// The rows of which a value gets lost, if that is an error: a later row has the same tags and time.
+    fn overwritten(&self) -> impl Iterator<Item = Error> {
+        let series = || {
+            let number = |series: Option<Vec<u32>>, tag: &TagColumn| {
+                let tags = tag.numbers(self.rows());
+                Some(match series {
+                    None => tags,
+                    Some(series) => numbers(self.rows(), |row| Some((series[row], tags[row]))),
+                })
+            };
+            self.tags.iter().fold(None, number).unwrap_or_else(|| vec![0; self.rows()])
+        };
+        let fields: Vec<&Cells> = self.fields.iter().map(|field| &field.cells).collect();
+        let lost = match self.duplicates {
+            Duplicates::Error => overwritten(&self.times, series, &fields),
+            Duplicates::Last => Vec::new(),
+        };
+        lost.into_iter().map(|lost| self.refusal(lost))
+    }
+
+    fn refusal(&self, Overwritten { row, by, field }: Overwritten) -> Error {
+        let time = timestamp::write(self.times[row].unwrap_or_default());
+        let texts = self.fields.iter().filter(|field| field.cells.texts_differ(row, by));
+        let names: Vec<String> = texts.take(MOST_NAMED).map(|field| format!("{:?}", field.name)).collect();
+        let tags = match names.as_slice() {
+            [] => "If they are of different series, add the column that tells these apart".to_owned(),
+            [name] => format!("If {name} tells series apart, add it"),
+            [names @ .., last] => format!("If {} or {last} tells series apart, add it", names.join(", ")),
+        };
+        let why = format!(
+            "row {by} has the same tags and time, {time}, and another value, and InfluxDB keeps only the last. \
+             {tags} to tag_columns; to keep the last value, set duplicates to \"last\""
+        );
+        Error::input(Some(row), Some(&self.fields[field].name), why)
     }
 
     /// Tells of rows whose series key is too long; rows are only looked at if there may be one.
@@ -323,6 +384,26 @@ impl TagColumn {
             if let Some(reason) = texts.get(row).and_then(|text| Role::TagValue.refusal(text)) {
                 tell(Error::input(Some(row), Some(&self.name), reason));
             }
+        }
+    }
+
+    /// A number for each row, the same where the tag is; 0 where there is none.
+    fn numbers(&self, rows: usize) -> Vec<u32> {
+        let cells = match &self.cells {
+            TagCells::Words { texts, tags } => {
+                // A dictionary may hold a word twice.
+                let words = numbers(tags.len(), |word| Some(&tags[word]).filter(|tag| !tag.is_empty()));
+                return (0..rows).map(|row| texts.word(row).map_or(0, |word| words[word])).collect();
+            }
+            TagCells::Cells(cells) => cells,
+        };
+        match cells {
+            Cells::Text(texts) => numbers(rows, |row| texts.get(row).filter(|text| !text.is_empty())),
+            Cells::Long(values) => numbers(rows, |row| values.is_valid(row).then(|| values.value(row))),
+            Cells::UnsignedLong(values) => numbers(rows, |row| values.is_valid(row).then(|| values.value(row))),
+            Cells::Boolean(values) => numbers(rows, |row| values.is_valid(row).then(|| values.value(row))),
+            // A tag is no float.
+            Cells::Double(_) | Cells::Nothing => vec![0; rows],
         }
     }
 

@@ -15,14 +15,21 @@ use common::cases;
 use common::drafts::{Draft, Fields, PRECISIONS, encode, frame, times};
 use common::lines::FieldValue;
 use common::strings;
-use db_native::{Layout, Precision, Result};
+use db_native::{Duplicates, Layout, Precision, Result};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 fn layout<'a>(tag_columns: &'a [String], tags: &'a [(String, String)]) -> Layout<'a> {
-    Layout { measurement: "m", tag_columns, time_column: "time", tags, precision: Precision::Nanosecond }
+    Layout {
+        measurement: "m",
+        tag_columns,
+        time_column: "time",
+        tags,
+        precision: Precision::Nanosecond,
+        duplicates: Duplicates::Error,
+    }
 }
 
 /// A text of what has a meaning in line protocol, and what has not.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
-use db_native::{ErrorKind, Layout, Points, Precision, Result};
+use db_native::{Duplicates, ErrorKind, Layout, Points, Precision, Result};
 
 use super::lines::{FieldValue, Point, parse};
 use super::strings;
@@ -122,6 +122,7 @@ impl Draft {
             time_column: "time",
             tags: &tags,
             precision: PRECISIONS[self.precision].0,
+            duplicates: Duplicates::Last,
         };
         encode(&frame(columns), &layout, limit)
     }

@@ -151,6 +151,7 @@ class Encoder:
         time_column: str,
         tags: Sequence[tuple[str, str]],
         precision: str,
+        duplicates: str,
     ) -> Encoder: ...
     @staticmethod
     def problems(
@@ -161,6 +162,7 @@ class Encoder:
         time_column: str,
         tags: Sequence[tuple[str, str]],
         precision: str,
+        duplicates: str,
         most: int,
     ) -> list[tuple[int | None, str | None, str]]:
         """Give row, column and reason of what can't be written, at most so many."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from db_core._native import Encoder
 from db_core.errors import InvalidArgumentError
@@ -13,9 +13,18 @@ from db_core.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Encoder", "Precision", "encoder", "problems", "to_line_protocol"]
+__all__ = [
+    "Duplicates",
+    "Encoder",
+    "Precision",
+    "check_duplicates",
+    "encoder",
+    "problems",
+    "to_line_protocol",
+]
 
 Precision = Literal["ns", "us", "ms", "s"]
+Duplicates = Literal["error", "last"]
 
 
 def to_line_protocol(
@@ -26,6 +35,7 @@ def to_line_protocol(
     time_column: str = "time",
     tags: Mapping[str, str] | None = None,
     precision: Precision = "ns",
+    duplicates: Duplicates = "error",
 ) -> bytes:
     """Write a frame as lines, one point each.
 
@@ -40,11 +50,15 @@ def to_line_protocol(
             name is left out.
         tags: Tags of every point.
         precision: Unit of the timestamps written.
+        duplicates: What becomes of rows that have the same tags and time and give one field different
+            values, of which InfluxDB keeps the last row's. ``"error"`` refuses them, ``"last"`` writes
+            them.
 
     Raises:
         InvalidArgumentError: A name or tag that line protocol can't carry, an infinite float, a type
             that can't be stored, a text above 1 MiB, tags above 64 KiB, a missing time or one that
-            InfluxDB or `precision` can't hold, a row without a field; says column and row.
+            InfluxDB or `precision` can't hold, a row without a field, a row that a later one would
+            overwrite; says column and row.
     """
     lines = encoder(
         frame,
@@ -53,6 +67,7 @@ def to_line_protocol(
         time_column=time_column,
         tags=tags,
         precision=precision,
+        duplicates=duplicates,
     )
     body = lines.body(sys.maxsize)
     return b"" if body is None else body[0]
@@ -66,9 +81,10 @@ def encoder(
     time_column: str = "time",
     tags: Mapping[str, str] | None = None,
     precision: Precision = "ns",
+    duplicates: Duplicates = "error",
 ) -> Encoder:
     """Check a frame and give its lines body by body; arguments and errors as for `to_line_protocol`."""
-    return Encoder(**_checked(frame, measurement, tag_columns, time_column, tags, precision))
+    return Encoder(**_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates))
 
 
 def problems(
@@ -79,12 +95,27 @@ def problems(
     time_column: str = "time",
     tags: Mapping[str, str] | None = None,
     precision: Precision = "ns",
+    duplicates: Duplicates = "error",
     most: int = 1_000,
 ) -> list[tuple[int | None, str | None, str]]:
     """Give row, column and reason of what `to_line_protocol` would refuse, at most so many."""
     return Encoder.problems(
-        **_checked(frame, measurement, tag_columns, time_column, tags, precision), most=most
+        **_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates), most=most
     )
+
+
+def check_duplicates(duplicates: object) -> Duplicates:
+    """Return `duplicates` if it is a choice.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    choices: tuple[Duplicates, ...] = get_args(Duplicates)
+    for known in choices:
+        if isinstance(duplicates, str) and duplicates == known:
+            return known
+    message = f"`duplicates` must be 'error' or 'last', not {duplicates!r}"
+    raise InvalidArgumentError(message, argument="duplicates")
 
 
 def _checked(
@@ -94,6 +125,7 @@ def _checked(
     time_column: object,
     tags: object,
     precision: Precision,
+    duplicates: object,
 ) -> dict[str, Any]:
     """Give the native arguments."""
     for argument, value in (("measurement", measurement), ("time_column", time_column)):
@@ -113,4 +145,5 @@ def _checked(
         "time_column": time_column,
         "tags": list(constant.items()),
         "precision": precision,
+        "duplicates": check_duplicates(duplicates),
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
     from db_core.errors import Rejection
     from db_core.frame import Frame, Into
+    from db_core.line_protocol import Duplicates
     from db_influx._aggregates import AggFunc
     from db_influx._consumption import Gaps, OnReset, PerField
     from db_influx._fetch import Asking
@@ -720,6 +721,7 @@ class InfluxManager:
         *,
         tag_columns: Sequence[str] = (),
         time_column: str | None = None,
+        duplicates: Duplicates = "error",
         timeout: float | None = None,
     ) -> None:
         """Write a frame; when this returns, every point was accepted.
@@ -739,12 +741,16 @@ class InfluxManager:
                 times in the last level of its index instead. Beside a `time_column`, row numbers in the
                 index are left out: a last or only level of integers that has no name. Levels of strings
                 must have names. Any other level is an error, unless `tag_columns` names it.
+            duplicates: What becomes of rows that have the same tags and time and give one field
+                different values, of which InfluxDB keeps the last row's. `"error"` refuses the frame,
+                and names the rows and the columns that may be missing in `tag_columns`; `"last"` writes
+                it. Rows that set different fields, or the same values, are never an error.
 
         Raises:
             InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
                 that can't be stored, a missing time, a row without a field, a name or tag that line
-                protocol can't carry, a text above 1 MiB, tags above 64 KiB. Says column and row;
-                nothing was sent.
+                protocol can't carry, a field and a tag of one name, a text above 1 MiB, tags above
+                64 KiB, a row that a later one would overwrite. Says column and row; nothing was sent.
             WriteError: Not every point was accepted. All that the server takes are written; which rows it
                 refused, and why, is in `rejected`, and these rows are in `frame`.
         """
@@ -753,7 +759,7 @@ class InfluxManager:
 
         _checks.written_bucket(bucket)
         silence = _checks.timeout(timeout)
-        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column, duplicates)
         lines = points.encoder()
         with self._transport.call() as call:
 
@@ -771,6 +777,7 @@ class InfluxManager:
         *,
         tag_columns: Sequence[str] = (),
         time_column: str | None = None,
+        duplicates: Duplicates = "error",
         timeout: float | None = None,
     ) -> list[Rejection]:
         """Tell what `synchronous_write` would refuse, or the server would drop; nothing is written.
@@ -779,8 +786,7 @@ class InfluxManager:
         thousand of them at most. If there are none, the server is asked how long the bucket keeps
         points, and of what type the fields are that it holds up to a week before and after the frame's
         times. A type may differ from week to week (by shard): a conflict that is told need not arise,
-        and one with a type that the server does not tell, or in a longer shard, may be missed. Rows
-        that share series and time are not told of: the last one stays.
+        and one with a type that the server does not tell, or in a longer shard, may be missed.
 
         Returns:
             Rows with the reason, neighbours together; none if all would be written.
@@ -789,7 +795,7 @@ class InfluxManager:
         from db_influx._preview import preview
 
         _checks.written_bucket(bucket)
-        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column)
+        points = Points.of(data, data_frame_measurement_name, tags, tag_columns, time_column, duplicates)
         return preview(self._asking(self._options, timeout), bucket, points, time.time_ns())
 
     # The official client, on the same settings

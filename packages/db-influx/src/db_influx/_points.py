@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from db_core.errors import InvalidArgumentError, Rejection
 from db_core.frame import Frame
-from db_core.line_protocol import Encoder, encoder, problems
+from db_core.line_protocol import Duplicates, Encoder, check_duplicates, encoder, problems
 from db_influx import _checks
 from db_influx._index import beside_time_column, times_and_tags
 
@@ -31,6 +31,7 @@ class Points:
     tag_columns: tuple[str, ...]
     time_column: str
     tags: dict[str, str]
+    duplicates: Duplicates
 
     @classmethod
     def of(
@@ -40,6 +41,7 @@ class Points:
         tags: Mapping[str, str] | None,
         tag_columns: Sequence[str],
         time_column: str | None,
+        duplicates: Duplicates,
     ) -> Points:
         """Sort the columns of a frame; see `InfluxManager.synchronous_write`."""
         _checks.text(measurement, "data_frame_measurement_name")
@@ -47,6 +49,7 @@ class Points:
         if time_column is not None:
             _checks.text(time_column, "time_column")
         columns = _checks.names(tag_columns, "tag_columns") if tag_columns else ()
+        choice = check_duplicates(duplicates)
         levels: list[str] = []
         if library(data) == "pandas" and hasattr(data, "columns"):
             table = cast("pd.DataFrame", data)
@@ -60,7 +63,7 @@ class Points:
         with _named():
             frame = Frame.of(data)
         tag_names = tuple(dict.fromkeys((*levels, *columns)))
-        return cls(frame, measurement, tag_names, time_column, constant)
+        return cls(frame, measurement, tag_names, time_column, constant, choice)
 
     def encoder(self) -> Encoder:
         """Check all of it and give its lines body by body."""
@@ -84,7 +87,12 @@ class Points:
         return [name for name in self.frame.columns if name not in others]
 
     def _layout(self) -> dict[str, Any]:
-        return {"tag_columns": self.tag_columns, "time_column": self.time_column, "tags": self.tags}
+        return {
+            "tag_columns": self.tag_columns,
+            "time_column": self.time_column,
+            "tags": self.tags,
+            "duplicates": self.duplicates,
+        }
 
 
 def library(data: object) -> str | None:
