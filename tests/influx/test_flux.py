@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError, QueryError
-from db_influx import _checks, _flux
+from db_influx import _flux
 from db_influx._windows import Windows
 
 if TYPE_CHECKING:
@@ -318,23 +318,3 @@ def test_a_query_needs_its_text(flux: Any) -> None:
     """Nothing, blanks, what is no text and what no encoding holds are refused by name."""
     with pytest.raises(InvalidArgumentError, match="`flux`"):
         _flux.bind(flux, None)
-
-
-# --- Names --------------------------------------------------------------------------
-
-
-def test_one_name_is_a_list_of_one() -> None:
-    """A text is not a list of letters; order is kept."""
-    assert ("ab",) == _checks.names("ab", "fields")
-    assert ("b", "a") == _checks.names(["b", "a"], "fields") == _flux.names(("b", "a"), "fields")
-
-
-@pytest.mark.parametrize(
-    "value", [None, "", [], [""], ["a", 5], ["a", "a"], b"ab", {"a", "b"}, {"a": 1}, 5, "\ud800", ["\udfff"]]
-)
-def test_what_is_no_list_of_names_is_refused_by_name(value: Any) -> None:
-    """Sets have no order, bytes are no text, and a name counts once."""
-    with pytest.raises(InvalidArgumentError, match="`fields`") as caught:
-        _checks.names(value, "fields")
-
-    assert "fields" == caught.value.argument

@@ -382,7 +382,6 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "tag column of floats": (pandas_frame(v=[1, 2], t=[0.5, 1.5]), {"tag_columns": ["t"]}, "t"),
     "tag column missing": (pandas_frame(v=[1, 2]), {"tag_columns": ["t"]}, "t"),
     "tag twice": (pandas_frame(v=[1, 2], t=["a", "b"]), {"tag_columns": ["t"], "tags": {"t": "x"}}, "t"),
-    "tag column twice": (pandas_frame(v=[1, 2], t=["a", "b"]), {"tag_columns": ["t", "t"]}, "tag_columns"),
     "tag named time": (pandas_frame(v=[1, 2]), {"tags": {"time": "x"}}, "time"),
     "tag named _field": (pandas_frame(v=[1, 2]), {"tags": {"_field": "x"}}, "_field"),
     "tag no text": (pandas_frame(v=[1, 2]), {"tags": {"t": 5}}, "tags"),

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import TypeVar
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["choice", "count", "file", "flag", "names", "number", "positive", "text", "timeout", "written_bucket"]
+__all__ = [
+    "choice",
+    "count",
+    "file",
+    "flag",
+    "is_missing",
+    "names",
+    "number",
+    "positive",
+    "several",
+    "text",
+    "timeout",
+    "written_bucket",
+]
 
 _T = TypeVar("_T", bound=str)
 
@@ -26,7 +39,7 @@ def text(value: object, argument: str, place: str | None = None) -> str:
     except UnicodeEncodeError as error:
         message = f"{label} must be valid Unicode, which {value!r} is not"
         raise InvalidArgumentError(message, argument=argument) from error
-    return value
+    return str.__str__(value)  # of numpy's texts and of enumerations, the text itself
 
 
 def written_bucket(value: object) -> str:
@@ -39,23 +52,29 @@ def written_bucket(value: object) -> str:
     return name
 
 
-def names(values: object, argument: str, place: str | None = None) -> tuple[str, ...]:
-    """Give a tuple of one text or several, each of them once."""
-    label = f"`{argument}`: {place}" if place else f"`{argument}`"
-    listed: list[object] = []
+def names(values: object, argument: str, *, least: int = 1) -> tuple[str, ...]:
+    """Return the texts of one text or a collection of them, each once; those of a set are sorted."""
+    listed = several(values)
+    if listed is None or len(listed) < least:
+        message = f"`{argument}` must be text or a list of texts, not {values!r}"
+        raise InvalidArgumentError(message, argument=argument)
+    checked = tuple(dict.fromkeys(text(value, argument) for value in listed))
+    return tuple(sorted(checked)) if isinstance(values, set | frozenset) else checked
+
+
+def several(values: object) -> list[object] | None:
+    """Return the elements of a collection, or the one text that was given; None where it is neither."""
     if isinstance(values, str):
-        listed = [values]
-    elif isinstance(values, Iterable) and not isinstance(values, bytes | bytearray | Mapping | AbstractSet):
-        listed = list(values)
-    if not listed:
-        raise InvalidArgumentError(
-            f"{label} must be text or a list of texts, not {values!r}", argument=argument
-        )
-    checked = tuple(text(value, argument, place) for value in listed)
-    if len(set(checked)) < len(checked):
-        twice = next(value for value in checked if checked.count(value) > 1)
-        raise InvalidArgumentError(f"{label} holds {twice!r} twice", argument=argument)
-    return checked
+        return [values]
+    if isinstance(values, Iterable) and not isinstance(values, bytes | bytearray | Mapping):
+        with suppress(TypeError):  # a numpy array without a dimension
+            return list(values)
+    return None
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is what pandas has in place of none: NaN or NA."""
+    return (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
 
 
 def positive(value: object, argument: str) -> float:

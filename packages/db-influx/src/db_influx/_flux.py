@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
-from db_influx._checks import names, text
+from db_influx._checks import is_missing, several, text
 
 if TYPE_CHECKING:
     from db_influx._windows import Windows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Query", "Selection", "Tags"]
 
 _Node: TypeAlias = "dict[str, Any]"
-Tags: TypeAlias = "Mapping[str, str | Sequence[str]]"
+Tags: TypeAlias = "Mapping[str, str | Iterable[str | None] | None]"
 
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\x24", "\0": "\\x00"}
@@ -75,7 +75,7 @@ def strings(texts: Sequence[str]) -> str:
 
 
 def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Give checked tag keys with the values each may have."""
+    """Return checked tag keys with the values each may have; an empty one is that of no such tag."""
     if tags is None:
         return ()
     if not isinstance(tags, Mapping):
@@ -86,8 +86,26 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if text(key, "tags", "a key") in _OWN:
             message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
             raise InvalidArgumentError(message, argument="tags")
-        checked.append((key, names(values, "tags", f"the value of {key!r}")))
+        checked.append((key, _values(key, values)))
     return tuple(checked)
+
+
+def _values(key: str, given: object) -> tuple[str, ...]:
+    """Return the values that a tag may have, each once."""
+    listed = [given] if given is None or isinstance(given, Real) else several(given)
+    if not listed:
+        message = f"`tags`: expected text or a collection of texts for {key!r}, not {given!r}"
+        raise InvalidArgumentError(message, argument="tags")
+    return tuple(dict.fromkeys(_value(key, value) for value in listed))
+
+
+def _value(key: str, value: object) -> str:
+    if value is None or is_missing(value) or (isinstance(value, str) and not value):
+        return ""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        message = f"`tags`: tag values are text, so expected '{value}' for {key!r}, not {value!r}"
+        raise InvalidArgumentError(message, argument="tags")
+    return text(value, "tags", f"a value of {key!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +116,7 @@ class Selection:
         bucket: Name of the bucket.
         measurement: Name of the measurement.
         fields: Names of the fields; None is all of them.
-        tags: Tag keys with the values each may have.
+        tags: Tag keys with the values each may have; an empty one is that of no such tag.
         start: Nanoseconds since the epoch, included.
         stop: Nanoseconds since the epoch, excluded.
     """
@@ -124,11 +142,17 @@ class Selection:
 
 
 def _any_of(column: str, values: Sequence[str]) -> str:
+    """Return the condition that a column has one of the values; an empty one is that of no such tag."""
+    found = f"r[{string(column)}]"
+    return _either([f"{found} == {string(value)}" if value else f"not exists {found}" for value in values])
+
+
+def _either(conditions: Sequence[str]) -> str:
     # Halves in parentheses, since the server takes a chain of two hundred for too deep a nesting.
-    if len(values) == 1:
-        return f"r[{string(column)}] == {string(values[0])}"
-    half = len(values) // 2
-    return f"({_any_of(column, values[:half])} or {_any_of(column, values[half:])})"
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return f"({_either(conditions[:half])} or {_either(conditions[half:])})"
 
 
 def slices(selection: Selection, max_parallel: int) -> list[Selection]:

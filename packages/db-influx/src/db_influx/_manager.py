@@ -16,7 +16,7 @@ from db_core.errors import InvalidArgumentError
 from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
@@ -93,7 +93,8 @@ class InfluxManager:
         start, stop: Half-open range: start is in, stop is out. An aware datetime, a pandas
             Timestamp, ISO 8601 text, or a negative timedelta, counted back from now. Without a zone
             they are UTC.
-        tags: Tag keys with the value, or list of values, that a series must have.
+        tags: Tag keys with the value, or collection of values, of which a series must have one. None or
+            an empty text stands for having no such tag.
         by: Tags that are index levels, instead of those that differ; one that no series has is null.
             An empty list insists on one series.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
@@ -231,13 +232,13 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         msname: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         bucket: str,
         tags: Tags | None = None,
         interval: Length | None = "10m",
         agg_func: AggFunc = "mean",
         *,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         create_empty: bool = False,
         into: Into | None = None,
@@ -331,7 +332,7 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         msname: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         bucket: str,
         timestep: Length,
         tags: Tags | None = None,
@@ -341,7 +342,7 @@ class InfluxManager:
         max_rate: PerField | None = None,
         gaps: Gaps = "book",
         quality: bool = False,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
@@ -393,7 +394,7 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         msname: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         bucket: str,
         duration: Length,
         tags: Tags | None = None,
@@ -403,7 +404,7 @@ class InfluxManager:
         max_rate: PerField | None = None,
         gaps: Gaps = "book",
         quality: bool = False,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
@@ -460,11 +461,11 @@ class InfluxManager:
         self,
         bucket: str,
         measurement: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         duration: Length,
         tags: Tags | None = None,
         *,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         missing: Missing | None = None,
@@ -495,7 +496,7 @@ class InfluxManager:
         self,
         bucket: str,
         measurement: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         tags: Tags | None = None,
         *,
         with_time: bool = False,
@@ -652,11 +653,11 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         msname: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         bucket: str,
         tags: Tags | None = None,
         *,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         batch_rows: int = 65_536,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
@@ -863,7 +864,7 @@ class InfluxManager:
         self,
         *,
         into: Into | None,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
         missing: Missing | None = None,
@@ -876,7 +877,7 @@ class InfluxManager:
             max_parallel=own.max_parallel
             if max_parallel is None
             else _checks.count(max_parallel, "max_parallel", least=1),
-            by=by if by is None else _by(by),
+            by=None if by is None else _checks.names(by, "by", least=0),
             missing=own.missing if missing is None else _checks.choice(missing, "missing", _MISSING),
         )
 
@@ -885,7 +886,7 @@ class InfluxManager:
         start: Instant,
         stop: Instant,
         measurement: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         bucket: str,
         tags: Tags | None,
     ) -> Selection:
@@ -927,7 +928,7 @@ def _selection(
     start: int,
     stop: int,
     measurement: str,
-    fields: str | Sequence[str],
+    fields: str | Iterable[str],
     bucket: str,
     tags: Tags | None,
 ) -> Selection:
@@ -967,11 +968,6 @@ def _wide(
         kinds=kinds,
         tz=call.tz,
     )
-
-
-def _by(by: object) -> tuple[str, ...]:
-    # An empty list asks for one series.
-    return () if isinstance(by, list | tuple) and not by else _checks.names(by, "by")
 
 
 def _check_found(

@@ -48,7 +48,7 @@ class Points:
         constant = constant_tags(tags)
         if time_column is not None:
             _checks.text(time_column, "time_column")
-        columns = _checks.names(tag_columns, "tag_columns") if tag_columns else ()
+        columns = _checks.names(() if tag_columns is None else tag_columns, "tag_columns", least=0)
         choice = check_duplicates(duplicates)
         levels: list[str] = []
         if library(data) == "pandas" and hasattr(data, "columns"):

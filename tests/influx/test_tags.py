@@ -1,0 +1,215 @@
+"""What `tags`, `fields` and `by` take: collections of any library, and missing tags."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from db_core.errors import InvalidArgumentError
+from db_influx import _checks, _flux
+
+if TYPE_CHECKING:
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Store
+
+START, STOP = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+T0 = 1_767_225_600_000_000_000  # START
+HOUR = 3_600_000_000_000
+
+
+class Meter(StrEnum):
+    """Names as users keep them."""
+
+    A = "a"
+    B = "b"
+
+
+def line(msname: str, meter: str, value: float, time: int = T0) -> str:
+    """Give a line of line protocol."""
+    escaped = re.sub("([,= ])", r"\\\1", meter)
+    return f"{msname},meter={escaped} v={value} {time}"
+
+
+# --- Collections --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "a",
+        np.str_("a"),
+        Meter.A,
+        ["a", "a"],
+        ("a",),
+        {"a"},
+        frozenset("a"),
+        {"a": 1}.keys(),
+        (name for name in "aa"),
+        np.array(["a", "a"]),
+        np.array(["a"], dtype=object),
+        pd.Series(["a", "a"]),
+        pd.Series(["a"], dtype="category"),
+        pd.Index(["a"]),
+        pl.Series(["a", "a"]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_any_collection_of_texts_is_one(given: Any) -> None:
+    """For fields, `by`, and the values of a tag; what is repeated counts once, and all are plain texts."""
+    kept = list(given) if not isinstance(given, str) and iter(given) is given else given
+    names = _checks.names(kept, "fields")
+    [(key, values)] = _flux.conditions({"k": kept})
+
+    assert ("a",) == names == values
+    assert "k" == key
+    assert {str} == {type(one) for one in (*names, *values)}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["b", "a", "b"], ("b", "a")),
+        (np.array(["b", "a"]), ("b", "a")),
+        (pd.Index(["b", "a"]), ("b", "a")),
+        ([Meter.B, "a", "b"], ("b", "a")),
+        ({"c", "a", "b"}, ("a", "b", "c")),
+        (frozenset("cab"), ("a", "b", "c")),
+    ],
+    ids=repr,
+)
+def test_order_is_kept_and_a_set_is_sorted(given: Any, expected: tuple[str, ...]) -> None:
+    """Names are columns, so their order must not change from run to run."""
+    assert expected == _checks.names(given, "fields")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        [],
+        [""],
+        ["a", 5],
+        b"ab",
+        {"a": 1},
+        5,
+        "\ud800",
+        ["\udfff"],
+        np.array("a"),
+        np.array([["a"]]),
+    ],
+)
+def test_what_is_no_collection_of_names_is_refused_by_name(value: Any) -> None:
+    """Bytes are no text, a mapping is no list, and a name is not empty."""
+    with pytest.raises(InvalidArgumentError, match="`fields`") as caught:
+        _checks.names(value, "fields")
+
+    assert "fields" == caught.value.argument
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[], b"a", {"x": 1}, object(), True, [True], ["a", b"b"], [["a"]], np.array([["a", "b"]]), ["\ud800"]],
+)
+def test_what_is_no_tag_value_is_refused_by_name(value: Any) -> None:
+    """The error names the argument and the tag."""
+    with pytest.raises(InvalidArgumentError, match=r"`tags`.*'meter'"):
+        _flux.conditions({"meter": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(7, "'7'"), ([7], "'7'"), (np.array([7]), "'7'"), (pd.Series([1.5]), "'1.5'")]
+)
+def test_a_number_is_no_tag_value(value: Any, told: str) -> None:
+    """Tags are text, so the error says how to write it."""
+    with pytest.raises(
+        InvalidArgumentError, match=rf"`tags`: tag values are text, so expected {told} for 'meter'"
+    ):
+        _flux.conditions({"meter": value})
+
+
+def test_collections_select_series_and_columns(manager: InfluxManager, store: Store, msname: str) -> None:
+    """As their texts do, in any argument of a read that takes several."""
+    store.write(
+        *(f"{msname},meter={name} x={number},y={number + 10} {T0}" for number, name in enumerate("abc"))
+    )
+
+    frame = manager.read(
+        START, STOP, msname, {"y", "x"}, store.name, {"meter": {"a", "c"}}, None, by=np.array(["meter"])
+    )
+
+    assert ["x", "y"] == list(frame.columns)
+    assert ["a", "c"] == list(frame.index.get_level_values("meter"))
+    assert [[0.0, 10.0], [2.0, 12.0]] == frame.to_numpy().tolist()
+    once = manager.read(
+        START, STOP, msname, ["y", "x", "y"], store.name, {"meter": pd.Series(["b", "b"])}, None
+    )
+    assert (["y", "x"], [[11.0, 1.0]]) == (list(once.columns), once.to_numpy().tolist())
+    one = manager.read(START, STOP, msname, "x", store.name, {"meter": "b"}, None, by=np.array([], dtype=str))
+    assert [1.0] == one["x"].tolist()
+
+
+# --- Missing tags ---------------------------------------------------------------------
+
+MISSING: list[Any] = [
+    None,
+    "",
+    [None],
+    [""],
+    [None, ""],
+    np.array([None]),
+    pd.Series(["a", None])[1:],
+    [pd.NA],
+]
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=repr)
+def test_none_and_an_empty_text_stand_for_no_such_tag(
+    manager: InfluxManager, store: Store, msname: str, missing: Any
+) -> None:
+    """Alone or among values, in every read; an unknown tag is missing everywhere."""
+    store.write(
+        f"{msname} v=1 {T0}",
+        f"{msname},house=x v=2 {T0}",
+        f"{msname},meter=a v=4 {T0}",
+        f"{msname},house=x,meter=b v=8 {T0}",
+    )
+
+    def read(tags: Any) -> float:
+        return float(manager.read(START, STOP, msname, "v", store.name, tags, None)["v"].sum())
+
+    assert 3.0 == read({"meter": missing})
+    assert 2.0 == read({"meter": missing, "house": "x"})
+    assert 15.0 == read({"unknown": missing})
+    assert 7.0 == read({"meter": ["a", *([missing] if isinstance(missing, str | None) else missing)]})
+    assert 3.0 == float(manager.read(START, STOP, msname, "v", store.name, {"meter": missing})["v"].sum())
+    last = manager.read_last_data_point(store.name, msname, "v", {"meter": missing, "house": missing})
+    assert {"v": 1.0} == last
+
+
+def test_a_missing_tag_is_looked_for_by_the_storage_engine(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """The server's profiler tells of no other operator than the one that reads."""
+    store.write(line(msname, "a", 1))
+    selection = _flux.Selection(
+        store.name, msname, ("v",), _flux.conditions({"meter": ["a", None], "unknown": None}), T0, T0 + HOUR
+    )
+    profiled = f'import "profiler"\noption profiler.enabledProfilers = ["operator"]\n{selection.flux()}'
+
+    frames = manager.query(profiled, split=True)
+
+    [operators] = [frame["Type"] for frame in frames if "Type" in frame]
+    assert ["*influxdb.readFilterSource"] == operators.tolist()
+
+
+def test_no_series_has_an_empty_tag(store: Store, msname: str) -> None:
+    """The server does not take one, so that an empty text can't mean anything else."""
+    with pytest.raises(Exception, match="missing tag value"):
+        store.write(f"{msname},meter= v=1 {T0}")
