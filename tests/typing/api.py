@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_type
 
+import numpy as np
 import pandas as pd
 
 from db_core import (
@@ -52,6 +53,13 @@ def reads(manager: InfluxManager) -> None:
     manager.read_accumulated_value_in_seconds(START, "2026-11-01", "m", ["energy"], "home", 3600)
     manager.read_average_value_in_seconds("home", "m", ["power"], 900)
     manager.query("from(bucket: params.name) |> range(start: 0)", {"name": "home"}, split=True)
+    manager.read(
+        "-30d", None, "m", {"power"}, "home", {"meter": {"A"}, "site": None}, np.timedelta64(15, "m")
+    )
+    manager.read(
+        START.date(), np.datetime64("2026-11"), "m", pd.Index(["power"]), "home", interval=pd.offsets.Hour(2)
+    )
+    manager.read(None, None, "m", ["power"], "home")  # type: ignore[arg-type]
     manager.read(START, 5.0, "m", ["power"], "home")  # type: ignore[arg-type]
     manager.read(START, "2026-11-01", "m", ["power"], "home", label="middle")  # type: ignore[arg-type]
 

@@ -90,15 +90,18 @@ class InfluxManager:
     never been written. Nothing found is the same shape without rows.
 
     Common arguments:
-        start, stop: Half-open range: start is in, stop is out. An aware datetime, a pandas
-            Timestamp, ISO 8601 text, or a negative timedelta, counted back from now. Without a zone
-            they are UTC.
+        start, stop: Half-open range: start is in, stop is out. A datetime, a date, a pandas Timestamp, a
+            numpy datetime64 or ISO 8601 text; without a zone or offset they are local times of `tz`. Of a
+            time that the clocks show twice the first is meant, unless its `fold` is 1; one that they
+            skip is an error. Or "now()", or text such as "-30d" or a negative timedelta, which count
+            back from now. A `stop` of None is now.
         tags: Tag keys with the value, or collection of values, of which a series must have one. None or
             an empty text stands for having no such tag.
         by: Tags that are index levels, instead of those that differ; one that no series has is null.
             An empty list insists on one series.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
-        tz: Time zone of the index and of windows: days and longer ones begin at local midnight.
+        tz: Time zone of the index, of times without a zone, and of windows: days and longer ones begin
+            at local midnight.
         max_parallel: How many slices of a long read of stored points are fetched at once.
         missing: What to do where a measurement or field was never written, where nothing was found and a tag
             or its value does not exist, or where no series has a tag named in `by`: "warn" with a
@@ -230,7 +233,7 @@ class InfluxManager:
     def read(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         msname: str,
         fields: str | Iterable[str],
         bucket: str,
@@ -255,8 +258,9 @@ class InfluxManager:
 
         Args:
             fields: One field or several: the columns, in this order.
-            interval: Length of a window, such as "10m", "1h", "1d", "1w", "1mo", or a timedelta;
-                whole days are calendar days in `tz`. None reads points as they are stored.
+            interval: Length of a window, such as "10m", "15min", "1h", "1d", "1w", "1mo", a timedelta, a
+                numpy timedelta64, or a pandas offset of fixed length; whole days are calendar days in
+                `tz`. None reads points as they are stored.
             agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum; "p95" or
                 ("quantile", 0.95) for a quantile. A list of these gives columns such as ``power_mean`` and
                 ``power_p95``. A mapping gives each field a function or list of its own:
@@ -272,7 +276,7 @@ class InfluxManager:
             One frame; see the class.
         """
         call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel, missing=missing)
-        selection = self._selection(start, stop, msname, fields, bucket, tags)
+        selection = self._selection(start, stop, msname, fields, bucket, tags, call.tz)
         if _checks.flag(create_empty, "create_empty") and interval is None:
             message = "`create_empty` is about windows, which a read with `interval=None` has not"
             raise InvalidArgumentError(message, argument="create_empty")
@@ -306,7 +310,7 @@ class InfluxManager:
     def read_all_fields(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         msname: str,
         bucket: str,
         tags: Tags | None = None,
@@ -324,13 +328,13 @@ class InfluxManager:
             categories.
         """
         call = self._call(into=into, tz=tz, max_parallel=max_parallel, missing=missing)
-        selection = self._selection(start, stop, msname, _EVERY, bucket, tags)
+        selection = self._selection(start, stop, msname, _EVERY, bucket, tags, call.tz)
         return self._raw(selection, call, timeout, tag_columns=True).release(call.into)
 
     def read_accumulated_value(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         msname: str,
         fields: str | Iterable[str],
         bucket: str,
@@ -379,20 +383,21 @@ class InfluxManager:
         Raises:
             InvalidArgumentError: Also if a field holds no numbers, or a difference exceeds 64 bits.
         """
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
         every = _times.duration(timestep, "timestep", unit=_MINUTE)
         return self._consumption(
-            self._selection(start, stop, msname, fields, bucket, tags),
+            self._selection(start, stop, msname, fields, bucket, tags, call.tz),
             every,
             (on_reset, rollover, max_rate, gaps, quality),
             label,
-            self._call(by=by, into=into, tz=tz, max_parallel=max_parallel),
+            call,
             timeout,
         )
 
     def read_accumulated_value_in_seconds(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         msname: str,
         fields: str | Iterable[str],
         bucket: str,
@@ -419,13 +424,14 @@ class InfluxManager:
         Returns:
             As `read_accumulated_value`.
         """
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
         every = _times.duration(duration, "duration", unit=_SECOND)
         return self._consumption(
-            self._selection(start, stop, msname, fields, bucket, tags),
+            self._selection(start, stop, msname, fields, bucket, tags, call.tz),
             every,
             (on_reset, rollover, max_rate, gaps, quality),
             label,
-            self._call(by=by, into=into, tz=tz, max_parallel=max_parallel),
+            call,
             timeout,
         )
 
@@ -474,7 +480,7 @@ class InfluxManager:
         """Read the mean of fields over the last seconds, computed by the server.
 
         Args:
-            duration: Seconds to look back from now, or a timedelta.
+            duration: Seconds to look back from now, or a duration as for `read`.
 
         Returns:
             One frame with one row per series, whose time is the newest in the range; see the class.
@@ -483,7 +489,7 @@ class InfluxManager:
 
         call = self._call(by=by, into=into, tz=tz, missing=missing)
         now = time.time_ns()
-        start = now - _times.seconds(duration, "duration")
+        start = _times.before(now, duration, "duration", call.tz)
         selection = _selection(start, now, measurement, fields, bucket, tags)
         ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
@@ -596,7 +602,8 @@ class InfluxManager:
         Args:
             flux: The query.
             params: Values that the query uses as ``params.name``; they never become query text. A
-                bool, int, float, text, datetime, timedelta, or a list or mapping of these.
+                bool, int, float, text, datetime, timedelta, or a list or mapping of these. A datetime
+                without a zone is UTC, as a query has no `tz`.
             split: Give a list of frames, one per schema, instead of their union.
 
         Returns:
@@ -651,7 +658,7 @@ class InfluxManager:
     def read_batches(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         msname: str,
         fields: str | Iterable[str],
         bucket: str,
@@ -680,7 +687,7 @@ class InfluxManager:
             with the first frame asked for. Closing it stops the transfer.
         """
         call = self._call(by=by, into=into, tz=tz, missing=missing)
-        selection = self._selection(start, stop, msname, fields, bucket, tags)
+        selection = self._selection(start, stop, msname, fields, bucket, tags, call.tz)
         rows = _checks.count(batch_rows, "batch_rows", least=1)
         return self._read_frames(selection, rows, call, _checks.timeout(timeout))
 
@@ -884,13 +891,14 @@ class InfluxManager:
     def _selection(
         self,
         start: Instant,
-        stop: Instant,
+        stop: Instant | None,
         measurement: str,
         fields: str | Iterable[str],
         bucket: str,
         tags: Tags | None,
+        tz: str,
     ) -> Selection:
-        begin, end = _times.time_range(start, stop, time.time_ns())
+        begin, end = _times.time_range(start, stop, time.time_ns(), tz)
         return _selection(begin, end, _checks.text(measurement, "msname"), fields, bucket, tags)
 
     def _raw(

@@ -1,28 +1,45 @@
 """Instants and lengths of time as arguments: to nanoseconds, and to Flux.
 
-Nothing here reads a clock: `now` is an argument.
+Nothing here reads a clock: `now` is an argument. numpy and pandas are imported
+only when a value of theirs is given.
 """
 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from numbers import Integral, Real
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["UNITS", "Instant", "Length", "duration", "instant", "time_literal", "time_range", "zone"]
+if TYPE_CHECKING:
+    import numpy as np
+    from pandas.tseries.offsets import BaseOffset
 
-Instant: TypeAlias = "datetime | timedelta | str"
-Length: TypeAlias = "timedelta | str | int | float"
+__all__ = [
+    "UNITS",
+    "Instant",
+    "Length",
+    "before",
+    "duration",
+    "instant",
+    "time_literal",
+    "time_range",
+    "zone",
+]
+
+Instant: TypeAlias = "date | timedelta | str | np.datetime64 | np.timedelta64 | BaseOffset"
+Length: TypeAlias = "timedelta | str | int | float | np.timedelta64 | BaseOffset"
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = 1677, 2262
 _FRACTION = re.compile(r"(?P<head>.+[T ]\d{2}:?\d{2}:?\d{2})[.,](?P<digits>[0-9]{1,9})(?P<zone>\D.*)?")
 UNITS = {
     "ns": 1,
@@ -34,41 +51,83 @@ UNITS = {
     "h": 3_600 * _SECOND,
     "d": _DAY,
     "w": 7 * _DAY,
-    "mo": 30 * _DAY,
-    "y": 365 * _DAY,
 }
-_CALENDAR = ("mo", "y")
-_DURATION = re.compile(rf"(?:[1-9][0-9]{{0,18}}(?:{'|'.join(sorted(UNITS, key=len, reverse=True))}))+")
+_MONTHS = {"mo": 1, "y": 12}
+_LONGEST = 30 * _DAY  # of a month, where only the size of a length is looked at
+# pandas' own names of units; "ns", "us", "ms", "s" and "h" are the same there.
+_PANDAS = {"min": "m", "D": "d", "W": "w"}
+_ALONE = ("ns", "us", "ms", "s", "h", *_PANDAS)  # pandas takes these for one of them
+_UNIT = "|".join(sorted([*UNITS, *_MONTHS, *_PANDAS], key=len, reverse=True))
+_DURATION = re.compile(rf"(?:[1-9][0-9]{{0,18}}(?:{_UNIT}))+")
+_PART = re.compile(r"([0-9]+)([^0-9]+)")
+_UNCLEAR = re.compile(r"[0-9]*(?P<unit>[MT]|[MQY][SE](?:-[A-Z]+)?)")
+_NUMPY_MONTHS = {"M": 1, "Y": 12}
+# In attoseconds, numpy's shortest unit, so that nothing is rounded.
+_NUMPY = {
+    "W": 7 * _DAY * 10**9,
+    "D": _DAY * 10**9,
+    "h": 3_600 * 10**18,
+    "m": 60 * 10**18,
+    "s": 10**18,
+    "ms": 10**15,
+    "us": 10**12,
+    "ns": 10**9,
+    "ps": 10**6,
+    "fs": 10**3,
+    "as": 1,
+}
 
 # The range of InfluxDB's own timestamps.
 EARLIEST = -(2**63) + 2
 LATEST = 2**63 - 2
 
 
-def instant(value: object, argument: str, now: int) -> int:
-    """Give nanoseconds since the epoch of an instant.
+class _Clock(NamedTuple):
+    """What a clock shows, without a zone: to the microsecond, and nanoseconds beyond."""
+
+    shown: datetime
+    nanos: int
+
+
+class _Span(NamedTuple):
+    """A length of time; months differ in length, so they are kept apart."""
+
+    months: int
+    nanos: int
+
+    @property
+    def is_positive(self) -> bool:
+        return min(self) >= 0 and 0 < self.months * _LONGEST + self.nanos <= LATEST
+
+    def __neg__(self) -> _Span:
+        return _Span(-self.months, -self.nanos)
+
+
+def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
+    """Return nanoseconds since the epoch of an instant.
 
     Args:
-        value: A datetime (without a zone it is UTC), a pandas Timestamp, ISO 8601 text, or a
-            timedelta of zero or less, counted from `now`.
+        value: A datetime, a date, a pandas Timestamp, a numpy datetime64 or ISO 8601 text, of which
+            those without a zone are in `tz`; "now()"; or what counts back from `now`: Flux duration
+            text such as "-30d", or a timedelta, a numpy timedelta64 or a pandas offset of zero or less.
         argument: Name for the error.
         now: Nanoseconds since the epoch.
+        tz: IANA name of a zone.
     """
-    if isinstance(value, timedelta) and value > timedelta(0):
-        message = f"`{argument}`: a timedelta counts back from now and must be negative, not {value}"
+    back = _back(value)
+    if back is not None and max(back) > 0:
+        message = f"`{argument}` counts back from now and must be negative, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
-    nanos = None
+    nanos: int | _Clock | None = None
     with suppress(TypeError, ValueError, OverflowError):  # TypeError: NaT has no year
-        if isinstance(value, timedelta):
-            nanos = now + _length(value)
-        elif isinstance(value, datetime):
-            nanos = _datetime(value)
-        elif isinstance(value, str):
-            nanos = _text(value)
+        nanos = _absolute(value, now) if back is None else _minus(now, -back, tz)
+    if isinstance(nanos, _Clock):
+        nanos = _local(nanos, argument, tz) if _FIRST_YEAR <= nanos.shown.year <= _LAST_YEAR else LATEST + 1
     if nanos is None:
         message = (
-            f"`{argument}` must be a datetime, a pandas Timestamp, ISO 8601 text such as "
-            f"'2026-03-01T00:00:00Z', or a negative timedelta, not {value!r}"
+            f"`{argument}` must be a datetime, a date, a pandas Timestamp, a numpy datetime64, ISO 8601 text "
+            f"such as '2026-03-01T00:00:00Z', a Flux duration before now such as '-30d', 'now()', or a "
+            f"negative timedelta, not {value!r}"
         )
         raise InvalidArgumentError(message, argument=argument)
     if not EARLIEST <= nanos <= LATEST:
@@ -77,24 +136,75 @@ def instant(value: object, argument: str, now: int) -> int:
     return nanos
 
 
-def time_range(start: object, stop: object, now: int) -> tuple[int, int]:
-    """Give the nanoseconds of a half-open range; start must lie before stop."""
-    begin, end = instant(start, "start", now), instant(stop, "stop", now)
+def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[int, int]:
+    """Return the nanoseconds of a half-open range; start must lie before stop, and a stop of None is now."""
+    begin = instant(start, "start", now, tz)
+    end = now if stop is None else instant(stop, "stop", now, tz)
     if begin >= end:
         message = f"`start` must lie before `stop`; they are {time_literal(begin)} and {time_literal(end)}"
         raise InvalidArgumentError(message, argument="start")
     return begin, end
 
 
-def _length(value: timedelta) -> int:
+def _back(value: object) -> _Span | None:
+    """Return what counts back from now, below zero; None where a value does not."""
+    if not isinstance(value, str):
+        return _span(value, None)
+    forward = _parsed(value.removeprefix("-"))
+    return -forward if forward is not None and value.startswith("-") else forward
+
+
+def _minus(now: int, span: _Span, tz: str) -> int:
+    """Return now less a span: its months on the clock of `tz`, then the rest of it.
+
+    As in Flux and pandas, a day that the earlier month does not have is its last one.
+    """
+    if span.months:
+        micros, below = divmod(now, 1_000)
+        shown = (_EPOCH + timedelta(microseconds=micros)).astimezone(ZoneInfo(tz))
+        year, month = divmod(shown.year * 12 + shown.month - 1 - span.months, 12)
+        if year < _FIRST_YEAR:
+            return EARLIEST - 1
+        day = min(shown.day, monthrange(year, month + 1)[1])
+        now = _since_epoch(shown.replace(year=year, month=month + 1, day=day)) + below
+    return now - span.nanos
+
+
+def _absolute(value: object, now: int) -> int | _Clock | None:
+    if isinstance(value, datetime):
+        return _datetime(value)
+    if isinstance(value, date):
+        return _Clock(datetime(value.year, value.month, value.day), 0)  # noqa: DTZ001 - see `_local`
+    if isinstance(value, str):
+        return now if value == "now()" else _text(value)
+    return _datetime64(value) if _numpy_name(value) == "datetime64" else None
+
+
+def _local(clock: _Clock, argument: str, tz: str) -> int:
+    """Return the instant at which the clocks of a zone show this, the first of two unless `fold` is 1."""
+    zone = ZoneInfo(tz)
+    moment = clock.shown.replace(tzinfo=zone)
+    met = moment.replace(fold=0).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    if met != clock.shown:
+        message = (
+            f"`{argument}`: the clocks of {tz} are put forward over {clock.shown.isoformat()}. Expected "
+            f"a time that they show, such as {met.isoformat()}, or one with its UTC offset"
+        )
+        raise InvalidArgumentError(message, argument=argument)
+    return _since_epoch(moment) + clock.nanos
+
+
+def _since_epoch(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def _nanos(value: timedelta) -> int:
     # A pandas Timedelta has nanoseconds beside a timedelta's parts.
     parts = value.days * _DAY + value.seconds * _SECOND + value.microseconds * 1_000
     return parts + int(getattr(value, "nanoseconds", 0))
 
 
-def _datetime(value: datetime) -> int:
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
+def _datetime(value: datetime) -> int | _Clock:
     # Subtracting plain datetimes keeps microseconds; a pandas Timestamp has nanoseconds beside them.
     plain = datetime(
         value.year,
@@ -107,10 +217,11 @@ def _datetime(value: datetime) -> int:
         tzinfo=value.tzinfo,
         fold=value.fold,
     )
-    return _length(plain - _EPOCH) + int(getattr(value, "nanosecond", 0))
+    beyond = int(getattr(value, "nanosecond", 0))
+    return _Clock(plain, beyond) if plain.tzinfo is None else _since_epoch(plain) + beyond
 
 
-def _text(value: str) -> int:
+def _text(value: str) -> int | _Clock:
     nanos = 0
     found = _FRACTION.fullmatch(value)
     if found:
@@ -119,73 +230,157 @@ def _text(value: str) -> int:
     if "." in value or "," in value:
         # Python would cut the digits it has no room for.
         raise ValueError
-    return _datetime(datetime.fromisoformat(value)) + nanos
+    read = _datetime(datetime.fromisoformat(value))
+    return read + nanos if isinstance(read, int) else _Clock(read.shown, nanos)
+
+
+def _datetime64(value: object) -> _Clock | None:
+    """Return what a numpy datetime64 of any unit shows; None for NaT, and for what nanoseconds can't tell."""
+    since = _numpy_span(value)
+    if since is None:
+        return None
+    micros, below = divmod(since.nanos, 1_000)
+    year, month = divmod(since.months, 12)
+    first = datetime(1970 + year, month + 1, 1)  # noqa: DTZ001 - see `_local`
+    return _Clock(first + timedelta(microseconds=micros), below)
 
 
 def time_literal(nanos: int) -> str:
-    """Give an instant as RFC 3339 text with nanoseconds, which is a Flux literal too."""
+    """Return an instant as RFC 3339 text with nanoseconds, which is a Flux literal too."""
     seconds, fraction = divmod(nanos, _SECOND)
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
 def duration(value: object, argument: str, *, unit: timedelta | None = None) -> str:
-    """Give a length of time as a Flux duration.
+    """Return a length of time as a Flux duration.
 
     Args:
-        value: Text such as "10m", "1h30m", "1d", "1w", "1mo"; a timedelta; or a number of `unit`.
-            Whole days become calendar days, which follow `tz`.
+        value: Text such as "10m", "15min", "1h30m", "1d", "1w", "1mo"; a timedelta, a numpy timedelta64
+            or a pandas offset of fixed length; or a number of `unit`. Whole days become calendar days,
+            which follow `tz`.
         argument: Name for the error.
         unit: What a number counts; None refuses numbers.
     """
-    accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
-    if unit is not None:
-        accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
-    nanos = 0
-    if not isinstance(value, str):
-        nanos = _count(value, unit)
-    elif _DURATION.fullmatch(value):
-        parts = re.findall(r"(\d+)(\D+)", value)
-        calendar = {name in _CALENDAR for _, name in parts}
-        if len(calendar) > 1:
-            message = f"`{argument}`: months and years can't be mixed with shorter units, as in {value!r}"
-            raise InvalidArgumentError(message, argument=argument)
-        if sum(int(number) * UNITS[name] for number, name in parts) <= LATEST:
-            return value
-    if not 0 < nanos <= LATEST:
-        message = f"`{argument}` must be {accepted}, not {value!r}"
+    months, nanos = _positive(value, argument, unit)
+    if months and nanos:
+        message = f"`{argument}`: months and years can't be mixed with shorter units, as in {value!r}"
         raise InvalidArgumentError(message, argument=argument)
+    if isinstance(value, str) and value not in _ALONE:
+        return "".join(number + _PANDAS.get(name, name) for number, name in _PART.findall(value))
+    if months:
+        return f"{months}mo"
     for name, size in (("d", _DAY), ("s", _SECOND)):
         if nanos % size == 0:
             return f"{nanos // size}{name}"
     return f"{nanos}ns"
 
 
-def seconds(value: object, argument: str) -> int:
-    """Give nanoseconds of a timedelta or a number of seconds, above zero."""
-    nanos = _count(value, timedelta(seconds=1))
-    if not 0 < nanos <= LATEST:
-        message = f"`{argument}` must be a positive number of seconds or a positive timedelta, not {value!r}"
+def before(now: int, value: object, argument: str, tz: str) -> int:
+    """Return the nanoseconds of an instant that lies a length of time before now.
+
+    Args:
+        now: Nanoseconds since the epoch.
+        value: As for `duration`, or a number of seconds.
+        argument: Name for the error.
+        tz: IANA name of the zone of months.
+    """
+    span = _positive(value, argument, timedelta(seconds=1))
+    earlier = _minus(now, span, tz)
+    if earlier < EARLIEST:
+        message = f"`{argument}` must not reach back beyond 1677-09-21, as {value!r} does"
         raise InvalidArgumentError(message, argument=argument)
-    return nanos
+    return earlier
 
 
-def _count(value: object, unit: timedelta | None) -> int:
-    """Nanoseconds of a timedelta, or of a number of `unit`; 0 for what is neither."""
+def _positive(value: object, argument: str, unit: timedelta | None) -> _Span:
+    span = _span(value, unit)
+    if span is not None and span.is_positive:
+        return span
+    accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
+    if unit is not None:
+        accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
+    message = f"`{argument}` must be {accepted}, not {value!r}"
+    unclear = _UNCLEAR.fullmatch(value) if isinstance(value, str) else None
+    if unclear and unclear["unit"] in ("M", "T"):
+        message += ". Write 'mo' for months and 'm' for minutes"
+    elif unclear or _is_offset(value):
+        message += ", which has no fixed length. Write '1mo' for calendar months or '1y' for years"
+    raise InvalidArgumentError(message, argument=argument)
+
+
+def _span(value: object, unit: timedelta | None) -> _Span | None:
+    """Return a length of time, of any sign unless it is text; None where a value has none."""
+    if isinstance(value, str):
+        return _parsed(value)
     if isinstance(value, timedelta):
-        return _length(value)
-    # A numpy timedelta64 calls itself an integer, of whatever unit it has.
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if unit is None or not is_number or type(value).__name__ == "timedelta64":
-        return 0
-    # numpy's integers would overflow.
-    number = int(value) if isinstance(value, Integral) else float(value)  # type: ignore[arg-type]
-    with suppress(OverflowError, ValueError):
-        return round(number * _length(unit))
-    return 0
+        return _Span(0, _nanos(value))
+    # Before numbers, as a numpy timedelta64 calls itself an integer, of whatever unit it has.
+    if _numpy_name(value) == "timedelta64":
+        return _numpy_span(value)
+    if _is_offset(value):
+        return _offset_span(value)
+    if unit is not None and isinstance(value, Real) and not isinstance(value, bool):
+        # numpy's integers would overflow.
+        number = int(value) if isinstance(value, Integral) else float(value)
+        with suppress(OverflowError, ValueError):
+            return _Span(0, round(number * _nanos(unit)))
+    return None
+
+
+def _parsed(text: str) -> _Span | None:
+    """Return the length that a Flux duration has, in which units may have pandas' names."""
+    if text in _ALONE:
+        text = f"1{text}"
+    if not _DURATION.fullmatch(text):
+        return None
+    months = nanos = 0
+    for number, name in _PART.findall(text):
+        months += int(number) * _MONTHS.get(name, 0)
+        nanos += int(number) * UNITS.get(_PANDAS.get(name, name), 0)
+    return _Span(months, nanos)
+
+
+def _numpy_name(value: object) -> str | None:
+    return type(value).__name__ if type(value).__module__ == "numpy" else None
+
+
+def _numpy_span(value: Any) -> _Span | None:
+    """Return how many months or nanoseconds a datetime64 or timedelta64 counts, if so many exactly."""
+    import numpy as np
+
+    unit, size = np.datetime_data(value.dtype)
+    count = int(value.astype(np.int64)) * size
+    if np.isnat(value) or unit == "generic":
+        return None
+    if unit in _NUMPY_MONTHS:
+        return _Span(count * _NUMPY_MONTHS[unit], 0)
+    nanos, below = divmod(count * _NUMPY[unit], 10**9)
+    return None if below else _Span(0, nanos)
+
+
+def _is_offset(value: object) -> bool:
+    if not type(value).__module__.startswith("pandas."):
+        return False
+    from pandas.tseries.offsets import BaseOffset
+
+    return isinstance(value, BaseOffset)
+
+
+def _offset_span(value: Any) -> _Span | None:
+    """Return the length of a pandas offset that is of fixed length."""
+    from pandas.tseries.offsets import Day, Tick, Week
+
+    if isinstance(value, Tick):
+        return _Span(0, value.nanos)
+    if isinstance(value, Day):
+        return _Span(0, value.n * _DAY)
+    if isinstance(value, Week) and getattr(value, "weekday", None) is None:  # pandas' stubs lack it
+        return _Span(0, value.n * 7 * _DAY)
+    return None
 
 
 def zone(tz: object) -> str:
-    """Give the IANA name of a time zone.
+    """Return the IANA name of a time zone.
 
     Args:
         tz: A name such as "Europe/Lisbon", or a `ZoneInfo`.
