@@ -133,18 +133,21 @@ def test_the_field_travels_only_where_there_are_several() -> None:
     assert [False, False] == drops_it(SELECTION) == drops_it(every)
 
 
-@pytest.mark.parametrize("count", [1, 2, 199, 5_000])
+@pytest.mark.parametrize("count", [1, 2, 100])
 def test_alternatives_are_not_nested_deep(count: int) -> None:
     """Many values are halves of halves, since the server's parser refuses deep nesting."""
-    flux = _flux.Selection("b", "m", None, (("k", tuple(map(str, range(count)))),), 0, 1).flux()
+    values = tuple(
+        f"v\x01{number}" for number in range(count * 50)
+    )  # which no regular expression is used for
+    flux = _flux.Selection("b", "m", None, (("k", values),), 0, 1).flux()
 
     depth = deepest = 0
     for character in flux:
         depth += {"(": 1, ")": -1}.get(character, 0)
         deepest = max(deepest, depth)
     assert 0 == depth
-    assert deepest <= 3 + math.ceil(math.log2(count))
-    assert all(f'r["k"] == "{value}"' in flux for value in range(count))
+    assert deepest <= 3 + math.ceil(math.log2(len(values)))
+    assert all(f'r["k"] == "v\x01{number}"' in flux for number in range(len(values)))
 
 
 @given(days=st.integers(0, 400), rest=st.integers(1, 86_400_000_000_000), max_parallel=st.integers(1, 20))

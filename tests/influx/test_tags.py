@@ -1,4 +1,4 @@
-"""What `tags`, `fields` and `by` take: collections of any library, and missing tags."""
+"""What `tags`, `fields` and `by` take: collections of any library, missing tags, and thousands of values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _checks, _flux
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
 
@@ -213,3 +217,153 @@ def test_no_series_has_an_empty_tag(store: Store, msname: str) -> None:
     """The server does not take one, so that an empty text can't mean anything else."""
     with pytest.raises(Exception, match="missing tag value"):
         store.write(f"{msname},meter= v=1 {T0}")
+
+
+# --- Thousands of values ----------------------------------------------------------------
+
+NASTY = [
+    *(f"m{mark}1" for mark in r"""\.+*?()|[]{}^$/-"'`~!@#%&;:<>,= _"""),
+    "${r._value}",
+    "(?i)m",
+    r"\d",
+    r"\x41",
+    ".*",
+    "a|b",
+    "^a$",
+    "日本",
+    "ß",
+    "SS",
+    "é",
+    "e\u0301",
+    "\U0001f600",
+    "\ufffd",
+    "\ufeff",
+    "\u2028",
+    "a\tb",
+    "a\x01b",
+    "a\u00a0b",
+    "x" * 20_000,
+]
+
+
+def matching(condition: str, names: Iterable[str]) -> set[str]:
+    """Give the names for which a condition in Flux holds, worked out with Python's `re`."""
+    patterns = re.findall(r"=~ /((?:[^/\\]|\\.)*)/", condition)
+    compared = {
+        re.sub(r"\\x(..)", lambda found: chr(int(found[1], 16)), text)
+        .replace(r"\t", "\t")
+        .replace(r"\"", '"')
+        .replace("\\\\", "\\")
+        for text in re.findall(r'== "((?:[^"\\]|\\.)*)"', condition)
+    }
+    return {
+        name
+        for name in names
+        if name in compared or any(re.fullmatch(pattern, name, re.DOTALL) for pattern in patterns)
+    }
+
+
+@settings(deadline=None)
+@given(
+    names=st.sets(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8), max_size=40
+    ),
+    count=st.integers(101, 1_000),
+)
+@example(names=set(NASTY[:-1]), count=101)
+@example(names={"name 1", "name.1"}, count=401)
+def test_a_condition_holds_for_the_values_alone(names: set[str], count: int) -> None:
+    """However many there are and whatever they hold; names that are nearly the same are not meant."""
+    wanted = names | {f"name.{number}" for number in range(count)}
+    near = {
+        changed for name in wanted for changed in (f"{name}x", f"x{name}", name[:-1], name.replace(".", "x"))
+    }
+    [(_, values)] = _flux.conditions({"k": wanted})
+    condition = _flux.Selection("b", "m", None, (("k", values),), 0, 1).flux().split("\n")[-1]
+
+    assert "=~" in condition
+    assert wanted == matching(condition, wanted | near)
+
+
+@pytest.mark.parametrize(
+    ("count", "length"), [(1, 5), (100, 5), (101, 5), (30_000, 5), (1_000, 400), (300, 401)]
+)
+def test_patterns_are_no_larger_than_the_server_takes(count: int, length: int) -> None:
+    """64 KiB; a hundred values are compared each, and so are those of more than 400 characters."""
+    values = tuple(f"{number:0{length}d}" for number in range(count))
+    condition = _flux.Selection("b", "m", None, (("k", values),), 0, 1).flux().split("\n")[-1]
+    patterns = re.findall(r"/\^\(\?:([^/]*)\)\$/", condition)
+
+    assert sorted(values) == sorted(
+        [value for pattern in patterns for value in pattern.split("|")]
+        + re.findall(r'== "([0-9]*)"', condition)
+    )
+    assert condition.count("==") <= 100 or length > 400
+    assert all(100 < len(pattern.split("|")) for pattern in patterns)
+    assert all(len(pattern) <= 65_536 for pattern in patterns)
+
+
+def test_thousands_of_names_select_their_series_alone(
+    manager: InfluxManager, store: Store, msname: str
+) -> None:
+    """With any character; names that differ by a character, an end or the case are not meant."""
+    names = [*NASTY, *(f"meter.{number}" for number in range(2_000))]
+    near = [
+        "M.1",
+        "mx1",
+        "meterx7",
+        "meter.1x",
+        "xmeter.1",
+        "METER.1",
+        "meter.",
+        "A|B",
+        "b",
+        "a",
+        "A",
+        "e",
+        "E",
+    ]
+    store.write(
+        *(line(msname, name, number) for number, name in enumerate(names) if number < 100 or number % 7 == 0),
+        *(line(msname, name, -1) for name in near),
+    )
+    expected = sorted(float(number) for number in range(len(names)) if number < 100 or number % 7 == 0)
+    tags = {"meter": names}
+
+    def read(**options: Any) -> list[float]:
+        return sorted(manager.read(START, STOP, msname, "v", store.name, tags, **options)["v"])
+
+    assert expected == read(interval=None)
+    assert expected == read(interval="1d", agg_func="last")
+    batches = manager.read_batches(START, STOP, msname, "v", store.name, tags)
+    assert expected == sorted(value for frame in batches for value in frame["v"])
+    used = manager.read_accumulated_value(START, STOP, msname, "v", store.name, "1d", tags, gaps="null")
+    assert len(expected) == len(used.index.unique("meter"))
+    found = manager.read(START, STOP, msname, "v", store.name, tags, None)
+    assert {names[int(value)] for value in expected} == set(found.index.get_level_values("meter"))
+
+
+@pytest.mark.parametrize(
+    "name", [lambda count: "a" * count, lambda count: "ab" * count, lambda count: "a" * count + "b"]
+)
+def test_names_that_start_alike_are_not_nested_too_deep(
+    manager: InfluxManager, store: Store, msname: str, name: Callable[[int], str]
+) -> None:
+    """Each is the start of the next one, which Go's regexp nests."""
+    names = [text for count in range(1, 1_000) for text in (name(count), f"{name(count)}c")]
+    store.write(*(line(msname, name(count), count) for count in (1, 399, 400, 401, 999, 1_001)))
+
+    got = manager.read(START, STOP, msname, "v", store.name, {"meter": names}, None)["v"]
+
+    assert [1.0, 399.0, 400.0, 401.0, 999.0] == sorted(got)
+
+
+def test_hundreds_of_fields_can_be_asked_for(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Those that are not asked for stay away, and order is kept."""
+    fields = [f"f.{number}" for number in reversed(range(600))]
+    store.write(f"{msname} f.7=7,f.599=599,fx7=-1,f.600=-1 {T0}")
+
+    frame = manager.read(START, STOP, msname, fields, store.name, interval=None)
+
+    assert fields == list(frame.columns)
+    assert {"f.7": 7.0, "f.599": 599.0} == frame.iloc[0].dropna().to_dict()

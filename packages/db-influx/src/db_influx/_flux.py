@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -31,6 +31,12 @@ Tags: TypeAlias = "Mapping[str, str | Iterable[str | None] | None]"
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\x24", "\0": "\\x00"}
 )
+_PATTERN = str.maketrans({character: f"\\{character}" for character in r"\.+*?()|[]{}^$/"})
+# The server makes comparisons of a regular expression of up to a hundred alternatives.
+_FEW = 100
+_LONGEST_PATTERN = 1 << 16  # bytes; Flux's parser refuses a regular expression of 250 KB
+# Go nests alternatives by the starts that they share, two levels a character, and allows a thousand levels.
+_LONGEST_ALTERNATIVE = 400  # characters
 _SHORTEST_SLICE = 86_400 * 1_000_000_000  # nanoseconds
 _UNUSED = ("_start", "_stop", "_measurement")
 # Columns that no tag can have in a filter; the storage engine takes "$" for the value.
@@ -142,9 +148,42 @@ class Selection:
 
 
 def _any_of(column: str, values: Sequence[str]) -> str:
-    """Return the condition that a column has one of the values; an empty one is that of no such tag."""
+    """Return the condition that a column has one of the values; an empty one is that of no such tag.
+
+    InfluxDB evaluates the whole condition for each series, so thousands of comparisons take quadratic time.
+    Many values are therefore regular expressions. Their alternatives are sorted, as Go's regexp then walks
+    along the starts that they share, and takes as long for many alternatives as for few.
+    """
     found = f"r[{string(column)}]"
-    return _either([f"{found} == {string(value)}" if value else f"not exists {found}" for value in values])
+    compared = [value for value in values if not _is_plain(value)]
+    conditions = []
+    for group in _groups(sorted(set(values).difference(compared))):
+        if len(group) > _FEW:
+            conditions.append(f"{found} =~ /^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$/")
+        else:
+            compared += group
+    conditions += [f"{found} == {string(value)}" if value else f"not exists {found}" for value in compared]
+    return _either(conditions)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value can be an alternative: U+FFFD can't, as Go takes bytes that are no text for it."""
+    return 0 < len(value) <= _LONGEST_ALTERNATIVE and value.isprintable() and "\ufffd" not in value
+
+
+def _groups(values: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the values in groups that are no longer than a regular expression may be."""
+    group: list[str] = []
+    size = 0
+    for value in values:
+        length = len(value.translate(_PATTERN).encode()) + 1
+        if size + length > _LONGEST_PATTERN:
+            yield group
+            group, size = [], 0
+        group.append(value)
+        size += length
+    if group:
+        yield group
 
 
 def _either(conditions: Sequence[str]) -> str:
