@@ -13,12 +13,14 @@ import json
 import re
 import socket
 import ssl
+import sys
 import time
 import zlib
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, HTTPResponse
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -60,7 +62,9 @@ _EXCERPT = 200  # characters of an answer in a message
 # A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
-_POOL = 16
+# Connections that are kept: as many as 250 threads take, each with four slices at once. A smaller pool closes
+# what does not fit, with a warning each.
+_POOL = 1_000
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _LONGEST_HEAD = 1 << 14  # bytes
 _SHORTEST_TOKEN = 8  # that errors do not show
@@ -276,6 +280,8 @@ class Transport:
         self._settings = settings
         self._secret = Secret(settings.token.get_secret_value(), shortest=_SHORTEST_TOKEN)
         self._connection = connection
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self._agent = f"db-influx/{version('db-influx')} Python/{python}"
         cert, key = connection.cert_files
         self._pool = urllib3.PoolManager(
             maxsize=_POOL,
@@ -451,7 +457,11 @@ class Transport:
                 "GET" if body is None else "POST",
                 address,
                 body=body,
-                headers={**headers, "Authorization": f"Token {self._settings.token.get_secret_value()}"},
+                headers={
+                    **headers,
+                    "Authorization": f"Token {self._settings.token.get_secret_value()}",
+                    "User-Agent": self._agent,
+                },
                 preload_content=False,
                 decode_content=False,
                 # A redirect could carry the token to another host.

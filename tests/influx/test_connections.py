@@ -1,0 +1,66 @@
+"""Connections of a manager that many share, and what they say of themselves."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from db_core.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Peer
+
+# Rows that fill more than the buffers on the way, so that the answer is under way until the last is read.
+ROWS = (
+    'import "generate"\n'
+    "generate.from(start: 2026-01-01T00:00:00Z, stop: 2026-01-02T00:00:00Z, count: 5000, fn: (n) => n)"
+)
+
+
+def test_connections_that_are_used_at_once_are_all_kept(
+    manager: InfluxManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twenty answers are under way at once, twice: the second time no connection has to be made."""
+    caplog.set_level(logging.DEBUG, "urllib3")
+    made = []
+    for _ in range(2):
+        caplog.clear()
+        answers = [manager.query_batches(ROWS, batch_rows=1_000) for _ in range(20)]
+        first = [len(next(answer)) for answer in answers]
+        rest = [sum(map(len, answer)) for answer in answers]
+
+        assert [5_000] * 20 == [some + more for some, more in zip(first, rest, strict=True)]
+        assert [] == [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+        made.append(sum("Starting new HTTP connection" in record.message for record in caplog.records))
+
+    assert [20, 0] == made
+
+
+def test_requests_name_us_and_our_version(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
+    """Logs of servers and proxies tell who asks; reads and writes alike."""
+    server = peer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
+    manager = call_peer(server)
+    frame = pd.DataFrame({"v": [1.5]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
+
+    with pytest.raises(DatabaseError):
+        manager.query("buckets()")
+    with pytest.raises(DatabaseError):
+        manager.synchronous_write("b", frame, "m")
+
+    workspace = tomllib.loads((Path(__file__).parents[2] / "Cargo.toml").read_text())
+    version = workspace["workspace"]["package"]["version"]
+    python = ".".join(sys.version.split(".")[:2])
+    heads = [request.split(b"\r\n\r\n")[0].decode() for request in server.requests]
+    told = [[line for line in head.splitlines() if line.startswith("User-Agent")] for head in heads]
+    assert [[f"User-Agent: db-influx/{version} Python/{python}"]] * 2 == told
