@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
-import math
 import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -438,121 +435,3 @@ def test_a_refused_password_is_no_outage(make: Callable[..., Any], guarded: serv
     store = make(host=guarded.host, port=guarded.port, password="wrong")
     with pytest.raises(AuthenticationError):
         store.get_or_compute("k", Count(), ttl=60, on_outage="compute")
-
-
-# --- The decorator ------------------------------------------------------------
-
-
-def test_a_function_is_cached_by_its_arguments(client: RedisClient) -> None:
-    """However they are given; its name, module and docstring stay."""
-    calls = []
-
-    @client.cached(ttl=60)
-    def power(meter: str, day: int = 1, *, unit: str = "kW") -> list[Any]:
-        """Look it up."""
-        calls.append((meter, day, unit))
-        return [meter, day, unit]
-
-    assert ["m", 1, "kW"] == power("m") == power(meter="m", day=1) == power("m", 1, unit="kW")
-    assert ["m", 2, "kW"] == power("m", 2)
-    assert ["n", 1, "W"] == power("n", unit="W")
-    assert [("m", 1, "kW"), ("m", 2, "kW"), ("n", 1, "W")] == calls
-    assert ("power", "Look it up.") == (power.__name__, power.__doc__)
-    name = f"{power.__module__}.{power.__qualname__}"
-    assert f'{name}:{{"meter":"m","day":1,"unit":"kW"}}' in set(client.scan())
-
-
-def test_arguments_that_are_not_equal_have_keys_of_their_own(client: RedisClient) -> None:
-    """Also where their JSON is the same: by their types, or because they are no JSON number."""
-
-    @dataclasses.dataclass
-    class Day:
-        number: int
-
-    @dataclasses.dataclass
-    class Hour:
-        number: int
-
-    @client.cached(ttl=60, key="k")
-    def show(value: Any) -> str:
-        return repr(value)
-
-    day = dt.date(2026, 10, 1)
-    values: list[Any] = [math.inf, -math.inf, math.nan, None, "NaN", Decimal("NaN")]
-    values += [Decimal(1), "1", 1, day, "2026-10-01", {1: 2}, {"1": 2}, Day(1), Hour(1), {"number": 1}]
-    values += [(1, 2), [1, 2], {1, 2}, [(1,), [1]], [[1], (1,)], {"float": "NaN"}, [math.nan], [None]]
-    for _ in range(2):
-        assert [repr(value) for value in values] == [show(value) for value in values]
-
-
-def test_the_order_of_keywords_makes_no_key(client: RedisClient) -> None:
-    """As it makes no difference to the function."""
-    calls = []
-
-    @client.cached(ttl=60)
-    def power(*meters: str, **units: int) -> int:
-        calls.append((meters, units))
-        return len(units)
-
-    assert 2 == power("m", a=1, b=2) == power("m", b=2, a=1)
-    assert 1 == len(calls)
-
-
-def test_long_arguments_are_hashed(client: RedisClient) -> None:
-    """Keys stay short, and differ as the arguments do."""
-
-    @client.cached(ttl=60, key="sizes")
-    def size(texts: list[str]) -> int:
-        return len(texts)
-
-    assert (100, 101) == (size(["x" * 10] * 100), size(["x" * 10] * 101))
-    keys = sorted(map(str, client.scan()))
-    assert 2 == len(keys)
-    assert all(key.startswith("sizes:") and len(key) == len("sizes:") + 32 for key in keys)
-
-
-def test_the_key_may_be_made_by_a_function(client: RedisClient) -> None:
-    """So it is known where to delete it, and methods can be cached."""
-
-    class Plant:
-        def __init__(self, name: str) -> None:
-            self.name = name
-            self.calls = 0
-
-        @client.cached(ttl=60, key=lambda plant, day: f"{plant.name}:{day}")
-        def power(self, day: int) -> int:
-            self.calls += day
-            return self.calls
-
-        @client.cached(ttl=60)
-        def unkeyed(self) -> int:
-            return 0
-
-    plant = Plant("north")
-    assert [3, 3] == [plant.power(3), plant.power(3)]
-    assert 1 == client.delete_many(["north:3"])
-    assert 6 == plant.power(3)
-    with pytest.raises(InvalidArgumentError, match=r"unkeyed make no key.*\$\.self") as caught:
-        plant.unkeyed()
-    assert "key" == caught.value.argument
-    with pytest.raises(InvalidArgumentError, match="`key`"):
-        client.cached(ttl=60, key=1)(len)  # type: ignore[arg-type]
-
-
-def test_an_asynchronous_function_is_cached(server: servers.Redis, namespace: str) -> None:
-    """By `AsyncRedisClient`, which awaits it once."""
-    calls = []
-
-    async def main() -> list[Any]:
-        async with AsyncRedisClient(server.host, server.port, server.password, namespace=namespace) as client:
-
-            @client.cached(ttl=60, stale=60)
-            async def power(meter: str) -> str:
-                calls.append(meter)
-                await asyncio.sleep(0)
-                return meter.upper()
-
-            return [await power("m"), await power("m"), await power(meter="n")]
-
-    assert ["M", "M", "N"] == asyncio.run(main())
-    assert ["m", "n"] == calls

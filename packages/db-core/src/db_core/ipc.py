@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from db_core._native import PieceReader, PieceWriter, Table
+from db_core.chain import is_of_a_library
 from db_core.errors import InvalidArgumentError, ParseError, SerializationError
 from db_core.frame import check_into, name_with_nul
 
@@ -120,15 +121,10 @@ class FrameReader:
         except (SerializationError, ImportError, MemoryError):
             raise
         except BaseException as error:
-            if not _is_of_a_library(error):
+            if not is_of_a_library(error):
                 raise
             reason = f"{_column_at_fault(table, into)} can't be read into {into}: {error}"
             raise SerializationError(reason) from error
-
-
-def _is_of_a_library(error: BaseException) -> bool:
-    """Say whether an error is one, or a panic of Rust's, which is no `Exception`."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _column_at_fault(table: Table, into: Into) -> str:
@@ -137,7 +133,7 @@ def _column_at_fault(table: Table, into: Into) -> str:
         try:
             _made(Table([name], [array], len(table), {}), into)
         except BaseException as error:
-            if not _is_of_a_library(error):
+            if not is_of_a_library(error):
                 raise
             return f"column {name!r}"
     return "the frame"

@@ -12,6 +12,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 
 from db_redis import _cache, _connect, _frames, _operations
+from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
 from db_redis._retries import AsyncRetry
@@ -146,7 +147,7 @@ class AsyncRedisClient(BaseClient):
 
         def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
             _cache.check_function(function, may_be_asynchronous=True)
-            make_key = _cache.key_maker(function, key)
+            make_key = key_maker(function, key)
 
             @functools.wraps(function)
             async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:

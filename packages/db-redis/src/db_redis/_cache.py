@@ -7,8 +7,6 @@ So what is stored is the value alone, which any reader reads, and no clock is co
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import inspect
 import uuid
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from db_core.errors import (
     OperationTimeoutError,
     SerializationError,
 )
-from db_redis._codec import encode, encode_distinctly
+from db_redis._codec import encode
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
 from db_redis._operations import check, decoded, shaped, typed
@@ -36,13 +34,12 @@ if TYPE_CHECKING:
     from db_redis._operations import Options
     from db_redis._steps import Steps
 
-__all__ = ["OnOutage", "Policy", "check_function", "get_or_compute", "key_maker", "policy"]
+__all__ = ["OnOutage", "Policy", "check_function", "get_or_compute", "policy"]
 
 OnOutage: TypeAlias = Literal["error", "compute"]
 
 _SHORTEST_PAUSE = 0.005  # seconds; each pause of a waiting caller is half as long again
 _LONGEST_PAUSE = 0.25
-_LONGEST_KEY = 200  # bytes of arguments; more are hashed
 # Only its owner gives a lock back: after a long computation it may be another's.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -193,54 +190,3 @@ def check_function(function: object, *, may_be_asynchronous: bool) -> None:
         raise InvalidArgumentError(
             "`function` is asynchronous, which needs AsyncRedisClient", argument="function"
         )
-
-
-def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:
-    """Give what makes a key of a function's arguments.
-
-    Args:
-        function: The function that is decorated.
-        key: A text to put before them, else the function's name; or a function that gives the whole key.
-
-    Raises:
-        InvalidArgumentError: `key` is none of these.
-    """
-    if callable(key):
-        whole = key
-        return lambda args, kwargs: whole(*args, **kwargs)
-    if key is None:
-        key = f"{function.__module__}.{function.__qualname__}"
-    if not isinstance(key, str) or not key:
-        raise InvalidArgumentError(
-            f"`key` must be text or a function of the arguments, not {key!r}", argument="key"
-        )
-    text = key
-    signature = inspect.signature(function)
-
-    def make(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
-        if not (args or kwargs or signature.parameters):
-            return text
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        try:
-            written = encode_distinctly(
-                {name: _orderless(signature, name, value) for name, value in bound.arguments.items()}
-            )
-        except SerializationError as error:
-            raise InvalidArgumentError(
-                f"the arguments of {function.__qualname__} make no key, give a function as `key`: {error}",
-                argument="key",
-            ) from error
-        if len(written) > _LONGEST_KEY:
-            written = hashlib.blake2b(written, digest_size=16).hexdigest().encode()
-        return f"{text}:{written.decode()}"
-
-    return functools.wraps(function)(make)
-
-
-def _orderless(signature: inspect.Signature, name: str, value: Any) -> Any:
-    """Give an argument such that how it was passed makes no difference."""
-    kind = signature.parameters[name].kind
-    if kind is inspect.Parameter.VAR_KEYWORD:
-        return dict(sorted(value.items()))
-    return list(value) if kind is inspect.Parameter.VAR_POSITIONAL else value

@@ -14,6 +14,7 @@ from redis.client import Pipeline
 from redis.cluster import ClusterPipeline
 
 from db_redis import _cache, _connect, _frames, _operations
+from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
 from db_redis._pool import Pool, disconnect_idle
@@ -342,21 +343,23 @@ class RedisClient(BaseClient):
         Args:
             ttl: As for `get_or_compute`, and so for all others.
             stale: See there.
-            key: A text to put before the arguments, else module and name of the function; or a
-                function that gives the key for the same arguments, which methods need. Arguments are
-                written as JSON, with the types it does not tell, and hashed if that is long.
+            key: A text to put before the arguments, else module and name of the function, which only a
+                function that ``def`` made outside of others has for itself; or a function that gives the
+                key for the same arguments, which methods need. Arguments are written as JSON where that
+                tells all of them, else hashed, part by part, as `copy` would make them anew.
             lock_timeout: See there.
             on_outage: See there.
             type: See there.
 
         Raises:
-            InvalidArgumentError: An argument is unusable; of the decorated function, it makes no key.
+            InvalidArgumentError: An argument is unusable, or the function needs `key`; on a call, an
+                argument of the function does not tell all of itself, or is an object without ``__eq__``.
         """
         how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
             _cache.check_function(function, may_be_asynchronous=False)
-            make_key = _cache.key_maker(function, key)
+            make_key = key_maker(function, key)
 
             @functools.wraps(function)
             def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:

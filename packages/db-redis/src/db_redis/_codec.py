@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from db_redis._values import Nan
 
-__all__ = ["decode", "decode_all", "encode", "encode_distinctly"]
+__all__ = ["decode", "decode_all", "encode"]
 
 
 def encode(value: object, nan: Nan = "null") -> bytes:
@@ -47,21 +47,6 @@ def encode(value: object, nan: Nan = "null") -> bytes:
     if nan != "null" and b"null" in text and not is_finite_throughout(value):
         return orjson.dumps(plain(value, nan))
     return text
-
-
-def encode_distinctly(value: object) -> bytes:
-    """Write `value` as JSON and, where that does not tell, the types of its parts after it.
-
-    Raises:
-        SerializationError: Some part has no JSON form; `path` leads to it.
-    """
-    kinds: list[tuple[str, str]] = []
-    simple = plain(value, "string", kinds)
-    try:
-        text = orjson.dumps(simple)
-    except orjson.JSONEncodeError as error:
-        raise SerializationError(f"$ can't be written as JSON: {error}", path="$") from error
-    return text + orjson.dumps(kinds) if kinds else text
 
 
 def _encode_slowly(value: object, nan: Nan, refused: orjson.JSONEncodeError) -> bytes:

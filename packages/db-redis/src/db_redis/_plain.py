@@ -30,19 +30,18 @@ _DEEPEST = 254  # levels that orjson writes
 _Step = str | int
 
 
-def plain(value: object, nan: Nan, kinds: list[tuple[str, str]] | None = None) -> Any:
+def plain(value: object, nan: Nan) -> Any:
     """Give `value` as dicts with text keys, lists and what orjson writes by itself.
 
     Args:
         value: Anything that has a JSON form or a rule.
         nan: What becomes of NaN and the infinities.
-        kinds: Takes path and type of every part whose JSON does not say its type.
 
     Raises:
         SerializationError: Some part has no JSON form; `path` leads to the first, in the order of writing.
     """
     try:
-        return _Walk(nan, kinds).plain(value, (), ())
+        return _Walk(nan).plain(value, (), ())
     except RecursionError:  # the caller has used up the stack
         raise _unwritable((), "Recursion limit reached") from None
 
@@ -77,16 +76,13 @@ def _unwritable(steps: Iterable[_Step], reason: str) -> SerializationError:
 class _Walk:
     """One walk over one value."""
 
-    def __init__(self, nan: Nan, kinds: list[tuple[str, str]] | None) -> None:
+    def __init__(self, nan: Nan) -> None:
         self._nan = nan
-        self._kinds = kinds
 
     def plain(
         self, value: object, steps: tuple[_Step, ...], ancestors: tuple[tuple[object, int], ...]
     ) -> object:
         """Give one part as JSON values; `ancestors` are what it is in, and how many steps down they are."""
-        if self._kinds is not None and not _says_its_type(value):
-            self._kinds.append((path_of(steps), _type_name(value)))
         while isinstance(value, Enum):
             value = value.value
         if isinstance(value, orjson.Fragment):
@@ -133,8 +129,6 @@ class _Walk:
         written: dict[str, object] = {}
         for key, part in parts(value):
             text = self._key(key, steps)
-            if self._kinds is not None and type(key) is not str:
-                self._kinds.append((path_of((*steps, text)), f"key {_type_name(key)}"))
             if text in written:
                 raise _unwritable(steps, f"two of its keys become {text!r}")
             written[text] = self.plain(part, (*steps, text), ancestors)
@@ -152,17 +146,6 @@ class _Walk:
             return str(orjson.loads(written)) if written.startswith(b'"') else written.decode()
         _check_writable(key, steps)
         return key
-
-
-def _says_its_type(value: object) -> bool:
-    """Say whether JSON tells what a value was."""
-    if type(value) is float:
-        return math.isfinite(value)
-    return value is None or type(value) in (str, int, bool, list, dict)
-
-
-def _type_name(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _is_container(value: object) -> bool:
