@@ -11,6 +11,7 @@ from db_core import errors
 RESEMBLES = {
     "AmbiguousSeriesError": ValueError,
     "AuthenticationError": PermissionError,
+    "ComputationFailedError": RuntimeError,
     "ConfigurationError": ValueError,
     "ConnectionFailedError": ConnectionError,
     "IncompleteResultError": EOFError,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from db_core.errors import (
     AmbiguousSeriesError,
     AuthenticationError,
+    ComputationFailedError,
     ConfigurationError,
     ConnectionFailedError,
     DatabaseError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousSeriesError",
     "AuthenticationError",
+    "ComputationFailedError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DatabaseError",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousSeriesError",
     "AuthenticationError",
+    "ComputationFailedError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DatabaseError",
@@ -62,6 +63,10 @@ class OperationTimeoutError(DatabaseError, TimeoutError):
 
 class AuthenticationError(DatabaseError, PermissionError):
     """The server refused the credentials, or they lack a permission."""
+
+
+class ComputationFailedError(DatabaseError, RuntimeError):
+    """The function that computes a value for a cache failed in another process; names what it raised."""
 
 
 class NotFoundError(DatabaseError, LookupError):

@@ -305,15 +305,19 @@ class RedisClient(BaseClient):
         """Read the value under `key`; if there is none, have one caller compute and save it.
 
         The others wait for it, or take the old value where `stale` allows. If the computing caller
-        dies or takes longer than `lock_timeout`, another one computes.
+        dies or takes longer than `lock_timeout`, another one computes. If `function` fails, those who
+        waited get its error too; where a stale value is there, all get that, and the log a warning.
 
         Args:
             key: Text or bytes, not empty.
-            function: Computes the value; without arguments. What it raises comes out, and nothing is saved.
+            function: Computes the value; without arguments. What it raises comes out, and nothing is
+                saved, unless there is a stale value.
             ttl: Seconds, or a timedelta, that a value is fresh.
-            stale: Seconds after that in which one caller computes and the others still get the old value.
+            stale: Seconds after that in which one caller computes and the others still get the old value;
+                that one, too, if `function` fails.
             lock_timeout: Seconds that computing may take before another caller tries.
-            on_outage: If Redis can't be reached: ``"error"``, or ``"compute"`` without the cache.
+            on_outage: If Redis can't be reached, or can't write for now, as without memory or on a
+                replica: ``"error"``, or ``"compute"`` without the cache.
             type: What to read the value as, see `read_as`; else as JSON has it.
 
         Returns:
@@ -322,6 +326,7 @@ class RedisClient(BaseClient):
         Raises:
             InvalidArgumentError: An argument is unusable.
             SerializationError: The value has no JSON form; or what is stored is not JSON, or not of `type`.
+            ComputationFailedError: The function failed in another process; names what it raised there.
             ConnectionFailedError: As for `save_in_redis`, and so for all others.
         """
         _cache.check_function(function, may_be_asynchronous=False)
