@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import weakref
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
+import redis
 import redis.asyncio
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
@@ -15,6 +17,7 @@ from db_redis import _cache, _connect, _frames, _operations
 from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
+from db_redis._loops import Clients
 from db_redis._retries import AsyncRetry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
@@ -41,8 +44,13 @@ _MOST_CONNECTIONS = 100  # tasks beyond wait for one; redis-py would refuse them
 class AsyncRedisClient(BaseClient):
     """`RedisClient` for asyncio: the same arguments, methods, values and errors, awaited.
 
-    An asynchronous context manager, for the tasks of one event loop. A call that is cancelled gives
-    its connection up, so its answer never reaches another call; whether it took effect is unknown.
+    An asynchronous context manager. A call that is cancelled gives its connection up, so its answer
+    never reaches another call; whether it took effect is unknown.
+
+    May be used on any number of event loops, one after the other or each in its thread, and after a
+    fork: each has connections of its own, which are closed with `close` on that loop, and at the
+    latest where `asyncio.run` or `asyncio.Runner` ends the loop. A `client` that is given is for one
+    loop, as redis-py's are.
 
     Args:
         client: A `redis.asyncio.Redis` (from a Sentinel too) or `redis.asyncio.RedisCluster`.
@@ -50,7 +58,15 @@ class AsyncRedisClient(BaseClient):
     The other arguments are those of `RedisClient`.
     """
 
+    # The one that was given, or that of the first event loop.
     _client: redis.asyncio.Redis | redis.asyncio.RedisCluster
+
+    def _set_up(self, client: Any, settings: RedisSettings | Url | None, manner: dict[str, Any]) -> None:
+        super()._set_up(client, settings, manner)
+        self._clients = (
+            None if settings is None else Clients(client, functools.partial(self._connect, settings))
+        )
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None  # of a given client
 
     async def save_in_redis(self, key: Key, value: object) -> None:
         """As `RedisClient.save_in_redis`."""
@@ -168,7 +184,7 @@ class AsyncRedisClient(BaseClient):
 
     async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
         try:
-            async for name in self._client.scan_iter(**options):
+            async for name in (await self._here()).scan_iter(**options):
                 if (key := self._options.keys.key(name)) is not None:
                     yield key
         except THEIRS as error:
@@ -185,9 +201,12 @@ class AsyncRedisClient(BaseClient):
         return await self._run(_operations.ttl(self._options, key), "looking at", key)
 
     async def close(self) -> None:
-        """As `RedisClient.close`."""
-        if self._settings:
-            await self._client.aclose()
+        """Close the connections of the running event loop, unless they belong to a `client` that was given.
+
+        A later call opens new ones, as in redis-py.
+        """
+        if self._clients is not None:
+            await self._clients.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -220,9 +239,29 @@ class AsyncRedisClient(BaseClient):
         except (*THEIRS, Incomplete) as error:
             raise self._translate(error, doing, subject) from error
 
+    async def _here(self) -> Any:
+        """Return redis-py's client for the running loop."""
+        if self._clients is not None:
+            return await self._clients.here()
+        if self._loop is None:
+            self._loop = weakref.ref(asyncio.get_running_loop())
+        return self._client
+
+    def _meant(self, error: BaseException) -> BaseException:
+        is_elsewhere = self._loop is not None and self._loop() is not asyncio.get_running_loop()
+        if not (is_elsewhere and type(error) is RuntimeError):
+            return super()._meant(error)
+        meant = redis.ConnectionError(
+            "the connections of the `client` that was given belong to another event loop; "
+            "close it before that loop ends, or make one for each loop"
+        )
+        meant.__cause__ = error
+        return meant
+
     async def _do(self, step: Step) -> Any:
         if isinstance(step, Command):
-            reply = self._client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
+            client = await self._here()
+            reply = client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
             return await (_to_the_end(reply) if step.to_the_end else reply)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
@@ -232,7 +271,7 @@ class AsyncRedisClient(BaseClient):
                 return Outcome(await value if inspect.isawaitable(value) else value)
             except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
                 return Outcome(error=error)
-        async with self._client.pipeline(transaction=step.atomic) as pipeline:
+        async with (await self._here()).pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
                 pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return await pipeline.execute(raise_on_error=False)

@@ -1,0 +1,73 @@
+"""redis-py's asyncio clients, one for each event loop: a connection works only on the loop that opened it.
+
+Each is kept by an asynchronous generator that waits for its end. asyncio ends the generators of a loop
+before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connection open without `close`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+__all__ = ["Clients"]
+
+
+class _Client(Protocol):
+    async def aclose(self) -> None: ...
+
+
+_C = TypeVar("_C", bound=_Client)
+
+
+class _Kept(NamedTuple, Generic[_C]):
+    client: _C
+    keeper: AsyncGenerator[None]
+
+
+class Clients(Generic[_C]):
+    """Makes a client for each event loop that asks for one."""
+
+    def __init__(self, first: _C, make: Callable[[], _C]) -> None:
+        """Take the client of the first loop, and what makes the others."""
+        self._unused = [first]
+        self._make = make
+        # By process, too: after a fork the loops are there twice, and their connections are the parent's.
+        self._kept: dict[tuple[int, asyncio.AbstractEventLoop], _Kept[_C]] = {}
+
+    async def here(self) -> _C:
+        """Return the client of the running loop."""
+        place = os.getpid(), asyncio.get_running_loop()
+        kept = self._kept.get(place)
+        if kept is None:
+            self._forget_closed()
+            try:
+                client = self._unused.pop()  # by one of several threads
+            except IndexError:
+                client = self._make()
+            kept = self._kept[place] = _Kept(client, _keep(client))
+            await anext(kept.keeper)  # asyncio hears of it by this
+        return kept.client
+
+    async def close(self) -> None:
+        """Close the connections of the running loop; those of another are for that one to close."""
+        self._forget_closed()
+        kept = self._kept.pop((os.getpid(), asyncio.get_running_loop()), None)
+        if kept is not None:
+            await kept.keeper.aclose()
+
+    def _forget_closed(self) -> None:
+        for place in list(self._kept):
+            process, loop = place
+            if process == os.getpid() and loop.is_closed():
+                self._kept.pop(place, None)
+
+
+async def _keep(client: _Client) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await client.aclose()
