@@ -13,6 +13,7 @@ import pandas as pd
 from db_core._native import Batch
 from db_core._unkept import refusal
 from db_core.errors import InvalidArgumentError
+from db_core.foreign import shown, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,8 @@ _NAT = np.iinfo(np.int64).min
 def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd.DataFrame:
     """Make a DataFrame; the first `index` columns, the last of them times, are its index."""
     rows = _index(names[:index], columns[:index]) if index else None
-    arrays = {position: _array(column) for position, column in enumerate(columns[index:])}
+    pairs = zip(names[index:], columns[index:], strict=True)
+    arrays = {position: _named_array(name, column) for position, (name, column) in enumerate(pairs)}
     frame = pd.DataFrame(arrays, index=rows, copy=False)
     # By position, since a field may have a tag's name.
     frame.columns = _words(names[index:])
@@ -53,6 +55,13 @@ def _index(names: Sequence[str], columns: Sequence[Column]) -> pd.Index:
         names=list(names),
         verify_integrity=False,
     )
+
+
+def _named_array(name: str, column: Column) -> Any:
+    try:
+        return _array(column)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"column {name!r}: {error}", argument="into") from error
 
 
 def _array(column: Column) -> Any:
@@ -156,18 +165,23 @@ def from_pandas(frame: pd.DataFrame) -> Batch:
             values = frame.index.get_level_values(level)
             is_time = isinstance(values, pd.DatetimeIndex)
             name = values.name if values.name is not None else "time" if is_time else f"level_{level}"
-            columns.append(_column(name, pd.Series(values)))
-    columns += [_column(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
+            columns.append(_named_column(name, pd.Series(values)))
+    columns += [_named_column(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
     return Batch.from_columns(columns)
 
 
 _Parts: TypeAlias = "tuple[str, str, object, NDArray[np.uint8] | None]"
 
 
+def _named_column(name: object, series: pd.Series[Any]) -> _Parts:
+    with told(lambda reason: InvalidArgumentError(f"column {shown(name)}: {reason}")):
+        return _column(name, series)
+
+
 def _column(name: object, series: pd.Series[Any]) -> _Parts:
     """Give name, kind, values and nulls of a column, as `Batch.from_columns` takes them."""
     if not isinstance(name, str):
-        message = f"a column's name must be text, not {name!r}"
+        message = f"a column's name must be text, not {shown(name)}"
         raise InvalidArgumentError(message)
     try:
         name.encode()

@@ -18,7 +18,8 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from db_core._native import Array, PieceWriter, Table
-from db_core.errors import InvalidArgumentError, SerializationError
+from db_core.errors import DatabaseError, InvalidArgumentError, SerializationError
+from db_core.foreign import shown, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ UNIT_OF = {letter: unit for unit, letter in _UNITS.items()}
 MISSING = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
 
-class _Unkept(Exception):  # noqa: N818 - says why
+class _Unkept(DatabaseError):  # noqa: N818 - says why
     """A column, index or label can't be kept exactly; says why."""
 
 
@@ -80,7 +81,7 @@ def from_pandas(frame: pd.DataFrame) -> Table:
     index = _try("the index", lambda: _index(frame.index, keep))
     columns = []
     for place, label in enumerate(frame.columns):
-        kept = _try(f"column {label!r}", lambda place=place: _column(frame.iloc[:, place].array))  # type: ignore[misc]
+        kept = _try(f"column {shown(label)}", lambda place=place: _column(frame.iloc[:, place].array))  # type: ignore[misc]
         columns.append(keep(str(label), kept))
     known = {
         "version": VERSION,
@@ -95,8 +96,9 @@ def from_pandas(frame: pd.DataFrame) -> Table:
 
 def _try(what: str, make: Callable[[], Any]) -> Any:
     try:
-        return make()
-    except (_Unkept, InvalidArgumentError, OverflowError, UnicodeEncodeError) as why:
+        with told(_Unkept):
+            return make()
+    except (_Unkept, InvalidArgumentError) as why:
         raise SerializationError(f"{what} can't be kept exactly: {why}") from why
 
 
@@ -315,7 +317,7 @@ def _label(label: object) -> object:
         return label
     if type(label) is tuple:
         return [_label(part) for part in label]
-    raise _Unkept(f"the name {label!r} is neither text nor a number, nor a tuple of these")
+    raise _Unkept(f"the name {shown(label)} is neither text nor a number, nor a tuple of these")
 
 
 def _labels(columns: pd.Index) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from db_core._native import Answer, Decoder
 from db_core.errors import InvalidArgumentError
+from db_core.foreign import shown
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def iter_annotated_csv(
         InvalidArgumentError: `batch_rows` is below 1.
         DatabaseError: As for `read_annotated_csv`, when the iterator reaches the fault.
     """
-    if batch_rows < 1:
-        message = f"`batch_rows` must be 1 or more, not {batch_rows}"
+    if not isinstance(batch_rows, int) or isinstance(batch_rows, bool) or batch_rows < 1:
+        message = f"`batch_rows` must be a whole number, 1 or more, not {shown(batch_rows)}"
         raise InvalidArgumentError(message, argument="batch_rows")
     return _batches(source, batch_rows, require_end=require_end)
 
@@ -145,10 +146,14 @@ def _cut(answer: Answer, batch_rows: int) -> Iterator[Frame]:
 def _chunks(source: Source) -> Iterator[bytes]:
     """Pieces of the source, none too large to be decoded in between."""
     if isinstance(source, str | os.PathLike):
+        if "\0" in os.fspath(source):
+            message = f"`source` must be a path, not {source!r}, which holds a NUL"
+            raise InvalidArgumentError(message, argument="source")
         with Path(source).open("rb") as file:
             yield from _chunks(file)
     elif isinstance(source, bytes | bytearray | memoryview):
-        view = memoryview(source).cast("B")
+        view = memoryview(source)
+        view = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
         for start in range(0, len(view), _CHUNK):
             yield bytes(view[start : start + _CHUNK])
     elif hasattr(source, "read"):
@@ -158,7 +163,9 @@ def _chunks(source: Source) -> Iterator[bytes]:
         for chunk in source:
             yield _bytes(chunk)
     else:
-        message = f"`source` must be bytes, a path, a binary file or an iterable of bytes, not {source!r}"
+        message = (
+            f"`source` must be bytes, a path, a binary file or an iterable of bytes, not {shown(source)}"
+        )
         raise InvalidArgumentError(message, argument="source")
 
 

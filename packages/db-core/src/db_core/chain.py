@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["empty_frames", "is_of_a_library", "links", "package_of"]
+__all__ = ["empty_frames", "links", "package_of"]
 
 
 def links(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:
@@ -42,8 +42,3 @@ def empty_frames(error: BaseException, package: str) -> None:
 def package_of(frame: FrameType) -> str:
     """Name the package that a frame's code is of; code that is run by `exec` may be of none."""
     return str(frame.f_globals.get("__name__")).partition(".")[0]
-
-
-def is_of_a_library(error: BaseException) -> bool:
-    """Say whether an error is one, or a panic of Rust's, which is no `Exception`."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

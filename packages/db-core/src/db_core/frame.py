@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast
 
 from db_core._native import Batch
 from db_core.errors import InvalidArgumentError
+from db_core.foreign import is_of_a_library, shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     import polars as pl
@@ -34,12 +35,12 @@ def check_into(into: object) -> Into:
         InvalidArgumentError: It does not, or the library is missing.
     """
     for known, library in _LIBRARY.items():
-        if into == known:
+        if isinstance(into, str) and into == known:
             if find_spec(library) is None:
                 message = f"`into={known!r}` needs {library}, which is not installed"
                 raise InvalidArgumentError(message, argument="into")
             return known
-    message = f"`into` must be one of {', '.join(map(repr, _LIBRARY))}, not {into!r}"
+    message = f"`into` must be one of {', '.join(map(repr, _LIBRARY))}, not {shown(into)}"
     raise InvalidArgumentError(message, argument="into")
 
 
@@ -76,7 +77,8 @@ class Frame:
         if "pandas" in modules and hasattr(source, "columns"):
             from db_core._pandas import from_pandas
 
-            return cls(from_pandas(cast("pd.DataFrame", source)))
+            with told(_unusable):
+                return cls(from_pandas(cast("pd.DataFrame", source)))
         is_series = type(source).__name__ == "Series" and modules & {"pandas", "polars"}
         if is_series or not hasattr(source, "__arrow_c_stream__"):
             message = (
@@ -89,7 +91,8 @@ class Frame:
                 message = f"column {name!r}: polars can't hand over a name that holds a NUL; rename it"
                 raise InvalidArgumentError(message, argument="frame")
             source = _without_null_type(source)
-        return cls(Batch.from_arrow(source))
+        with told(_unusable):
+            return cls(Batch.from_arrow(source))
 
     @property
     def batch(self) -> Batch:
@@ -139,26 +142,61 @@ class Frame:
         float64, int64, uint64, bool, str, datetime64[ns, tz], timedelta64[ns] and object (bytes); with
         nulls Int64, UInt64 and boolean, NaN or NaT elsewhere. Dictionaries are categories, as index
         levels plain strings.
+
+        Raises:
+            InvalidArgumentError: pandas can't hold a column; names it.
         """
+        return self._into_pandas(self._batch.names, self._batch.columns())
+
+    def _into_pandas(self, names: list[str], columns: list[Column]) -> pd.DataFrame:
         from db_core._pandas import to_pandas
 
-        return to_pandas(self._batch.names, self._batch.columns(), self._index)
+        with told(lambda reason: InvalidArgumentError(f"pandas can't hold this: {reason}", argument="into")):
+            return to_pandas(names, columns, self._index)
 
     def to_polars(self) -> pl.DataFrame:
-        """Pass to a polars DataFrame, without a copy where polars needs none."""
+        """Pass to a polars DataFrame, without a copy where polars needs none.
+
+        Raises:
+            InvalidArgumentError: polars can't hold a column, or its name; names it.
+        """
         import polars as pl
 
-        self._check_names()
-        self._check_nul()
-        return pl.DataFrame(self)
+        made: pl.DataFrame = self._passed("polars", pl.DataFrame)
+        return made
 
     def to_arrow(self) -> pa.Table:
-        """Pass to a pyarrow Table, without a copy."""
+        """Pass to a pyarrow Table, without a copy.
+
+        Raises:
+            InvalidArgumentError: pyarrow can't hold a column, or its name; names it.
+        """
         import pyarrow as pa
 
+        made: pa.Table = self._passed("pyarrow", pa.table)
+        return made
+
+    def _passed(self, library: str, make: Callable[[Any], Any]) -> Any:
         self._check_names()
         self._check_nul()
-        return pa.table(self)
+
+        def tell(reason: str) -> InvalidArgumentError:
+            message = f"{self._at_fault(make)} can't be passed to {library}: {reason}"
+            return InvalidArgumentError(message, argument="into")
+
+        with told(tell):
+            return make(self)
+
+    def _at_fault(self, make: Callable[[Any], Any]) -> str:
+        """Name the first column that a library can't take alone."""
+        for name, column in zip(self.columns, self._batch.columns(), strict=True):
+            try:
+                make(column.batch())
+            except BaseException as error:
+                if not is_of_a_library(error):
+                    raise
+                return f"column {name!r}"
+        return "the frame"
 
     def to_pydict(self) -> dict[str, list[Any]]:
         """Give each column as a list: float, int, bool, str, bytes, int nanoseconds; None where null."""
@@ -178,10 +216,8 @@ class Frame:
             return self.to_polars()
         if into == "arrow":
             return self.to_arrow()
-        from db_core._pandas import to_pandas
-
         names = self._batch.names
-        return to_pandas(names, self._batch.release(), self._index)
+        return self._into_pandas(names, self._batch.release())
 
     def _check_names(self) -> None:
         names = self.columns
@@ -198,6 +234,10 @@ class Frame:
             if "\0" in name:
                 message = f"{name!r} holds a NUL, which no name in polars or Arrow can; read into pandas"
                 raise InvalidArgumentError(message, argument="into")
+
+
+def _unusable(reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"the frame can't be taken: {reason}", argument="frame")
 
 
 def name_with_nul(frame: Any) -> str | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from db_core._native import PieceReader, PieceWriter, Table
-from db_core.chain import is_of_a_library
 from db_core.errors import InvalidArgumentError, ParseError, SerializationError
+from db_core.foreign import is_of_a_library, told
 from db_core.frame import check_into, name_with_nul
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def _table(frame: object) -> Table:
     if "pandas" in modules and hasattr(frame, "columns"):
         from db_core._pandas_exact import from_pandas
 
-        return from_pandas(cast("pd.DataFrame", frame))
+        with told(lambda reason: SerializationError(f"the frame can't be kept: {reason}")):
+            return from_pandas(cast("pd.DataFrame", frame))
     is_series = type(frame).__name__ == "Series" and modules & {"pandas", "polars"}
     if is_series or not hasattr(frame, "__arrow_c_stream__"):
         message = (
@@ -58,10 +59,9 @@ def _table(frame: object) -> Table:
         raise InvalidArgumentError(message, argument="frame")
     if "polars" in modules:
         _check_polars(frame)
-    try:
+    # polars raises kinds of its own for what Arrow has not.
+    with told(lambda reason: SerializationError(f"{_at_fault(frame, modules)} can't be kept: {reason}")):
         return Table.from_arrow(frame)
-    except Exception as error:  # polars raises kinds of its own for what Arrow has not
-        raise SerializationError(f"{_at_fault(frame, modules)} can't be kept: {error}") from error
 
 
 def _check_polars(frame: Any) -> None:
@@ -84,7 +84,9 @@ def _at_fault(frame: Any, modules: set[str]) -> str:
     for name in frame.columns if "polars" in modules else ():
         try:
             Table.from_arrow(frame.select(name))
-        except Exception:  # noqa: BLE001 - as above
+        except BaseException as error:
+            if not is_of_a_library(error):
+                raise
             return f"column {name!r}"
     return "the frame"
 
@@ -116,15 +118,12 @@ class FrameReader:
             table = self._reader.finish()
         except ParseError as error:
             raise SerializationError(str(error)) from error
-        try:
+
+        def tell(reason: str) -> SerializationError:
+            return SerializationError(f"{_column_at_fault(table, into)} can't be read into {into}: {reason}")
+
+        with told(tell):
             return _made(table, into)
-        except (SerializationError, ImportError, MemoryError):
-            raise
-        except BaseException as error:
-            if not is_of_a_library(error):
-                raise
-            reason = f"{_column_at_fault(table, into)} can't be read into {into}: {error}"
-            raise SerializationError(reason) from error
 
 
 def _column_at_fault(table: Table, into: Into) -> str:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from db_core.chain import is_of_a_library
 from db_core.errors import InvalidArgumentError
+from db_core.foreign import is_of_a_library, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,7 +59,7 @@ def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any,
         return lambda args, kwargs: whole(*args, **kwargs)
     if key is not None and (not isinstance(key, str) or not key):
         raise InvalidArgumentError(
-            f"`key` must be text or a function of the arguments, not {key!r}", argument="key"
+            f"`key` must be text or a function of the arguments, not {shown(key)}", argument="key"
         )
     text = _name_of(function) if key is None else key
     try:

@@ -10,6 +10,7 @@ from redis.client import NEVER_DECODE
 
 from db_core.chain import package_of
 from db_core.errors import ConfigurationError
+from db_core.foreign import shown
 from db_redis import _connect
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
@@ -105,9 +106,9 @@ class BaseClient:
         return made
 
     def _set_up(self, client: Any, settings: RedisSettings | Url | None, manner: dict[str, Any]) -> None:
-        if manner["nan"] not in _NAN:
+        if not isinstance(manner["nan"], str) or manner["nan"] not in _NAN:
             choices = ", ".join(map(repr, _NAN))
-            raise ConfigurationError(f"`nan` must be one of {choices}, not {manner['nan']!r}")
+            raise ConfigurationError(f"`nan` must be one of {choices}, not {shown(manner['nan'])}")
         self._options = Options(
             keys=Keys(manner["namespace"]),
             expiry=Expiry(manner["default_ttl"], manner["ttl_jitter"]),

@@ -23,6 +23,7 @@ from db_core.errors import (
     QueryError,
     SerializationError,
 )
+from db_core.foreign import shown
 from db_redis._codec import encode
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
@@ -76,9 +77,9 @@ def policy(
     Raises:
         InvalidArgumentError: An argument is unusable.
     """
-    if on_outage not in ("error", "compute"):
+    if not isinstance(on_outage, str) or on_outage not in ("error", "compute"):
         raise InvalidArgumentError(
-            f"`on_outage` must be 'error' or 'compute', not {on_outage!r}", argument="on_outage"
+            f"`on_outage` must be 'error' or 'compute', not {shown(on_outage)}", argument="on_outage"
         )
     return Policy(
         ttl=milliseconds(ttl, "ttl"),

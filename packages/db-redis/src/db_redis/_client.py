@@ -112,7 +112,7 @@ class RedisClient(BaseClient):
         Args:
             key: Text or bytes, not empty.
             value: Anything with a JSON form or a rule, see the class.
-            expiration_in_seconds: Seconds from now, or a timedelta; at least 0.001.
+            expiration_in_seconds: Seconds from now, or a timedelta, also numpy's; at least 0.001.
                 Kept to the millisecond, but for `ttl_jitter`.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from string import printable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 
 from db_core.errors import ConfigurationError
+from db_core.foreign import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +101,7 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
     for name, seconds in timeouts.items():
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if seconds is not None and not (is_number and 0 < cast("float", seconds) < float("inf")):
-            raise ConfigurationError(f"`{name}` must be seconds, above 0, not {seconds!r}")
+            raise ConfigurationError(f"`{name}` must be seconds, above 0, not {shown(seconds)}")
     given = {
         name: cast("float", _TIMEOUT if seconds is None else seconds) for name, seconds in timeouts.items()
     }
@@ -156,6 +158,17 @@ def check_given(client: object, kinds: tuple[type, ...], not_kinds: tuple[type, 
     if not isinstance(client, kinds) or isinstance(client, not_kinds):
         raise ConfigurationError(
             f"`client` must be a {name}.Redis or {name}.RedisCluster, not {type(client).__name__}"
+        )
+    known: Any = client
+    encoding = known.get_connection_kwargs().get("encoding", "utf-8")
+    try:
+        keeps_ascii = printable.encode(encoding) == printable.encode()
+    except (LookupError, TypeError, UnicodeError):
+        keeps_ascii = False
+    if not keeps_ascii:  # of which the commands are
+        raise ConfigurationError(
+            "`client` must have an encoding that leaves ASCII as it is, such as 'utf-8', "
+            f"not {shown(encoding)}"
         )
 
 

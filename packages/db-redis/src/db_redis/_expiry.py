@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
 from db_core.errors import ConfigurationError, InvalidArgumentError
+from db_core.foreign import shown
+from db_redis._values import Unportable
 
 __all__ = ["Expiration", "Expiry", "milliseconds"]
 
-Expiration = float | timedelta
+Expiration = float | timedelta  # or a numpy.timedelta64, where there is numpy
 
 _SHORTEST = 0.001  # seconds: Redis counts milliseconds
 _LONGEST = 9e15  # seconds: Redis adds it to its clock, in 64 bits of milliseconds
@@ -23,11 +26,10 @@ def milliseconds(expiration: object, argument: str = "expiration_in_seconds") ->
     Raises:
         InvalidArgumentError: It is neither, or out of range.
     """
-    seconds = expiration.total_seconds() if isinstance(expiration, timedelta) else expiration
-    number: Any = seconds
-    if isinstance(seconds, bool) or not isinstance(seconds, Real):
+    number: Any = expiration if type(expiration) in (int, float) else _seconds(expiration)
+    if type(number) not in (int, float) and not _is_number(number):
         raise InvalidArgumentError(
-            f"`{argument}` must be int, float or timedelta, not {type(expiration).__name__}",
+            f"`{argument}` must be seconds or a timedelta of a fixed length, not {shown(expiration)}",
             argument=argument,
         )
     if not _SHORTEST <= number <= _LONGEST:  # NaN is never within
@@ -55,7 +57,7 @@ class Expiry:
                 raise ConfigurationError(str(error)) from error
         if not _is_fraction(ttl_jitter):
             raise ConfigurationError(
-                f"`ttl_jitter` must be a fraction, at least 0 and below 1, not {ttl_jitter!r}"
+                f"`ttl_jitter` must be a fraction, at least 0 and below 1, not {shown(ttl_jitter)}"
             )
         self._jitter = float(ttl_jitter)  # type: ignore[arg-type]
 
@@ -79,4 +81,28 @@ class Expiry:
 
 
 def _is_fraction(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < 1
+    return _is_number(value) and bool(0 <= value < 1)  # type: ignore[operator]
+
+
+def _is_number(value: object) -> bool:
+    # numpy says of its lengths of time that they are numbers.
+    return isinstance(value, Real) and not isinstance(value, bool) and not _is_of_numpy(value)
+
+
+def _is_of_numpy(value: object) -> bool:
+    return type(value).__name__ == "timedelta64" and type(value).__module__ == "numpy"
+
+
+def _seconds(expiration: object) -> object:
+    if isinstance(expiration, timedelta):
+        return expiration.total_seconds()
+    if not _is_of_numpy(expiration):
+        return expiration
+    # Imported here, so that `import db_redis` does not load numpy.
+    from db_redis._numpy import nanoseconds
+
+    try:
+        length = nanoseconds(expiration)
+    except Unportable:  # of months or years, or without a unit
+        return None
+    return None if length is None else Fraction(length, 10**9)

@@ -8,6 +8,7 @@ from typing import Any
 from redis.crc import key_slot
 
 from db_core.errors import ConfigurationError, InvalidArgumentError
+from db_core.foreign import shown
 
 __all__ = ["Key", "Keys", "slot_of"]
 
@@ -44,7 +45,7 @@ class Keys:
                 pass  # told below
         if not isinstance(key, str | bytes) or not key:
             raise InvalidArgumentError(
-                f"`{argument}` must be text or bytes, and not empty, not {key!r}", argument=argument
+                f"`{argument}` must be text or bytes, and not empty, not {shown(key)}", argument=argument
             )
         key = _encoded(key, argument)
         if _OWN in key:
@@ -100,7 +101,7 @@ class Keys:
         """
         if not isinstance(match, str | bytes) or not match:
             raise InvalidArgumentError(
-                f"`match` must be a pattern as Redis has them, such as 'meters:*', not {match!r}",
+                f"`match` must be a pattern as Redis has them, such as 'meters:*', not {shown(match)}",
                 argument="match",
             )
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + _encoded(match, "match")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from db_redis._values import Nan, Rule
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "nanoseconds"]
 
 _NANOSECONDS = {
     "W": 604_800 * 10**9,
@@ -105,12 +105,22 @@ def _scalar(value: Any, _nan: Nan) -> object:
 
 
 def _timedelta(value: Any) -> str | None:
+    length = nanoseconds(value)
+    return None if length is None else duration(length)
+
+
+def nanoseconds(value: Any) -> int | None:
+    """Return the length of a timedelta64; None of NaT.
+
+    Raises:
+        Unportable: Its unit has no fixed length.
+    """
     if np.isnat(value):
         return None
     unit, count = np.datetime_data(value.dtype)
     if unit not in _NANOSECONDS:
         raise Unportable(f"numpy's {value.dtype} is no length of time that can be kept")
-    return duration(int(value.astype(np.int64)) * count * _NANOSECONDS[unit])
+    return int(value.astype(np.int64)) * count * _NANOSECONDS[unit]
 
 
 _MAKERS: dict[str, Rule] = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from db_core.errors import InvalidArgumentError, QueryError, SerializationError
+from db_core.foreign import shown
 from db_redis._codec import decode, decode_all, encode
 from db_redis._errors import THEIRS
 from db_redis._expiry import milliseconds
@@ -115,7 +116,7 @@ def save_many(
     lifetime = options.expiry.fixed(expiration)
     check_whole("chunk_bytes", chunk_bytes)
     if not isinstance(atomic, bool):
-        raise InvalidArgumentError(f"`atomic` must be True or False, not {atomic!r}", argument="atomic")
+        raise InvalidArgumentError(f"`atomic` must be True or False, not {shown(atomic)}", argument="atomic")
     values = _encoded(options, mapping)  # all, before the first is sent
     saved = 0
     for group in _by_slot(values) if atomic and options.is_cluster else [values]:
@@ -260,7 +261,7 @@ def scan_options(options: Options, match: object, count: object) -> dict[str, ob
 def check_whole(argument: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidArgumentError(
-            f"`{argument}` must be a whole number, at least 1, not {value!r}", argument=argument
+            f"`{argument}` must be a whole number, at least 1, not {shown(value)}", argument=argument
         )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from db_core.errors import SerializationError
+from db_core.foreign import is_of_a_library, shown
 from db_redis._values import Unportable, not_finite, rule_for
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ class _Walk:
             raise _unwritable(steps, str(fault)) from None
         except RecursionError:
             raise
-        except Exception as error:  # of a library, or of the user's own serializer
+        except BaseException as error:  # of a library, or of the user's own serializer
+            if not is_of_a_library(error):
+                raise
             raise _unwritable(steps, f"{type(error).__name__}: {error}") from error
 
     def _container(
@@ -138,10 +141,10 @@ class _Walk:
         """Give the text a key becomes: what its JSON form says, without the quotes."""
         if not (isinstance(key, str) and type(key) is str):
             if _is_container(key):
-                raise _unwritable(steps, f"Dict key must be a text or a single value, not {key!r}")
+                raise _unwritable(steps, f"Dict key must be a text or a single value, not {shown(key)}")
             simple = self.plain(key, steps, ())
             if isinstance(simple, (list, dict, orjson.Fragment)):
-                raise _unwritable(steps, f"Dict key must be a text or a single value, not {key!r}")
+                raise _unwritable(steps, f"Dict key must be a text or a single value, not {shown(key)}")
             written = orjson.dumps(simple)
             return str(orjson.loads(written)) if written.startswith(b'"') else written.decode()
         _check_writable(key, steps)
