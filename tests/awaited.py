@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from db_redis import AsyncRedisClient
 
@@ -17,6 +17,10 @@ class Awaited:
     def __init__(self, client: AsyncRedisClient, runner: asyncio.Runner) -> None:
         self.client = client
         self._runner = runner
+
+    def run(self, awaited: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for something else on that loop."""
+        return self._runner.run(awaited)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)

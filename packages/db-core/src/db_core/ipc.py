@@ -59,9 +59,12 @@ def _table(frame: object) -> Table:
         raise InvalidArgumentError(message, argument="frame")
     if "polars" in modules:
         _check_polars(frame)
-    # polars raises kinds of its own for what Arrow has not.
-    with told(lambda reason: SerializationError(f"{_at_fault(frame, modules)} can't be kept: {reason}")):
+    try:
         return Table.from_arrow(frame)
+    except BaseException as error:  # polars raises kinds of its own for what Arrow has not
+        if not is_of_a_library(error):
+            raise
+        raise SerializationError(f"{_at_fault(frame, modules)} can't be kept: {error}") from error
 
 
 def _check_polars(frame: Any) -> None:
