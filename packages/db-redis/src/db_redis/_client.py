@@ -154,8 +154,10 @@ class RedisClient(BaseClient):
     def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
         """Read the value saved under `key` as a dataclass, a pydantic model, or any type pydantic reads.
 
-        Strict: a text is no number. Texts in ISO 8601 are read as datetime, date, time and
-        timedelta (to the microsecond; further digits are dropped), lists as tuples and sets.
+        Strict: a text is no number, but for "NaN", "Infinity" and "-Infinity", which ``nan="string"``
+        writes. Texts in ISO 8601 are read as datetime, date, time and timedelta (to the microsecond;
+        further digits are dropped), lists as tuples and sets. A datetime whose offset has seconds is
+        read as the same moment in UTC.
 
         Args:
             key: Text or bytes, not empty.

@@ -5,6 +5,11 @@ pydantic comes with db-core's settings, so it is always there; loading it takes 
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import math
+import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "adapter_of", "decode_as"]
 
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_SECONDS = re.compile(r"[+-][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$")  # in an offset
 _MOST_PATHS = 4  # in one text
 
 
@@ -44,10 +51,11 @@ def decode_as(text: bytes, kind: Any) -> Any:
         value = decode(text)  # pydantic reads more than JSON: NaN, and any number of digits
     except SerializationError as error:
         raise SerializationError(f"$ is no {_name(kind)}: {error}", path="$") from None
-    try:
-        return adapter.validate_json(text, strict=True)
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
+    made, faults = _made(adapter, text)
+    if faults and (respelt := _respelt(value, faults)) is not None:
+        made, faults = _made(adapter, respelt)
+    if not faults:
+        return made
     # The cause quotes what is stored, which may be a secret, so it is not chained.
     paths = list(dict.fromkeys(path_of(_way(value, fault)) for fault in faults))
     also = f"; also {', '.join(paths[1:_MOST_PATHS])}" if len(paths) > 1 else ""
@@ -55,6 +63,43 @@ def decode_as(text: bytes, kind: Any) -> Any:
     raise SerializationError(
         f"{paths[0]} is no {_name(kind)}: {_reason(faults[0])}{also}{more}", path=paths[0]
     )
+
+
+def _made(adapter: TypeAdapter[Any], text: bytes | str) -> tuple[Any, list[ErrorDetails]]:
+    try:
+        return adapter.validate_json(text, strict=True), []
+    except ValidationError as error:
+        return None, error.errors(include_input=False, include_url=False)
+
+
+def _respelt(value: Any, faults: list[ErrorDetails]) -> str | None:
+    """Return JSON in which pydantic can read what stood where it found faults; None if there is nothing.
+
+    As it knows NaN and the infinities as numbers alone, and no offset with seconds.
+    """
+    root: list[Any] = [value]
+    is_other = False
+    for fault in faults:
+        place: Any = root
+        *way, last = 0, *_way(value, fault)
+        for step in way:
+            place = place[step]
+        respelt = _respell(place[last], fault["type"]) if not fault["type"].startswith("missing") else None
+        if respelt is not None:
+            place[last] = respelt
+            is_other = True
+    return json.dumps(root[0]) if is_other else None
+
+
+def _respell(found: object, fault: str) -> object:
+    if not isinstance(found, str):
+        return None
+    if fault == "float_type":
+        return _NOT_FINITE.get(found)
+    if fault.startswith("datetime") and _SECONDS.search(found):
+        with suppress(ValueError, OverflowError):
+            return dt.datetime.fromisoformat(found).astimezone(dt.UTC).isoformat()
+    return None
 
 
 def _way(value: Any, fault: ErrorDetails) -> list[str | int]:
