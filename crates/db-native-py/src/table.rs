@@ -69,6 +69,16 @@ impl Table {
         self.0.schema.metadata().clone().into()
     }
 
+    /// Of each column, the name of its extension type, or of one within it.
+    #[getter]
+    fn extensions(&self) -> Vec<Option<String>> {
+        let name = |field: &Arc<Field>| {
+            let alone = Schema::new(vec![Arc::clone(field)]);
+            alone.flattened_fields().into_iter().find_map(|each| each.extension_type_name().map(str::to_owned))
+        };
+        self.0.schema.fields().iter().map(name).collect()
+    }
+
     fn arrays(&self) -> Vec<Array> {
         let column = |(place, field): (usize, &Arc<Field>)| Array {
             data_type: field.data_type().clone(),

@@ -193,6 +193,11 @@ def _periods(values: Any) -> _Kept:
 
 
 def _arrow(values: Any) -> _Kept:
+    import pyarrow as pa
+
+    kind = values.dtype.pyarrow_dtype
+    if isinstance(kind, pa.BaseExtensionType):
+        raise _Unkept(f"its dtype is {kind}, which pandas can't make again; cast it, or save a pyarrow Table")
     return _Kept(Array.from_arrow(pd.Series(values, name="values").to_frame()), {"arrow": True})
 
 

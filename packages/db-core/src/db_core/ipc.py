@@ -143,8 +143,11 @@ def _column_at_fault(table: Table, into: Into) -> str:
 
 def _made(table: Table, into: Into) -> Any:
     if into == "pandas":
+        from db_core._pandas_exact import KEY
         from db_core._pandas_restored import to_pandas
 
+        if KEY not in table.metadata:
+            _check_extensions(table, [False] * len(table.names), into)
         return to_pandas(table)
     if into == "arrow":
         import pyarrow as pa
@@ -158,4 +161,17 @@ def _made(table: Table, into: Into) -> Any:
         raise SerializationError(
             f"two columns are named {names}, which polars can't hold; read it into pandas"
         )
-    return pl.DataFrame(table)
+    frame = pl.DataFrame(table)
+    known: type | tuple[()] = getattr(pl, "BaseExtension", ())  # which older versions lack
+    _check_extensions(table, [isinstance(kind, known) for kind in frame.dtypes], into)
+    return frame
+
+
+def _check_extensions(table: Table, kept: list[bool], into: Into) -> None:
+    """Refuse columns whose extension type would be lost without a word."""
+    for name, extension, is_kept in zip(table.names, table.extensions, kept, strict=True):
+        if extension is not None and not is_kept:
+            raise SerializationError(
+                f"column {name!r}: {into} has no dtype for Arrow's extension type {extension!r}; "
+                "read it into Arrow"
+            )

@@ -258,8 +258,8 @@ class RedisClient(BaseClient):
             key: Text or bytes, not empty.
             frame: A pandas or polars DataFrame, a pyarrow Table, or any frame with Arrow's
                 PyCapsule protocol. Of pandas: index, labels, dtypes and flags; not Interval, Sparse
-                and complex dtypes, objects of several types, nor names of an index that are
-                neither text, number nor tuple.
+                and complex dtypes, Arrow's extension types, objects of several types, nor names of
+                an index that are neither text, number nor tuple.
             expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
             piece_bytes: Most bytes of a piece: what is made, sent and held by Redis at a time.
 
