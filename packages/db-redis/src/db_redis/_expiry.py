@@ -6,15 +6,18 @@ import random
 from datetime import timedelta
 from fractions import Fraction
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import ConfigurationError, InvalidArgumentError
 from db_core.foreign import shown
 from db_redis._values import Unportable
 
+if TYPE_CHECKING:
+    import numpy as np  # which need not be there
+
 __all__ = ["Expiration", "Expiry", "milliseconds"]
 
-Expiration = float | timedelta  # or a numpy.timedelta64, where there is numpy
+Expiration: TypeAlias = "float | timedelta | np.timedelta64"
 
 _SHORTEST = 0.001  # seconds: Redis counts milliseconds
 _LONGEST = 9e15  # seconds: Redis adds it to its clock, in 64 bits of milliseconds
