@@ -246,7 +246,7 @@ _TELLERS: dict[type, Callable[[Any], Iterable[bytes]]] = {
     bool: lambda value: [b"%d" % value],
     int: lambda value: [hex(value).encode()],
     float: lambda value: [value.hex().encode()],
-    str: lambda value: [value.encode("utf-8", "surrogatepass")],
+    str: lambda value: [value.encode()],
     bytes: lambda value: [value],
     list: _list,
     tuple: _list,
