@@ -118,10 +118,10 @@ def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> None:
     same(means, steps.run("read hourly means, polars", len, lambda: hourly("polars")))
 
     consumption = steps.run("read daily consumption, pandas", len, lambda: daily("pandas"))
-    # A day counts from the last total before it; the first one from its first.
-    energy = by_meter(data, "1D")[["energy"]]
-    last = energy.last()
-    expected = last - last.groupby(level="meter").shift().fillna(energy.first()).astype("int64")
+    # A day counts from the total at its midnight to that at the next; the last one, to its last.
+    days = data.groupby(["meter", pd.Grouper(freq="1D", closed="right", label="left")])[["energy"]].last()
+    before = days.groupby(level="meter").shift()
+    expected = (days - before).dropna().astype("int64")
     pd.testing.assert_frame_equal(expected, consumption, check_freq=False, check_index_type=False)
     same(consumption, steps.run("read daily consumption, polars", len, lambda: daily("polars")))
 

@@ -53,6 +53,7 @@ class Panel:
 
 
 RESET = {-0.4: 96, 0.3: 101, 0.8: 106, 1.3: 111, 1.6: 3, 1.9: 9, 2.5: 15, 3.4: 25, 4.5: 31}
+EVENING = {hour: 100 if hour < 19 else 105 for hour in range(15, 22)}  # noqa: PLR2004 - o'clock
 GAP = {-0.4: 90, 0.5: 98, 3.5: 134, 4.5: 140}
 RATE = {"max_rate": 12 / 3600}
 EXCHANGE = {
@@ -64,6 +65,14 @@ FIGURES: dict[str, list[Panel]] = {
     "first": [
         Panel("a point before the range", {-0.6: 92, 0.4: 100, 0.9: 104, 1.5: 112, 2.4: 117}, hours=3),
         Panel("none", {0.4: 100, 0.9: 104, 1.5: 112, 2.4: 117}, hours=3),
+    ],
+    "edges": [
+        Panel(
+            f'closed="{closed}"',
+            EVENING,
+            {"closed": closed, "start": "2026-10-01T16:00Z", "stop": "2026-10-01T21:00Z"},
+        )
+        for closed in ("right", "left")
     ],
     "resets": [
         Panel('"null"', RESET),

@@ -11,9 +11,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from db_core import AmbiguousSeriesError, DatabaseError, InvalidArgumentError, SchemaConflictError
+from db_core import (
+    AmbiguousSeriesError,
+    DatabaseError,
+    IncompleteResultError,
+    InvalidArgumentError,
+    SchemaConflictError,
+)
 from db_core.annotated_csv import decode
-from db_core.meter import consumption, unsettled
+from db_core.meter import Doubt, Unsettled, consumption, unsettled
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -152,9 +158,13 @@ def test_points_tell_what_a_window_hides() -> None:
     totals, before = read([(1, 10), (2, 11), (3, 3)]), read([(0, 9)])
     lows = read([(1, 10), (2, 0.5), (3, 3)])
 
-    assert labels(3) == unsettled(totals, before=before, **KWH, on_reset="restart")
-    assert [] == unsettled(totals, before=before, lows=lows, **KWH)
-    assert labels(2, 3) == unsettled(totals, before=before, lows=lows, **KWH, on_reset="restart")
+    assert [Doubt("kwh", [0], labels(3))] == unsettled(
+        totals, before=before, **KWH, on_reset="restart"
+    ).doubts
+    assert Unsettled([], [], []) == unsettled(totals, before=before, lows=lows, **KWH)
+    assert Unsettled(["firmware", "meter"], [["1", "a"]], [Doubt("kwh", [0], labels(2, 3))]) == unsettled(
+        totals, before=before, lows=lows, **KWH, on_reset="restart"
+    )
     hidden = consumption(totals, before=before, lows=lows, **KWH, on_reset="restart")
     assert [1, None, 3] == hidden.to_pydict()["kwh"]
 
@@ -170,6 +180,26 @@ def test_points_tell_what_a_window_hides() -> None:
     )
     assert [1, 0.5 + 0.5 + 10.5, 3] == seen.to_pydict()["kwh"]
     assert ["ok", "reset", "reset"] == seen.to_pydict()["kwh_quality"]
+
+
+def test_points_that_are_asked_for_have_to_be_there() -> None:
+    """Else the window's consumption would silently be the next one's."""
+    totals, before = read([(1, 10), (2, 3)]), read([(0, 9)])
+    window = (labels(2)[0], labels(1)[0], labels(2)[0])
+
+    with pytest.raises(
+        IncompleteResultError, match='field "kwh", window 2024-03-31T00:02:00Z: its points are'
+    ):
+        consumption(totals, before=before, refined=[window], **KWH, on_reset="restart")
+
+
+def test_windows_that_come_late_keep_their_labels() -> None:
+    """Closed at the right, they begin and end a nanosecond later; the frame does not show it."""
+    totals, before = read([(1, 10), (2, 12)]), read([(0, 7)])
+
+    frame = consumption(totals, before=before, **KWH, late=1)
+
+    assert {"time": [time - 1 for time in labels(1, 2)], "kwh": [3, 2]} == found(frame)
 
 
 def test_types_are_kept_or_signed() -> None:
@@ -220,7 +250,8 @@ def test_dead_meters_leave_no_trace() -> None:
         frame = consumption(totals, **companions, **KWH, by=by)
         assert [*levels, "time"] == frame.index
         assert [3] == frame.to_pydict()["kwh"]
-        assert [] == unsettled(totals, **{**companions, "lows": ()}, **KWH, by=by, on_reset="restart")
+        found = unsettled(totals, **{**companions, "lows": ()}, **KWH, by=by, on_reset="restart")
+        assert [] == found.doubts
 
 
 def test_by_makes_one_meter_of_series_that_agree() -> None:
@@ -246,7 +277,7 @@ def test_nothing_found_keeps_the_shape() -> None:
         assert {"meter": [], "time": [], "kwh": [], "kwh_quality": []} == found(frame)
         assert ["meter", "time"] == frame.index
         assert ["time", "kwh"] == consumption(totals, **KWH).columns
-        assert [] == unsettled(totals, **KWH)
+        assert [] == unsettled(totals, **KWH).doubts
 
 
 @pytest.mark.parametrize(

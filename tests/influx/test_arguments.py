@@ -53,6 +53,10 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         "time_column",
         lambda m, b: m.synchronous_write(b, FRAME, "m", time_column=5),  # type: ignore[arg-type]
     ),
+    "a thread for each day of a century": (
+        "max_parallel",
+        lambda m, b: m.read("1970-01-01", "2070-01-01", "m", "v", b, interval=None, max_parallel=36_525),
+    ),
     "tags in a list": ("tags", lambda m, _: m.get_write_api(["a"])),  # type: ignore[arg-type]
     "a series to write": ("data", lambda m, b: m.synchronous_write(b, pl.Series([1]), "m", time_column="t")),
 }
@@ -76,6 +80,7 @@ def test_an_unusable_argument_is_named(manager: InfluxManager, store: Store, nam
         ("gzip", "x"),
         ("verify", "no"),
         ("max_parallel", "x"),
+        ("max_parallel", 10**9),
         ("retries", -1),
         ("ca_cert", "/nowhere/ca.pem"),
         ("client_cert", ("/nowhere/cert.pem",)),
@@ -95,7 +100,7 @@ def test_numbers_and_lists_of_numpy_and_pandas_are_taken(manager: InfluxManager,
     own_store.write(*(f"m,k=a v={n}i {T0 + n * 60_000_000_000}" for n in range(4)))
 
     frame = manager.read_accumulated_value(*SPAN, "m", pd.Index(["v"]), own_store.name, np.int64(2))
-    assert [1, 2] == frame.v.tolist()
+    assert [2, 1] == frame.v.tolist()
     assert 4 == len(manager.read(*SPAN, "m", "v", own_store.name, {"k": np.array(["a"])}, interval=None))
     [row] = manager.query('import "array" array.from(rows: [{n: params.n}])', {"n": np.int64(7)}).n
     assert 7 == row

@@ -34,18 +34,19 @@ HOUR = 60 * MINUTE
 Totals = list[tuple[int, float]]
 
 
-@pytest.fixture
-def meter(store: Store, msname: str) -> Meter:
-    """Give a meter without totals yet."""
-    return Meter(store, msname)
+@pytest.fixture(params=["right", "left"])
+def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
+    """Give a meter without totals yet, whose windows hold either of their edges."""
+    return Meter(store, msname, request.param)
 
 
 class Meter:
     """One meter, or several told apart by a tag, and its consumption as plain lists."""
 
-    def __init__(self, store: Store, msname: str) -> None:
+    def __init__(self, store: Store, msname: str, closed: str = "right") -> None:
         self._store = store
         self._msname = msname
+        self.closed = closed
 
     def write(self, totals: Totals, tags: str = "", kind: str = "i") -> None:
         """Store totals around our own writer."""
@@ -59,6 +60,7 @@ class Meter:
             "start": START + pd.Timedelta(hours=start),
             "stop": START + pd.Timedelta(hours=hours),
             "timestep": 60,
+            "closed": self.closed,
             **options,
         }
         return manager.read_accumulated_value(
@@ -172,9 +174,10 @@ def test_a_display_that_rolls_over(manager: InfluxManager, meter: Meter) -> None
         f"{meter._msname} e=3.5 {T0 + 2 * HOUR}",
     )
 
-    [(_, first), (_, second), (_, third)] = meter.rows(manager, on_reset="rollover", rollover=9999.9)
+    *first, (_, second), (_, third) = meter.rows(manager, on_reset="rollover", rollover=9999.9)
 
-    assert 0 == first
+    # Closed at the right, the first total is the one that is counted from.
+    assert ([(1, 0)] if meter.closed == "left" else []) == first
     assert 8.5 == second
     assert math.isclose(0.9 + 3.5, third, rel_tol=1e-12)
 
@@ -227,6 +230,7 @@ def test_a_dip_within_a_window_is_seen_through(manager: InfluxManager, meter: Me
     assert [(1, 10), (2, None), (3, 10)] == meter.rows(manager)
 
 
+@pytest.mark.parametrize("closed", ["right", "left"])
 @pytest.mark.parametrize("label", ["start", "stop"])
 @pytest.mark.parametrize(
     ("timestep", "start", "stop", "expected"),
@@ -239,6 +243,7 @@ def test_a_rate_is_kept_by_windows_of_unequal_length(
     manager: InfluxManager,
     store: Store,
     msname: str,
+    closed: Any,
     label: str,
     timestep: str,
     start: str,
@@ -247,7 +252,7 @@ def test_a_rate_is_kept_by_windows_of_unequal_length(
 ) -> None:
     """March is judged by its own days, whatever February has; the zone is Lisbon's."""
     begin, end = pd.Timestamp(start).value, pd.Timestamp(stop).value
-    hours = range(begin - HOUR, end, HOUR)
+    hours = range(begin - HOUR, end + HOUR, HOUR)
     store.write(*(f"{msname} e={number}i {at}" for number, at in enumerate(hours)))
 
     got = manager.read_accumulated_value(
@@ -258,6 +263,7 @@ def test_a_rate_is_kept_by_windows_of_unequal_length(
         store.name,
         timestep,
         tz="Europe/Lisbon",
+        closed=closed,
         label=label,  # type: ignore[arg-type]
         max_rate=1.001 / 3_600,
         into="polars",
@@ -276,7 +282,9 @@ def test_a_rate_is_kept_where_the_range_cuts_a_window(
 
     rows = meter.rows(manager, 4 + minutes / 60, start=1, label=label, max_rate=8.1 / 3_600)
 
-    assert [8, 8, 8, 2 * (1 + minutes // 15)] == [value for _, value in rows]
+    # Four o'clock is the last window's, or the one's before.
+    points = minutes // 15 + (meter.closed == "left")
+    assert [8, 8, 8, *([2 * points] if points else [])] == [value for _, value in rows]
 
 
 def test_a_rate_is_that_between_points(manager: InfluxManager, meter: Meter) -> None:
@@ -388,8 +396,15 @@ def test_a_meter_stays_one_while_a_tag_of_it_changes(manager: InfluxManager, met
     assert [10, 15, 2] == frame["e"].to_list()
 
 
+@pytest.mark.parametrize(
+    ("closed", "x", "e", "why"),
+    [
+        ("right", [None, 1.0], [4, 1], ["gap", "rollover"]),
+        ("left", [0.0, None, 1.0], [0, 4, 1], ["first", "gap", "rollover"]),
+    ],
+)
 def test_fields_have_their_own_windows_and_policies(
-    manager: InfluxManager, store: Store, msname: str
+    manager: InfluxManager, store: Store, msname: str, closed: Any, x: list[Any], e: list[int], why: list[str]
 ) -> None:
     """A field without a point in a row's window is null there."""
     store.write(
@@ -408,12 +423,13 @@ def test_fields_have_their_own_windows_and_policies(
         on_reset="rollover",
         rollover={"x": 2, "e": 100},
         quality=True,
+        closed=closed,
         into="polars",
     )
 
-    assert [0.0, None, 1.0] == got["x"].to_list()
-    assert [0, 4, 1] == got["e"].to_list()
-    assert ["first", "gap", "rollover"] == got["x_quality"].to_list()
+    assert x == got["x"].to_list()
+    assert e == got["e"].to_list()
+    assert why == got["x_quality"].to_list()
     assert ["time", "x", "e", "x_quality", "e_quality"] == got.columns
 
 
@@ -428,14 +444,23 @@ def test_integers_are_exact_up_to_64_bits(manager: InfluxManager, meter: Meter, 
     assert pl.Int64 == frame.schema["e"]
 
 
-def test_floats_do_not_drift(manager: InfluxManager, store: Store, msname: str) -> None:
+@pytest.mark.parametrize(("closed", "start"), [("right", 0), ("left", 1)])
+def test_floats_do_not_drift(
+    manager: InfluxManager, store: Store, msname: str, closed: Any, start: int
+) -> None:
     """100,000 windows add up to the total."""
     random = np.random.default_rng(1)
     totals = 12_345.678 + np.cumsum(random.random(100_001))
     store.write(*(f"{msname} e={total} {T0 + at * SECOND}" for at, total in enumerate(totals.tolist())))
 
     got = manager.read_accumulated_value_in_seconds(
-        START + pd.Timedelta(seconds=1), START + pd.Timedelta(days=2), msname, "e", store.name, 1
+        START + pd.Timedelta(seconds=start),
+        START + pd.Timedelta(days=2),
+        msname,
+        "e",
+        store.name,
+        1,
+        closed=closed,
     )
 
     assert 100_000 == len(got)
@@ -445,18 +470,29 @@ def test_floats_do_not_drift(manager: InfluxManager, store: Store, msname: str) 
 # --- Local time ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("closed", ["right", "left"])
 @pytest.mark.parametrize(("day", "hours"), [((2026, 3, 29), 23), ((2026, 10, 25), 25)])
 def test_a_local_day_is_one_window(
-    manager: InfluxManager, store: Store, msname: str, day: tuple[int, int, int], hours: int
+    manager: InfluxManager, store: Store, msname: str, day: tuple[int, int, int], hours: int, closed: Any
 ) -> None:
     """A meter that counts hours counts 23 or 25 of them when the clocks change, under that day."""
     lisbon = ZoneInfo("Europe/Lisbon")
     midnights = [datetime(*day, tzinfo=lisbon) + timedelta(days=offset) for offset in (-1, 0, 1, 2)]
     nanos = [int(midnight.timestamp()) * SECOND for midnight in midnights]
-    store.write(*(f"{msname} e={n}i {at}" for n, at in enumerate(range(nanos[0] - HOUR, nanos[3], HOUR))))
+    store.write(
+        *(f"{msname} e={n}i {at}" for n, at in enumerate(range(nanos[0] - HOUR, nanos[3] + HOUR, HOUR)))
+    )
 
     got = manager.read_accumulated_value(
-        midnights[0], midnights[3], msname, "e", store.name, "1d", tz="Europe/Lisbon", label="start"
+        midnights[0],
+        midnights[3],
+        msname,
+        "e",
+        store.name,
+        "1d",
+        tz="Europe/Lisbon",
+        label="start",
+        closed=closed,
     )
 
     assert [24, hours, 24] == got["e"].tolist()
@@ -465,16 +501,33 @@ def test_a_local_day_is_one_window(
 
 
 @pytest.mark.parametrize("length", [30, 30.0, timedelta(seconds=30), "30s"])
-def test_a_window_in_seconds(manager: InfluxManager, store: Store, msname: str, length: Any) -> None:
+@pytest.mark.parametrize(
+    ("closed", "expected"),
+    [
+        # The totals at 0, 30, 60 and 80 s are 0, 9, 36 and 64.
+        ("right", [9.0, 27.0, 28.0]),
+        # The first total is 0; the last ones of the windows are 4, 25 and 64.
+        ("left", [4.0, 21.0, 39.0]),
+    ],
+)
+def test_a_window_in_seconds(
+    manager: InfluxManager, store: Store, msname: str, length: Any, closed: Any, expected: list[float]
+) -> None:
     """A number is seconds; a timedelta and a duration say the same."""
     store.write(*(f"{msname} e={n * n} {T0 + 10 * n * SECOND}" for n in range(9)))
 
     got = manager.read_accumulated_value_in_seconds(
-        START, START + pd.Timedelta(days=1), msname, "e", store.name, length, into="polars"
+        START,
+        START + pd.Timedelta(days=1),
+        msname,
+        "e",
+        store.name,
+        length,
+        into="polars",
+        closed=closed,
     )
 
-    # The first total is 0; the last ones of the windows are 4, 25 and 64.
-    assert [4.0, 21.0, 39.0] == got["e"].to_list()
+    assert expected == got["e"].to_list()
 
 
 # --- Sums ------------------------------------------------------------------------
@@ -514,6 +567,7 @@ def meters(draw: st.DrawFn) -> list[Totals]:
             "gaps": st.sampled_from(["book", "spread"]),
             "tz": st.sampled_from(["UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"]),
             "label": st.sampled_from(["start", "stop"]),
+            "closed": st.sampled_from(["right", "left"]),
             "timestep": st.sampled_from([7, 60, "6h", "1d", "1w", "1mo"]),
         }
     ),
@@ -582,7 +636,7 @@ def test_policies_are_checked_before_anything_is_asked(
 
 @pytest.mark.parametrize("value", ['"text"', "true"])
 def test_only_numbers_are_totals(manager: InfluxManager, store: Store, msname: str, value: str) -> None:
-    """The error names the field."""
+    """The error names the field, also where it has no point but the one before the range."""
     store.write(f"{msname} e={value} {T0}")
 
     with pytest.raises(InvalidArgumentError, match=r'"e".*total'):

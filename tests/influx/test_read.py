@@ -806,7 +806,7 @@ def test_the_last_point_where_series_have_two_types_is_a_conflict(
     store.write(f"{msname},meter=a v=1i {now - 90 * DAY}")
     store.write(f"{msname},meter=b v=2.5 {now - 60 * DAY}")
 
-    with pytest.raises(SchemaConflictError, match="'v'.*float and integer"):
+    with pytest.raises(SchemaConflictError, match=r"'v'.*float and integer"):
         manager.read_last_data_point(store.name, msname, "v", {"meter": meter})
 
 

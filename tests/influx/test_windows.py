@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError
+from db_influx._times import EARLIEST, LATEST, time_literal
 from db_influx._windows import Windows
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.influx.conftest import Store
 
 SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
 STEP = timedelta(minutes=15)  # every offset below is a multiple of it
 NANOS = 15 * 60 * SECOND
 # Zones with changes at midnight, of half an hour, of whole days, during Ramadan, and before some years.
@@ -122,6 +124,16 @@ def test_windows_are_the_cells_of_the_local_clock(every: str, tz: str, start: da
     assert expected[1:] == windows.labels("stop").tolist()
     assert windows.longest >= max(b - a for a, b in pairwise(expected))
     assert windows.before in edges(every, tz, begin - timedelta(days=190), begin)
+    for label, labels in (("start", expected[:-1]), ("stop", expected[1:])):
+        assert list(pairwise(expected)) == [windows.around(time, label) for time in labels]
+    # Closed at the right, the same windows begin and end one nanosecond later.
+    right = Windows(every, tz, nanoseconds(begin), nanoseconds(end), "right")
+    assert [time + 1 for time in expected[:-1]] == right.labels("start").tolist()
+    assert [time + 1 for time in expected[1:]] == right.labels("stop").tolist()
+    assert windows.before + 1 == right.before
+    for label, labels in (("start", expected[:-1]), ("stop", expected[1:])):
+        found = [right.around(time + 1, label) for time in labels]
+        assert [(start + 1, stop + 1) for start, stop in pairwise(expected)] == found
 
 
 @given(
@@ -129,14 +141,15 @@ def test_windows_are_the_cells_of_the_local_clock(every: str, tz: str, start: da
     every=st.sampled_from([*CELLS, "2d", "5h", "7m", "2w", "1y", "17s", "1h30m"]),
     start=st.integers(0, 1_700_000_000_000_000_000),
     length=st.integers(1, 400 * 86_400 * SECOND),
+    late=st.sampled_from([0, 1]),
 )
 @settings(deadline=None, max_examples=200)
-def test_segments_are_the_range_cut(tz: str, every: str, start: int, length: int) -> None:
+def test_segments_are_the_range_cut(tz: str, every: str, start: int, length: int, late: int) -> None:
     """Without a gap or an overlap, and each small enough to be sent elsewhere."""
-    segments = Windows(every, tz, start, start + length).segments
+    segments = Windows(every, tz, start, start + length, "right" if late else "left").segments
 
-    assert start == segments[0].start
-    assert start + length == segments[-1].stop
+    assert start + late == segments[0].start
+    assert start + length + late == segments[-1].stop
     assert all(one.stop == two.start for one, two in pairwise(segments))
     assert all(part.start < part.stop for part in segments)
     assert segments == pickle.loads(pickle.dumps(segments))
@@ -258,6 +271,40 @@ def test_windows_at_the_ends_of_time(
     )
 
     assert [0.0] == got["v"].tolist()
+
+
+@pytest.mark.parametrize("every", ["1h", "1d", "1w", "1mo", "1y", "100y"])
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Lisbon"])
+def test_the_first_and_the_last_instant_lie_in_windows(
+    manager: InfluxManager, store: Store, msname: str, every: str, tz: str
+) -> None:
+    """A window that would reach beyond 64-bit nanoseconds ends there, labelled by the range's own edge."""
+    times = (EARLIEST, EARLIEST + 1, EARLIEST + 2 * DAY, LATEST - 2 * DAY, LATEST - 1, LATEST)
+    store.write(*(f"{msname} v={2**number} {time}" for number, time in enumerate(times)))
+    asked: dict[str, Any] = {
+        "msname": msname,
+        "fields": "v",
+        "bucket": store.name,
+        "tz": tz,
+        "into": "polars",
+    }
+
+    def read(method: str, start: int, stop: int, **options: Any) -> tuple[list[int], float]:
+        ends = (time_literal(start), time_literal(stop))
+        frame = getattr(manager, method)(*ends, **asked, **options)
+        return frame["time"].to_physical().to_list(), frame["v"].sum()
+
+    def used(start: int, stop: int, closed: str) -> float:
+        return read("read_accumulated_value", start, stop, timestep=every, closed=closed)[1]
+
+    begin, end = EARLIEST + 3 * DAY, LATEST - 3 * DAY
+    assert 2 + 4 - 2 - 1 == used(EARLIEST, begin, "right")  # counted from the total at the start
+    assert 2 + 4 - 2 - 1 == used(EARLIEST, begin, "left")
+    assert 32 - 4 == used(end, LATEST, "right")
+    assert 16 - 4 == used(end, LATEST, "left")
+    # Not counted: 2.9.1 counts for ever where a window would end beyond 64 bits.
+    labels, _ = read("read", end, LATEST, interval=every, agg_func="last")
+    assert LATEST == labels[-1]
 
 
 @pytest.mark.parametrize("every", ["1mo1d", "1y1h"])

@@ -50,7 +50,10 @@ def reads(manager: InfluxManager) -> None:
     manager.read(pd.Timestamp(START), "2026-11-01", msname="m", fields="power", bucket="home", interval=None)
     manager.read_all_fields(START, "2026-11-01", "m", "home", into="arrow")
     manager.read_accumulated_value(START, "2026-11-01", "m", ["energy"], "home", 60, by=["meter"])
-    manager.read_accumulated_value_in_seconds(START, "2026-11-01", "m", ["energy"], "home", 3600)
+    manager.read_accumulated_value_in_seconds(
+        START, "2026-11-01", "m", ["energy"], "home", 3600, closed="left"
+    )
+    manager.read_accumulated_value(START, "2026-11-01", "m", ["energy"], "home", 60, closed="both")  # type: ignore[arg-type]
     manager.read_average_value_in_seconds("home", "m", ["power"], 900)
     manager.query("from(bucket: params.name) |> range(start: 0)", {"name": "home"}, split=True)
     manager.read(

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use db_native::{Consumption, EmptyText, Gaps, Levels, OnReset, Pivot, Renamed, Totals, Window};
+use arrow_schema::DataType;
+use db_native::{Consumption, EmptyText, Gaps, Levels, OnReset, Pivot, Renamed, Totals, Window, room};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
@@ -35,9 +36,9 @@ pub(crate) fn pivot(
         levels: of_names(levels),
         tag_columns,
         empty_text: if empty_text { EmptyText::Empty } else { EmptyText::Null },
-        kinds: kinds.into_iter().map(|(name, kind)| Ok((name, data_type(&kind)?))).collect::<PyResult<_>>()?,
+        kinds: of_kinds(kinds)?,
         tz,
-        axis: axis.map(|times| times.to_vec(py)).transpose()?.unwrap_or_default(),
+        axis: axis.map(|labels| of_buffer(py, &labels)).transpose()?.unwrap_or_default(),
         zeros,
         spreads,
     };
@@ -64,8 +65,8 @@ pub(crate) fn latest(py: Python<'_>, batch: &Batch, levels: usize) -> PyResult<B
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[pyo3(signature = (
-    totals, *, before, first, lows, points, refined, fields, levels, tz, on_reset, rollover, max_rate, gaps, grid,
-    adjacent_since, lead, longest, quality
+    totals, *, before, first, lows, points, refined, fields, kinds, levels, tz, on_reset, rollover, max_rate, gaps, grid,
+    adjacent_since, lead, late, longest, quality
 ))]
 pub(crate) fn consumption(
     py: Python<'_>,
@@ -76,6 +77,7 @@ pub(crate) fn consumption(
     points: Vec<Bound<'_, Answer>>,
     refined: Vec<(i64, i64, i64)>,
     fields: Vec<String>,
+    kinds: Vec<(String, String)>,
     levels: Option<Vec<String>>,
     tz: String,
     on_reset: &str,
@@ -85,11 +87,13 @@ pub(crate) fn consumption(
     grid: Option<PyBuffer<i64>>,
     adjacent_since: Option<i64>,
     lead: i64,
+    late: i64,
     longest: i64,
     quality: bool,
 ) -> PyResult<(Batch, usize)> {
     let spec = Consumption {
         fields,
+        kinds: of_kinds(kinds)?,
         levels: of_names(levels),
         tz,
         refined: refined.into_iter().map(|(label, start, stop)| Window { label, start, stop }).collect(),
@@ -102,9 +106,10 @@ pub(crate) fn consumption(
             "null" => Gaps::Null,
             other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no way to take a gap"))),
         },
-        grid: grid.map(|labels| labels.to_vec(py)).transpose()?,
+        grid: grid.map(|labels| of_buffer(py, &labels)).transpose()?,
         adjacent_since,
         lead,
+        late,
         longest,
         quality,
     };
@@ -114,7 +119,10 @@ pub(crate) fn consumption(
     Ok((Batch::new(wide.batch), wide.levels))
 }
 
-/// Labels of the windows whose points are worth asking for.
+/// Tags, their values per series, and of each doubt the field, the series and the windows' labels.
+type Unsettled = (Vec<String>, Vec<Vec<Option<String>>>, Vec<(String, Vec<usize>, Vec<i64>)>);
+
+/// The windows whose points are worth asking for.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[pyo3(signature = (totals, *, before, first, lows, fields, levels, on_reset, max_rate, lead))]
@@ -129,9 +137,10 @@ pub(crate) fn unsettled(
     on_reset: &str,
     max_rate: Vec<(String, f64)>,
     lead: i64,
-) -> PyResult<Vec<i64>> {
+) -> PyResult<Unsettled> {
     let spec = Consumption {
         fields,
+        kinds: Vec::new(),
         levels: of_names(levels),
         tz: String::new(),
         refined: Vec::new(),
@@ -142,12 +151,25 @@ pub(crate) fn unsettled(
         grid: None,
         adjacent_since: None,
         lead,
+        late: 0,
         longest: 0,
         quality: false,
     };
     let [totals, before, first, lows] = shared([totals, before, first, lows])?;
     let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &[] };
-    py.detach(|| db_native::unsettled(&answers, &spec)).map_err(|error| raise(py, &error))
+    let found = py.detach(|| db_native::unsettled(&answers, &spec)).map_err(|error| raise(py, &error))?;
+    let doubts = found.doubts.into_iter().map(|doubt| (doubt.field, doubt.series, doubt.windows));
+    Ok((found.tags, found.series, doubts.collect()))
+}
+
+/// A buffer's times, where there is memory for them.
+fn of_buffer(py: Python<'_>, times: &PyBuffer<i64>) -> PyResult<Vec<i64>> {
+    room(times.len_bytes()).map_err(|error| raise(py, &error))?;
+    times.to_vec(py)
+}
+
+fn of_kinds(kinds: Vec<(String, String)>) -> PyResult<Vec<(String, DataType)>> {
+    kinds.into_iter().map(|(name, kind)| Ok((name, data_type(&kind)?))).collect()
 }
 
 fn way_of_reset(word: &str) -> PyResult<OnReset> {

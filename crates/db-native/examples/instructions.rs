@@ -102,6 +102,8 @@ fn consumed(totals: &[Answer]) -> db_native::Wide {
         grid: None,
         adjacent_since: None,
         lead: 0,
+        kinds: Vec::new(),
+        late: 0,
         longest: 0,
         quality: true,
     };

@@ -124,6 +124,16 @@ pub(crate) struct Booked<T> {
     pub(crate) quality: Quality,
 }
 
+/// How many windows [`book`] gives at most: those with a reading, and where a gap is not booked those between.
+pub(crate) fn most_windows<T: Total>(start: &Start<T>, readings: &[Reading<T>], rules: &Rules<'_, T>) -> usize {
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return 0 };
+    if rules.gaps == Gaps::Book {
+        return readings.len();
+    }
+    let from = if matches!(start, Start::Before { .. }) { 0 } else { rules.slot_after(0, first.window) };
+    readings.len().max(rules.slot_after(from, last.window) - from)
+}
+
 /// Books the readings of one field of one meter, sorted by window and time; gives its windows in order.
 pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &Rules<'_, T>) -> Vec<Booked<T>> {
     let Some(first) = readings.first() else { return Vec::new() };

@@ -17,16 +17,17 @@ use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeStringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field};
 
-use crate::booking::{Booked, Gaps, OnReset, Quality, Rules, book};
+use crate::booking::{Booked, Gaps, OnReset, Quality, Rules, book, most_windows};
 use crate::column::dictionary;
 use crate::decoder::Answer;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{EmptyText, FieldColumn, columns};
 use crate::keys::{Keys, Levels, ambiguous};
 use crate::meter::no_total;
 use crate::pieces::{Pieces, Times, collect};
 use crate::pivot::Wide;
-use crate::readings::{Cells, Doubts, Parts, Refined, Span, Window};
+use crate::readings::{Cells, Doubts, Fault, Parts, Refined, Span, Window};
+use crate::sparse;
 use crate::total::Total;
 use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
@@ -56,6 +57,8 @@ pub struct Totals<'a, A> {
 pub struct Consumption {
     /// These fields in this order.
     pub fields: Vec<String>,
+    /// Types that fields have elsewhere: a field without data takes its.
+    pub kinds: Vec<(String, DataType)>,
     /// The leading columns, decided by the series of [`Totals::totals`] alone.
     pub levels: Levels,
     /// IANA name of the zone the time column is typed with; its values are UTC all the same.
@@ -74,8 +77,11 @@ pub struct Consumption {
     pub grid: Option<Vec<i64>>,
     /// A total before the range at or after this time lies in the window right before it.
     pub adjacent_since: Option<i64>,
-    /// How long before the end of its window a label may lie, in nanoseconds: 0 for labels at the stop.
+    /// How long before the last instant of its window a label may lie, in nanoseconds: 0 for labels at the stop.
     pub lead: i64,
+    /// By how many nanoseconds labels come late; the frame's do not. It is 1 where windows are closed at the
+    /// right, which are asked for as ones that begin and end a nanosecond later.
+    pub late: i64,
     /// How long a window may be, in nanoseconds.
     pub longest: i64,
     /// Append a column of qualities per field.
@@ -103,13 +109,20 @@ impl Consumption {
 ///
 /// Fails with [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) and
 /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) as [`pivot`](crate::pivot())
-/// does, and with [`ErrorKind::Input`](crate::ErrorKind::Input) where a field
-/// is no number, a sum does not fit in 64 bits, the grid does not ascend, or a
-/// field of integers can't have its rollover.
+/// does, with [`ErrorKind::Missing`](crate::ErrorKind::Missing) where a refined window
+/// that a meter leaves unsettled has none of its points, and with
+/// [`ErrorKind::Input`](crate::ErrorKind::Input) where a field
+/// is no number, a sum does not fit in 64 bits, the grid does not ascend, a
+/// field of integers can't have its rollover, or windows without a reading are
+/// more than the memory holds.
 pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Wide> {
-    let read = Read::new(totals, &spec.fields, &spec.levels)?;
+    let read = Read::new(totals, spec)?;
     let booked: Vec<Column> = (0..spec.fields.len()).map(|field| read.column(field, spec)).collect::<Result<_>>()?;
 
+    if spec.gaps != Gaps::Book {
+        let rows = booked.iter().map(|column| column.windows.len()).max().unwrap_or(0);
+        sparse::room(rows.saturating_mul(16 * read.width(spec)))?;
+    }
     let mut axis: Vec<i64> = Vec::new();
     let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); booked.len()];
     let mut key_rows = Vec::with_capacity(read.keys.list.len());
@@ -126,8 +139,11 @@ pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption)
         key_rows.push(axis.len() - begin);
     }
 
-    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = read.keys.columns(&key_rows).into_iter().unzip();
     let rows = axis.len();
+    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = read.keys.columns(&key_rows).into_iter().unzip();
+    for label in &mut axis {
+        *label = label.saturating_sub(spec.late);
+    }
     let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));
     fields.push(Field::new("time", time.data_type().clone(), false));
     columns.push(time);
@@ -147,20 +163,46 @@ pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption)
     Ok(Wide { batch: batch(fields, columns, rows), levels: read.keys.names.len() })
 }
 
-/// The labels of the windows whose points are worth asking for; sorted.
+/// The windows whose points are worth asking for, and the series that have them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Names of the tags.
+    pub tags: Vec<String>,
+    /// Per series of [`Totals::totals`], the value of each tag.
+    pub series: Vec<Vec<Option<String>>>,
+    /// What each field of each meter leaves open, if there is anything.
+    pub doubts: Vec<Doubt>,
+}
+
+/// The windows of one field of one meter whose points are worth asking for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The field.
+    pub field: String,
+    /// The meter's series, as numbers in [`Unsettled::series`].
+    pub series: Vec<usize>,
+    /// Labels of the windows; sorted.
+    pub windows: Vec<i64>,
+}
+
+/// Finds the windows whose points are worth asking for.
 ///
 /// Those in which two series of one meter have a total; with [`OnReset::Restart`], [`OnReset::Rollover`] or a
 /// highest rate those in which a total fell, or was below the total before; with a highest rate
 /// those that exceed it. Of `spec`, `points`, `refined` and what is about gaps play no part.
-pub fn unsettled<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Vec<i64>> {
-    let read = Read::new(&Totals { points: &[], ..*totals }, &spec.fields, &spec.levels)?;
-    let mut windows = Vec::new();
+pub fn unsettled<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Unsettled> {
+    let read = Read::new(&Totals { points: &[], ..*totals }, spec)?;
+    let mut found = Unsettled::default();
     for field in 0..spec.fields.len() {
-        windows.extend(read.unsettled(field, spec)?);
+        found.doubts.extend(read.unsettled(field, spec)?);
     }
-    windows.sort_unstable();
-    windows.dedup();
-    Ok(windows)
+    if !found.doubts.is_empty() {
+        found.tags = read.found.tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let leading = &read.found.series[..read.found.leading];
+        found.series =
+            leading.iter().map(|values| values.iter().map(|value| value.map(str::to_owned)).collect()).collect();
+    }
+    Ok(found)
 }
 
 /// All answers, taken apart.
@@ -172,17 +214,18 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    fn new<A: AsRef<Answer>>(totals: &Totals<'a, A>, fields: &'a [String], levels: &'a Levels) -> Result<Self> {
+    fn new<A: AsRef<Answer>>(totals: &Totals<'a, A>, spec: &'a Consumption) -> Result<Self> {
+        let fields = spec.fields.as_slice();
         let sets = [totals.totals, totals.before, totals.first, totals.lows, totals.points];
         let mut found = collect(&sets, Some(fields), &[])?;
-        let keys = Keys::new(&found, levels)?;
+        let keys = Keys::new(&found, &spec.levels)?;
         found.list.retain(|piece| keys.of[piece.series].is_some());
         let names: Vec<&str> = fields.iter().map(String::as_str).collect();
         let has_times = |times| matches!(times, Times::Read(_));
         if found.list.iter().any(|piece| names.contains(&piece.field) && !has_times(piece.times)) {
             return Err(Error::syntax("a table lacks the column \"_time\""));
         }
-        let columns = columns(&found, &names, &[], EmptyText::Null)?;
+        let columns = columns(&found, &names, &spec.kinds, EmptyText::Null)?;
         Ok(Self { found, keys, fields, columns })
     }
 
@@ -197,8 +240,8 @@ impl<'a> Read<'a> {
         }
     }
 
-    /// Labels of the windows that a field, given by position, leaves unsettled.
-    fn unsettled(&self, field: usize, spec: &Consumption) -> Result<Vec<i64>> {
+    /// The windows that a field, given by position, leaves unsettled.
+    fn unsettled(&self, field: usize, spec: &Consumption) -> Result<Vec<Doubt>> {
         let (name, column) = (&self.fields[field], &self.columns[field]);
         match column.kind {
             DataType::Float64 => self.unsettled_of::<Float64Type, f64>(name, column, spec),
@@ -208,18 +251,23 @@ impl<'a> Read<'a> {
         }
     }
 
-    fn unsettled_of<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Vec<i64>>
+    fn unsettled_of<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Vec<Doubt>>
     where
         P: ArrowPrimitiveType,
         T: Total + From<P::Native>,
     {
         let cells = Cells::<P>::new(&self.found, column);
-        let mut windows = Vec::new();
+        let mut doubts = Vec::new();
         for (key, parts) in self.parts(name).iter().enumerate() {
             let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
-            windows.extend(cells.unsettled::<T>(parts, spec.span(), spec.doubts(name)).map_err(ambiguous)?);
+            let windows = cells.unsettled::<T>(parts, spec.span(), spec.doubts(name)).map_err(ambiguous)?;
+            if !windows.is_empty() {
+                let series = self.keys.list[key].1.iter().copied();
+                let series = series.filter(|series| *series < self.found.leading).collect();
+                doubts.push(Doubt { field: name.to_owned(), series, windows });
+            }
         }
-        Ok(windows)
+        Ok(doubts)
     }
 
     fn typed<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Column>
@@ -231,13 +279,38 @@ impl<'a> Read<'a> {
         let rules = rules::<T>(name, spec)?;
         let refined = Refined::new(&spec.refined);
         let mut out = Booking::default();
+        let (mut most, mut held) = (0, 0);
         for (key, parts) in self.parts(name).iter().enumerate() {
             let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
             let start = cells.start(parts).map_err(ambiguous)?;
-            let readings = cells.readings(parts, &refined, spec.span(), spec.doubts(name)).map_err(ambiguous)?;
+            let readings =
+                cells.readings(parts, &refined, spec.span(), spec.doubts(name)).map_err(|fault| match fault {
+                    Fault::Twice(time) => ambiguous(time),
+                    Fault::Absent(label) => {
+                        let window = crate::timestamp::write(label.saturating_sub(spec.late));
+                        ErrorKind::Missing(format!("field {name:?}, window {window}: its points are not in the answer"))
+                            .into()
+                    }
+                })?;
+            let windows = most_windows(&start, &readings, &rules);
+            most += windows;
+            held += readings.len() * (self.keys.names.len() + 2);
+            if windows > readings.len() {
+                sparse::check_windows(most, self.width(spec), held)?;
+                // What is booked, and what was before, which grow by doubling.
+                sparse::room((4 * windows + out.windows.len()).saturating_mul(size_of::<Booked<T>>()))?;
+            }
             out.push(book(start, &readings, &rules));
         }
+        if spec.gaps != Gaps::Book {
+            sparse::room(out.windows.len().saturating_mul(16))?;
+        }
         Ok(out.finish())
+    }
+
+    /// How many columns the frame has.
+    fn width(&self, spec: &Consumption) -> usize {
+        self.keys.names.len() + 1 + self.fields.len() * (1 + usize::from(spec.quality))
     }
 
     /// The pieces of a field, by key.

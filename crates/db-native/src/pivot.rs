@@ -76,7 +76,7 @@ pub struct Wide {
 ///
 /// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, with [`ErrorKind::Conflict`]
 /// where a field's types do not unify, and with [`ErrorKind::Sparse`] where the frame would be large
-/// and hold next to nothing.
+/// and hold next to nothing, or with [`ErrorKind::Input`] if the axis makes it so.
 pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     let found = collect(&[answers.as_slice()], spec.fields.as_deref(), &spec.renamed)?;
     let keys = Keys::new(&found, &spec.levels)?;
@@ -110,10 +110,9 @@ pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
             held += piece.values.len() * (keys.names.len() + 2);
         }
     }
-    // The rows of the axis were asked for, empty or not.
-    held += keys.list.len() * spec.axis.len() * fields.len();
     let width = keys.names.len() + 1 + fields.len();
-    sparse::check(longest.iter().sum(), width, held)?;
+    let check = if spec.axis.is_empty() { sparse::check } else { sparse::check_windows };
+    check(longest.iter().sum(), width, held)?;
 
     let mut axis: Vec<i64> = Vec::new();
     // One more than fields, for the times that are there in any case.
@@ -141,7 +140,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     }
 
     let rows = axis.len();
-    sparse::check(rows, width, held)?;
+    check(rows, width, held)?;
     let mut out = keys.columns(&key_rows);
     let levels = out.len();
     let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));

@@ -70,6 +70,21 @@ impl Refined {
     }
 }
 
+/// Why totals are no readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Two totals carry this time.
+    Twice(i64),
+    /// The window with this label is to be read by its points, and has none.
+    Absent(i64),
+}
+
+impl From<i64> for Fault {
+    fn from(time: i64) -> Self {
+        Self::Twice(time)
+    }
+}
+
 /// Numbers of the pieces of one field of one meter, by the set of answers they came with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parts {
@@ -112,7 +127,7 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
         refined: &Refined,
         span: Span,
         doubts: Doubts,
-    ) -> Result<Vec<Reading<T>>, i64> {
+    ) -> Result<Vec<Reading<T>>, Fault> {
         let by_point = if refined.windows.is_empty() { Vec::new() } else { self.unsettled::<T>(parts, span, doubts)? };
         let is_by_point = |label: i64| by_point.binary_search(&label).is_ok() && refined.labels.contains(&label);
         let mut totals = self.sorted::<T>(&parts.totals);
@@ -130,6 +145,10 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
             let window = |time: &i64| refined.label(*time).filter(|label| is_by_point(*label));
             let mut points = self.sorted::<T>(&parts.points);
             points.retain(|(time, _)| window(time).is_some());
+            let found: HashSet<i64> = points.iter().filter_map(|(time, _)| window(time)).collect();
+            if let Some(absent) = by_point.iter().find(|label| is_by_point(**label) && !found.contains(label)) {
+                return Err(Fault::Absent(*absent));
+            }
             for (time, total) in once(points)? {
                 let label = window(&time);
                 readings.extend(label.map(|window| Reading { window, earliest: time, latest: time, total, low: None }));

@@ -5,7 +5,7 @@ mod common;
 use common::plain::{Value, columns, values};
 use common::queries::{SECOND, Tables, consumption, spec, unsettled};
 use common::reads::{Table, Tags};
-use db_native::{Consumption, Gaps, Levels, OnReset, Window};
+use db_native::{Consumption, Doubt, ErrorKind, Gaps, Levels, OnReset, Unsettled, Window};
 
 /// A table of times in seconds and totals.
 fn table(tags: &Tags, field: &'static str, rows: &[(i64, Value)]) -> Vec<Table> {
@@ -216,15 +216,16 @@ fn a_reset_within_a_window_shows_in_its_smallest_total() {
     }
     check(&tables, &Consumption { on_reset: OnReset::Keep, ..plain() }, &known(Some(1.0), "ok"));
     let restart = Consumption { on_reset: OnReset::Restart, ..plain() };
-    assert_eq!(vec![20 * SECOND], unsettled(&[tables.clone()], &restart).unwrap());
+    let doubt = Doubt { field: "kwh".to_owned(), series: vec![0], windows: vec![20 * SECOND] };
+    assert_eq!(vec![doubt], unsettled(&[tables.clone()], &restart).unwrap().doubts);
     // Nobody would make use of its points.
-    assert!(unsettled(&[tables.clone()], &plain()).unwrap().is_empty());
+    assert_eq!(Unsettled::default(), unsettled(&[tables.clone()], &plain()).unwrap());
     // One of a window without a total is of no account.
     tables.lows = doubles(&[(5, 0.0), (15, 0.0), (20, 10.0), (30, 0.0)]);
     check(&tables, &plain(), &[(10, Some(1.0), "ok"), (20, Some(1.0), "ok"), (30, None, "reset")]);
     tables.lows.clear();
     check(&tables, &plain(), &known(Some(1.0), "ok"));
-    assert!(unsettled(&[tables], &restart).unwrap().is_empty());
+    assert_eq!(Unsettled::default(), unsettled(&[tables], &restart).unwrap());
 }
 
 #[test]
@@ -246,6 +247,64 @@ fn points_tell_what_a_window_hides() {
     spike.totals = doubles(&[(10, 10.0), (20, 500.0), (30, 13.0)]);
     spike.points = doubles(&[(11, 11.0), (13, 500.0)]);
     check(&spike, &limited, &[(10, Some(1.0), "ok"), (20, None, "implausible"), (30, Some(2.0), "ok")]);
+}
+
+#[test]
+fn a_window_whose_points_are_missing_is_an_error() {
+    let mut tables = meter((-1, 9.0), &[(10, 10.0), (20, 2.0), (30, 13.0)]);
+    let spec = Consumption { on_reset: OnReset::Restart, refined: vec![window(20)], ..plain() };
+    for points in [vec![], doubles(&[(5, 9.5), (25, 12.0)])] {
+        tables.points = points;
+        let error = consumption(&[tables.clone()], &spec).unwrap_err();
+        let why = "field \"kwh\", window 1970-01-01T00:00:20Z: its points are not in the answer";
+        assert_eq!(ErrorKind::Missing(why.to_owned()), error.kind);
+    }
+}
+
+#[test]
+fn labels_that_come_late_are_taken_back() {
+    // Closed at the right: the total of 10 s is the first window's, that of 0 s lies before it.
+    let late = |seconds: i64| seconds * SECOND + 1;
+    let rows = |rows: &[(i64, f64)]| {
+        let rows = rows.iter().map(|(time, total)| (Some(*time), Value::double(*total))).collect();
+        vec![Table { tags: Tags::new(), field: Some("kwh"), datatype: Some("double"), rows }]
+    };
+    let tables = Tables {
+        before: rows(&[(0, 7.0)]),
+        totals: rows(&[(late(10), 17.0), (late(20), 27.5), (late(40), 30.0)]),
+        ..Tables::default()
+    };
+    let spec = Consumption {
+        kinds: Vec::new(),
+        late: 1,
+        lead: -1,
+        longest: 10 * SECOND,
+        grid: Some([10, 20, 30, 40].map(late).to_vec()),
+        adjacent_since: Some(late(-10)),
+        gaps: Gaps::Spread,
+        ..limited()
+    };
+    let expected = [(10, Some(10.0), "ok"), (20, Some(10.5), "ok"), (30, Some(1.25), "gap"), (40, Some(1.25), "gap")];
+    check(&tables, &spec, &expected);
+    // Ten seconds up to the label, and no nanosecond more.
+    let much = Tables { totals: rows(&[(late(10), 17.000_000_000_5)]), ..tables };
+    check(&much, &spec, &[(10, None, "implausible")]);
+}
+
+#[test]
+fn a_second_for_an_hour_is_refused_before_its_windows_are_made() {
+    let tables = meter((-1, 9.0), &[(10, 10.0), (10 << 20, 11.0)]);
+    let names: Vec<String> = (0..63).map(|number| format!("absent{number}")).collect();
+    let fields: Vec<&str> = names.iter().map(String::as_str).chain(["kwh"]).collect();
+    for gaps in [Gaps::Spread, Gaps::Null] {
+        let spec = Consumption { gaps, grid: Some(grid(10 << 20)), ..spec(&fields) };
+        let error = consumption(std::slice::from_ref(&tables), &spec);
+        let why = error.unwrap_err().to_string();
+        assert!(why.starts_with("the windows of all series are 1048576 rows of 129 columns"), "{why}");
+    }
+    // Booked to the windows of its readings, the same gap makes none.
+    let booked = Consumption { grid: Some(grid(10 << 20)), ..spec(&fields) };
+    assert_eq!(2, consumption(&[tables], &booked).unwrap().num_rows());
 }
 
 #[test]
@@ -405,6 +464,6 @@ fn nothing_found_keeps_the_shape() {
         let names: Vec<String> = columns(&found).into_iter().map(|(name, _)| name).collect();
         assert_eq!(vec!["meter", "time", "kwh", "kwh_quality"], names);
         assert_eq!(0, found.num_rows());
-        assert!(unsettled(&slices, &spec).unwrap().is_empty());
+        assert_eq!(Unsettled::default(), unsettled(&slices, &spec).unwrap());
     }
 }

@@ -10,7 +10,7 @@ use common::cases;
 use common::plain::{Value, columns};
 use common::reads::{Table, Tags, answer};
 use common::wide::{frame, pivot, twin};
-use db_native::{Answer, EmptyText, Levels, Pivot};
+use db_native::{Answer, EmptyText, ErrorKind, Levels, Pivot};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -208,6 +208,18 @@ fn every_series_has_a_row_at_each_time_of_the_axis() {
     let zeros = Pivot { zeros: vec!["n".to_owned(), "x".to_owned()], ..spec };
     assert_eq!(known.map(|value| long(value.or(Some(0)))).to_vec(), of(&zeros, "n"));
     assert_eq!(6, of(&zeros, "x").into_iter().filter(|value| *value == Value::Null).count());
+}
+
+#[test]
+fn windows_without_a_value_are_no_more_than_a_frame_may_have() {
+    let meter = |number: i32| -> &'static str { format!("m{number}").leak() };
+    let tables: Vec<Table> = (0..700).map(|number| doubles(meter(number), "power", &[(10, 1.0)])).collect();
+    let spec = |axis: i64| Pivot { axis: (0..axis).collect(), ..all_of_it() };
+    let rows = |axis| db_native::pivot(vec![answer(&tables)], &spec(axis)).map(|wide| wide.batch.num_rows());
+    assert_eq!(Ok(7_700), rows(11));
+    let refused = rows(100_000).unwrap_err();
+    assert!(matches!(refused.kind, ErrorKind::Input { .. }), "{refused:?}");
+    assert!(refused.to_string().starts_with("the windows of all series are 70000000 rows of 3 columns"), "{refused}");
 }
 
 #[test]

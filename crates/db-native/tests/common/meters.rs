@@ -426,7 +426,7 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
         let values = rows.iter().map(|(key, _)| key[level].map_or(Value::Null, Value::text));
         out.push(((*name).to_owned(), values.collect()));
     }
-    out.push(("time".to_owned(), rows.iter().map(|(_, window)| Value::Time(*window)).collect()));
+    out.push(("time".to_owned(), rows.iter().map(|(_, window)| Value::Time(*window - spec.late)).collect()));
     let cell = |field: &str, (key, window): &(&Key<'_>, i64)| booked[&(field, *key)].get(window).copied();
     for field in &spec.fields {
         let amount = |row| match cell(field, row).and_then(|cell| cell.0) {
@@ -443,18 +443,29 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
     Ok(out)
 }
 
-/// The naive list of windows whose points are worth asking for, of all fields and meters.
-pub(crate) fn unsettled(tables: &Tables, spec: &Consumption) -> BTreeSet<i64> {
+/// Windows whose points are worth asking for, by field and by the series of the meter, each told by its tags.
+pub(crate) type Doubts = BTreeMap<(String, BTreeSet<BTreeMap<String, String>>), BTreeSet<i64>>;
+
+/// The naive list of them.
+pub(crate) fn unsettled(tables: &Tables, spec: &Consumption) -> Doubts {
     let levels = levels(&tables.totals, &spec.levels).unwrap();
     let kept = Kept { spec, tables, levels };
     let keys: BTreeSet<Key<'_>> = tables.totals.iter().map(|table| kept.key(table)).collect();
-    let mut found = BTreeSet::new();
+    let mut found = Doubts::new();
     for field in &spec.fields {
         let doubles = kept.doubles(field).unwrap();
         for key in &keys {
             let before = kept.rows(&tables.before, field, key, doubles).last().copied();
             let first = kept.rows(&tables.first, field, key, doubles).first().copied();
-            found.extend(doubtful(&kept, field, key, doubles, before.or(first)));
+            let windows = doubtful(&kept, field, key, doubles, before.or(first));
+            let tables = tables.totals.iter().filter(|table| kept.key(table) == *key);
+            let tags = tables.map(|table| {
+                let tags = table.tags.iter().filter(|tag| !tag.1.is_empty());
+                tags.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+            });
+            if !windows.is_empty() {
+                found.insert((field.clone(), tags.collect()), windows);
+            }
         }
     }
     found

@@ -1,7 +1,7 @@
 //! What the queries that consumption is computed from answer, rendered from all of a meter's totals.
 
 use arrow_array::RecordBatch;
-use db_native::{Answer, Consumption, Gaps, Levels, OnReset, Result, Totals, Window};
+use db_native::{Answer, Consumption, Gaps, Levels, OnReset, Result, Totals, Unsettled, Window};
 
 use super::plain::Value;
 use super::reads::{Table, Tags, answer};
@@ -29,7 +29,7 @@ pub(crate) fn consumption(slices: &[Tables], spec: &Consumption) -> Result<Recor
     db_native::consumption(&totals, spec).map(|wide| wide.batch)
 }
 
-pub(crate) fn unsettled(slices: &[Tables], spec: &Consumption) -> Result<Vec<i64>> {
+pub(crate) fn unsettled(slices: &[Tables], spec: &Consumption) -> Result<Unsettled> {
     let [totals, before, first, lows, points] = answers(slices);
     let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
     db_native::unsettled(&totals, spec)
@@ -101,6 +101,8 @@ pub(crate) fn spec(fields: &[&str]) -> Consumption {
         grid: None,
         adjacent_since: None,
         lead: 0,
+        kinds: Vec::new(),
+        late: 0,
         longest: 0,
         quality: true,
     }

@@ -233,6 +233,7 @@ def consumption(
     points: Sequence[Answer],
     refined: Sequence[tuple[int, int, int]],
     fields: Sequence[str],
+    kinds: Sequence[tuple[str, str]],
     levels: Sequence[str] | None,
     tz: str,
     on_reset: str,
@@ -242,6 +243,7 @@ def consumption(
     grid: Buffer | None,
     adjacent_since: int | None,
     lead: int,
+    late: int,
     longest: int,
     quality: bool,
 ) -> tuple[Batch, int]:
@@ -262,8 +264,12 @@ def unsettled(
     on_reset: str,
     max_rate: Sequence[tuple[str, float]],
     lead: int,
-) -> list[int]:
-    """Give the labels of the windows whose points are worth asking for; as `db_core.meter.unsettled`."""
+) -> tuple[list[str], list[list[str | None]], list[tuple[str, list[int], list[int]]]]:
+    """Find the windows whose points are worth asking for; arguments as `db_core.meter.unsettled` has them.
+
+    Returns:
+        Names of tags; their values, by series; of each doubt the field, numbers of series, and labels.
+    """
 
 @final
 class Array:

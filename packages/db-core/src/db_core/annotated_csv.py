@@ -140,7 +140,7 @@ def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[
 def _cut(answer: Answer, batch_rows: int) -> Iterator[Frame]:
     for batch in answer.split():
         for start in range(0, len(batch), batch_rows):
-            yield Frame(batch.slice(start, batch_rows))
+            yield Frame(batch.slice(start, min(batch_rows, len(batch))))
 
 
 def _chunks(source: Source) -> Iterator[bytes]:

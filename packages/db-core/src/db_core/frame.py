@@ -101,7 +101,7 @@ class Frame:
 
     def slice(self, start: int, rows: int) -> Self:
         """Give the rows from `start` on, at most `rows` of them, without a copy."""
-        return self.derive(self._batch.slice(start, rows))
+        return self.derive(self._batch.slice(start, min(rows, len(self))))
 
     def derive(self, batch: Batch) -> Self:
         """Give a frame of other columns with the same index."""

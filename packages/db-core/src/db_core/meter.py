@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, TypeAlias, get_args
 
 from db_core import _native
 from db_core.errors import InvalidArgumentError
@@ -17,10 +17,38 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
 
-__all__ = ["Gaps", "OnReset", "consumption", "meter_differences", "unsettled"]
+__all__ = ["Doubt", "Gaps", "OnReset", "Unsettled", "consumption", "meter_differences", "unsettled"]
 
 OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
 Gaps: TypeAlias = Literal["book", "spread", "null"]
+
+
+class Doubt(NamedTuple):
+    """The windows of one field of one meter whose points are worth asking for.
+
+    Attributes:
+        field: The field.
+        series: The meter's series, as numbers in `Unsettled.series`.
+        windows: Labels of the windows in nanoseconds, sorted.
+    """
+
+    field: str
+    series: list[int]
+    windows: list[int]
+
+
+class Unsettled(NamedTuple):
+    """Which windows of which series do not tell enough.
+
+    Attributes:
+        tags: Names of the tags.
+        series: The value of each tag, or None, of every series that has totals.
+        doubts: What is not settled; if there is nothing, `tags` and `series` are empty too.
+    """
+
+    tags: list[str]
+    series: list[list[str | None]]
+    doubts: list[Doubt]
 
 
 def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> Frame:
@@ -65,7 +93,7 @@ def unsettled(
     on_reset: OnReset = "null",
     max_rate: Mapping[str, float] | None = None,
     lead: int = 0,
-) -> list[int]:
+) -> Unsettled:
     """Find the windows of which one total does not tell enough: `consumption` takes their points.
 
     Those in which two series of one meter have a total. With "restart", "rollover" or a highest rate,
@@ -81,16 +109,16 @@ def unsettled(
         by: The tags that tell meters apart.
         on_reset: What a total below the one before means.
         max_rate: Per field, the most it rises per second.
-        lead: How long before the end of its window a label lies at most.
+        lead: How long before the last instant of its window a label lies at most.
 
     Returns:
-        The windows' labels in nanoseconds, for any field of any series; sorted, each once.
+        The windows' labels, by field and meter, with the series of each meter.
 
     Raises:
         InvalidArgumentError: A field is not a number.
         SchemaConflictError: A field has types that do not unify.
     """
-    return _native.unsettled(
+    tags, series, doubts = _native.unsettled(
         totals,
         before=before,
         first=first,
@@ -101,6 +129,7 @@ def unsettled(
         max_rate=list((max_rate or {}).items()),
         lead=lead,
     )
+    return Unsettled(tags, series, [Doubt(*doubt) for doubt in doubts])
 
 
 def consumption(
@@ -112,6 +141,7 @@ def consumption(
     points: Sequence[Answer] = (),
     refined: Sequence[tuple[int, int, int]] = (),
     fields: Sequence[str],
+    kinds: Mapping[str, str] | None = None,
     by: Sequence[str] | None = None,
     tz: str = "UTC",
     on_reset: OnReset = "null",
@@ -121,6 +151,7 @@ def consumption(
     grid: Buffer | None = None,
     adjacent_since: int | None = None,
     lead: int = 0,
+    late: int = 0,
     longest: int = 0,
     quality: bool = False,
 ) -> Frame:
@@ -142,9 +173,10 @@ def consumption(
         lows: The smallest total of each window, labelled as `totals`; without, a reset that the total
             has overtaken by the end of its window is not seen.
         points: All totals of the windows in `refined`, with their own times. They take the place of the
-            one only for the field of the meter that leaves the window `unsettled`.
+            one only for the field of the meter that leaves the window `unsettled`, which must have some.
         refined: Label, start and stop of those windows; the stop is no part of its window.
         fields: The fields, float64, int64 or uint64, in this order.
+        kinds: What fields hold elsewhere, as for `db_core.pivot.pivot`.
         by: The tags that lead the frame; None is those that differ between the series of `totals`;
             none at all insists on one series.
         tz: Zone of the time column.
@@ -161,7 +193,9 @@ def consumption(
             gap is seen.
         adjacent_since: A `before` total at or after this time lies in the window right before the
             first; an older one leaves a gap.
-        lead: How long before the end of its window a label lies at most: 0 for labels at the stop.
+        lead: How long before the last instant of its window a label lies at most: 0 for labels at the stop.
+        late: By how much all labels given here come late; the frame's do not. It is 1 where windows are
+            closed at the right: (a, b] is asked for as [a + 1, b + 1). Then `lead` is 1 less.
         longest: How long a window is at most. A rate is measured over the longest time there can be
             between two totals: from the start of a window to the stop of the other, unless both are
             points.
@@ -171,13 +205,14 @@ def consumption(
     Returns:
         A frame with the index: leading tags and `time`, the windows' labels, by which its rows are
         sorted. In the totals' unit: float64 stays float64; int64 and uint64 become int64, exactly; a
-        field without data is a float64 column of nulls. Null is what is not known; a field without a
-        total where another has one is null, and a gap.
+        field without data is a column of nulls, of float64 unless `kinds` tells. Null is what is not
+        known; a field without a total where another has one is null, and a gap.
 
     Raises:
         AmbiguousSeriesError: Two totals of one meter meet in one window.
-        InvalidArgumentError: An argument is none of these, a field is not a number, or an integer sum
-            exceeds 64 bits.
+        IncompleteResultError: `points` lacks those of a window in `refined`.
+        InvalidArgumentError: An argument is none of these, a field is not a number, an integer sum
+            exceeds 64 bits, or there are more windows without a total than the memory holds.
         SchemaConflictError: A field has types that do not unify.
     """
     ends, rates = dict(rollover or {}), dict(max_rate or {})
@@ -197,6 +232,7 @@ def consumption(
         points=points,
         refined=refined,
         fields=fields,
+        kinds=list((kinds or {}).items()),
         levels=by,
         tz=tz,
         on_reset=on_reset,
@@ -206,6 +242,7 @@ def consumption(
         grid=grid,
         adjacent_since=adjacent_since,
         lead=lead,
+        late=late,
         longest=longest,
         quality=quality,
     )

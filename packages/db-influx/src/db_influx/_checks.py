@@ -19,6 +19,7 @@ __all__ = [
     "is_missing",
     "names",
     "number",
+    "parallel",
     "positive",
     "several",
     "text",
@@ -26,6 +27,7 @@ __all__ = [
     "written_bucket",
 ]
 
+_MOST_PARALLEL = 256
 _T = TypeVar("_T", bound=str)
 
 
@@ -117,6 +119,15 @@ def choice(value: object, argument: str, choices: tuple[_T, ...]) -> _T:
     listed = ", ".join(map(repr, choices[:-1]))
     message = f"`{argument}` must be {listed} or {choices[-1]!r}, not {value!r}"
     raise InvalidArgumentError(message, argument=argument)
+
+
+def parallel(value: object) -> int:
+    """Give a `max_parallel`; each of them is a thread."""
+    number = count(value, "max_parallel", least=1)
+    if number > _MOST_PARALLEL:
+        message = f"`max_parallel` must be {_MOST_PARALLEL} or less, as each is a thread, not {number}"
+        raise InvalidArgumentError(message, argument="max_parallel")
+    return number
 
 
 def flag(value: object, argument: str) -> bool:

@@ -6,35 +6,42 @@ is all a meter needs that only counts up. Where a window's smallest total lies
 below the last one before it, the total fell in between, however high the last
 one is again. Such windows are asked for point by point where the policy makes
 use of that, and so are those that seem to exceed a highest rate, for the times
-of their points. The arithmetic is native: `db_core.meter`.
+of their points; and of no other series than theirs. The arithmetic is native:
+`db_core.meter`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from db_core.errors import InvalidArgumentError, QueryError
+from db_core.errors import IncompleteResultError, InvalidArgumentError, QueryError
 from db_influx import _checks, _flux, _times
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Sequence
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
+    from db_core.meter import Unsettled
     from db_influx._flux import Query, Selection
     from db_influx._windows import Windows
 
-__all__ = ["Gaps", "OnReset", "PerField", "Policy", "consumption"]
+__all__ = ["Closed", "Gaps", "OnReset", "PerField", "Policy", "consumption", "windows"]
+
+Closed: TypeAlias = Literal["right", "left"]
 
 OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
 Gaps: TypeAlias = Literal["book", "spread", "null"]
 PerField: TypeAlias = "float | Mapping[str, float]"
 
-_MOST_RANGES = 64  # of windows asked for point by point; more of them are asked for in one piece
+_MOST_STRETCHES = (
+    64  # of time that are asked for point by point; where there are more, the nearest are joined
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +89,44 @@ class Policy:
         }
 
 
+def windows(
+    selection: Selection,
+    every: tuple[str, str],
+    policy: Policy,
+    *,
+    closed: Closed,
+    label: Literal["start", "stop"],
+    tz: str,
+) -> tuple[Windows, array[int] | None]:
+    """Return the windows, and the labels of all of them if the policy needs these.
+
+    Args:
+        selection: What to read. Its range is closed as the windows are.
+        every: Length of the windows, and the name of the argument that it came by.
+        policy: What becomes of resets, gaps and implausible totals.
+        closed: Which of its edges a window holds.
+        label: Whether a window's start or stop is its time.
+        tz: Zone of the windows.
+
+    Raises:
+        InvalidArgumentError: There are too many windows to list.
+    """
+    from db_influx._windows import Windows
+
+    length, argument = every
+    cut = Windows(length, tz, selection.start, selection.stop, closed)
+    wants_all = policy.quality or policy.gaps != "book"
+    return cut, cut.labels(label, argument, "`quality` and `gaps`") if wants_all else None
+
+
 def consumption(
     ask: Callable[[Sequence[Query]], list[Answer]],
     selection: Selection,
     cut: Windows,
+    grid: array[int] | None,
     policy: Policy,
     *,
+    kinds: Mapping[str, str],
     label: Literal["start", "stop"],
     by: Sequence[str] | None,
     tz: str,
@@ -96,9 +135,11 @@ def consumption(
 
     Args:
         ask: Sends queries and gives their answers, in order.
-        selection: What to read; fields are named.
+        selection: What to read; fields are named. Its range is closed as the windows are.
         cut: The windows.
+        grid: The labels of all windows, if the policy needs them.
         policy: What becomes of resets, gaps and implausible totals.
+        kinds: What the fields hold that are known.
         label: Whether a window's start or stop is its time.
         by: Levels of the index, as for `InfluxManager`.
         tz: Zone of the index.
@@ -106,6 +147,8 @@ def consumption(
     from db_core import meter
 
     fields = selection.fields or ()
+    # Up to the frame, all times are as late as the windows'.
+    selection = replace(selection, start=selection.start + cut.late, stop=selection.stop + cut.late)
     before = [_flux.last_before(selection)] if selection.start > _times.EARLIEST else []
     first = [_flux.first(selection)]
     totals = _flux.windows(selection, cut, "last", label=label)
@@ -113,45 +156,59 @@ def consumption(
     try:
         answers = iter(ask([*before, *first, *totals, *lows]))
     except QueryError as error:
-        # 2.9.1 panics over the smallest of texts; a first point shows whether that is it.
+        # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            meter.consumption(ask(first), fields=fields, by=by)
+            meter.consumption(ask([*before, *first]), fields=fields, by=by)
         raise
     given = _Given(*([next(answers) for _ in queries] for queries in (before, first, totals, lows)))
-    lead = cut.longest if label == "start" else 0
-    unsettled: list[tuple[int, int, int]] = []
-    points: list[Answer] = []
-    # With `by`, two series of one meter may have totals in one window.
-    if by or policy.on_reset in ("restart", "rollover") or policy.max_rate:
-        labels = meter.unsettled(
+    lead = (cut.longest if label == "start" else 0) - cut.late
+
+    def booked(points: Sequence[Answer], refined: Sequence[_Window]) -> Frame:
+        return meter.consumption(
             given.totals,
             before=given.before,
             first=given.first,
             lows=given.lows,
+            points=points,
+            refined=refined,
             fields=fields,
+            kinds=kinds,
             by=by,
-            on_reset=policy.on_reset,
-            max_rate=policy.max_rate,
+            tz=tz,
+            grid=grid,
+            adjacent_since=cut.before,
             lead=lead,
+            late=cut.late,
+            longest=cut.longest,
+            **policy.options(),
         )
-        unsettled = _bounds(cut, label, labels)
-        points = ask([_flux.raw(part) for part in _ranges(selection, unsettled)]) if unsettled else []
-    return meter.consumption(
+
+    # With `by`, two series of one meter may have totals in one window.
+    if not by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
+        return booked((), ())
+    unsettled = meter.unsettled(
         given.totals,
         before=given.before,
         first=given.first,
         lows=given.lows,
-        points=points,
-        refined=unsettled,
         fields=fields,
         by=by,
-        tz=tz,
-        grid=cut.labels(label) if policy.quality or policy.gaps != "book" else None,
-        adjacent_since=cut.before,
+        on_reset=policy.on_reset,
+        max_rate=policy.max_rate,
         lead=lead,
-        longest=cut.longest,
-        **policy.options(),
     )
+    labels = sorted({time for doubt in unsettled.doubts for time in doubt.windows})
+    windows = {time: _Window(time, *cut.around(time, label)) for time in labels}
+    stretches = _stretches(unsettled, windows)
+    points = (
+        ask([_flux.points(selection, part.of(selection, unsettled)) for part in stretches]) if labels else ()
+    )
+    try:
+        return booked(points, list(windows.values()))
+    except IncompleteResultError:
+        # A tag may be another in answers than it is stored, as one with a carriage return.
+        points = ask([_flux.points(selection, part.of(selection, None)) for part in stretches])
+        return booked(points, list(windows.values()))
 
 
 class _Given(NamedTuple):
@@ -163,27 +220,86 @@ class _Given(NamedTuple):
     lows: list[Answer]
 
 
-def _bounds(cut: Windows, label: str, wanted: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Give label, start and stop of the windows with these labels."""
-    if not wanted:
-        return []
-    starts, stops = cut.labels("start"), cut.labels("stop")
-    labels = starts if label == "start" else stops
-    places = [bisect_left(labels, time) for time in wanted]
-    return [(labels[place], starts[place], stops[place]) for place in places]
+class _Window(NamedTuple):
+    """A window of which all points are wanted."""
+
+    label: int
+    start: int
+    stop: int
 
 
-def _ranges(selection: Selection, windows: Sequence[tuple[int, int, int]]) -> list[Selection]:
-    """Give the ranges that hold the windows: neighbours in one, and all in one if they are many."""
-    ranges: list[tuple[int, int]] = []
-    for _, start, stop in windows:
-        if ranges and ranges[-1][1] == start:
-            ranges[-1] = (ranges[-1][0], stop)
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A stretch of time whose points are wanted, of some fields of some series."""
+
+    start: int
+    stop: int
+    fields: frozenset[str]
+    series: frozenset[int]
+
+    @property
+    def size(self) -> int:
+        """A measure of how many points it has."""
+        return (self.stop - self.start) * len(self.series) * len(self.fields)
+
+    def with_(self, other: _Stretch) -> _Stretch:
+        """Give the stretch that holds both."""
+        start, stop = min(self.start, other.start), max(self.stop, other.stop)
+        return _Stretch(start, stop, self.fields | other.fields, self.series | other.series)
+
+    def of(self, selection: Selection, unsettled: Unsettled | None) -> Selection:
+        """Give what to ask for; of all series where `unsettled` does not tell them apart.
+
+        Tag by tag, so that it may be some more series, which do no harm.
+        """
+        names, all_series = (unsettled.tags, unsettled.series) if unsettled else ([], [])
+        tags = []
+        for place, name in enumerate(names):
+            known = [series[place] or "" for series in all_series]
+            values = {known[number] for number in self.series}
+            # Where it is all the values there are, the tag tells nothing.
+            if name not in _flux.OWN and values != set(known):
+                tags.append((name, tuple(sorted(values))))
+        return replace(
+            selection,
+            start=self.start,
+            stop=self.stop,
+            fields=tuple(field for field in selection.fields or () if field in self.fields),
+            tags=(*selection.tags, *tags),
+        )
+
+
+def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_Stretch]:
+    """Give the stretches that hold the windows of all doubts: apart from each other, and not too many."""
+    fields: dict[int, set[str]] = {}
+    series: dict[int, set[int]] = {}
+    for doubt in unsettled.doubts:
+        for label in doubt.windows:
+            fields.setdefault(label, set()).add(doubt.field)
+            series.setdefault(label, set()).update(doubt.series)
+    found: list[_Stretch] = []
+    for label in sorted(fields):
+        _, start, stop = windows[label]
+        window = _Stretch(start, stop, frozenset(fields[label]), frozenset(series[label]))
+        last = found[-1] if found else None
+        if last and (last.stop, last.fields, last.series) == (start, window.fields, window.series):
+            found[-1] = last.with_(window)
         else:
-            ranges.append((start, stop))
-    if len(ranges) > _MOST_RANGES:
-        ranges = [(ranges[0][0], ranges[-1][1])]
-    return [replace(selection, start=start, stop=stop) for start, stop in ranges]
+            found.append(window)
+    if len(found) <= _MOST_STRETCHES:
+        return found
+    costs = [
+        (one.with_(two).size - one.size - two.size, place)
+        for place, (one, two) in enumerate(pairwise(found), 1)
+    ]
+    starts = {place for _, place in sorted(costs)[len(found) - _MOST_STRETCHES :]}
+    joined = [found[0]]
+    for place, stretch in enumerate(found[1:], start=1):
+        if place in starts:
+            joined.append(stretch)
+        else:
+            joined[-1] = joined[-1].with_(stretch)
+    return joined
 
 
 def _per_field(value: object, fields: Sequence[str], argument: str) -> dict[str, float]:

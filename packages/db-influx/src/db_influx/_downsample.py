@@ -55,7 +55,7 @@ def downsample(
     label: str,
     by: Sequence[str] | None,
     tz: str,
-    create_empty: bool,
+    axis: array[int] | None,
     max_parallel: int,
 ) -> Frame:
     """Read one value per window and column.
@@ -69,11 +69,11 @@ def downsample(
         label: Whether a window's start or stop is its time.
         by: Levels of the index, as for `InfluxManager`.
         tz: Zone of the index.
-        create_empty: Give windows without points too.
+        axis: The times of all windows, if those without points are wanted too.
         max_parallel: In how many slices points are read.
 
     Raises:
-        InvalidArgumentError: A sum or spread exceeds 64 bits.
+        InvalidArgumentError: A sum or spread exceeds 64 bits, or there are too many windows.
     """
     integers = {
         one.field: kind
@@ -89,7 +89,6 @@ def downsample(
         if not bounds or not (exact := _overflowing(answers.pop(), integers)):
             break
     kinds = {one.column: kind for one in wanted if (kind := _kind(one, types))}
-    axis = cut.labels(label) if create_empty else None
     return pivot(
         answers,
         fields=plan.columns,
@@ -99,7 +98,7 @@ def downsample(
         kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
         tz=tz,
         axis=axis,
-        zeros=[one.column for one in wanted if one.function == "count"] if create_empty else (),
+        zeros=[one.column for one in wanted if one.function == "count"] if axis else (),
         spreads=plan.spreads,
     )
 
@@ -200,7 +199,7 @@ class _Plan:
         functions = [
             (f"points:{name}", one.function, one.share, fields) for name, (one, fields) in fields_of.items()
         ]
-        edges = cut.labels("stop")
+        edges = cut.labels("stop", without="functions that need every point")
         edges.insert(0, selection.start)
         reduce = partial(_reduced, edges=edges, label=label, wanted=functions)
         chosen = _of_fields(selection, _fields(read))

@@ -40,7 +40,7 @@ _LONGEST_ALTERNATIVE = 400  # characters
 _SHORTEST_SLICE = 86_400 * 1_000_000_000  # nanoseconds
 _UNUSED = ("_start", "_stop", "_measurement")
 # Columns that no tag can have in a filter; the storage engine takes "$" for the value.
-_OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
+OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise InvalidArgumentError(message, argument="tags")
     checked = []
     for key, values in tags.items():
-        if text(key, "tags", "a key") in _OWN:
+        if text(key, "tags", "a key") in OWN:
             message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
             raise InvalidArgumentError(message, argument="tags")
         checked.append((key, _values(key, values)))
@@ -317,6 +317,11 @@ def last_before(selection: Selection) -> Query:
 def first(selection: Selection) -> Query:
     """Ask for the first point of each series and field."""
     return Query(f"{selection.flux()}\n  |> first()\n  |> drop(columns: {strings(_unused(selection))})")
+
+
+def points(selection: Selection, part: Selection) -> Query:
+    """Ask for the points of a part of a selection, with the same columns as for all of it."""
+    return Query(f"{part.flux()}\n  |> drop(columns: {strings(_unused(selection))})")
 
 
 def newest(selection: Selection) -> Query:

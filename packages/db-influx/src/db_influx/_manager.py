@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from db_core.frame import Frame, Into
     from db_core.line_protocol import Duplicates
     from db_influx._aggregates import AggFunc
-    from db_influx._consumption import Gaps, OnReset, PerField
+    from db_influx._consumption import Closed, Gaps, OnReset, PerField
     from db_influx._fetch import Asking
     from db_influx._flux import Query, Selection, Tags
     from db_influx._schema import Missing, Schema
@@ -44,6 +44,7 @@ __all__ = ["InfluxManager"]
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 _LABELS: tuple[Literal["start", "stop"], ...] = ("start", "stop")
+_CLOSED: tuple[Closed, ...] = ("right", "left")
 _MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
 _CALLER = 3  # calls from a warning up to who called the method
 _EVERY: Any = object()  # in place of names: every field
@@ -90,8 +91,9 @@ class InfluxManager:
     never been written. Nothing found is the same shape without rows.
 
     Common arguments:
-        start, stop: Half-open range: start is in, stop is out. A datetime, a date, a pandas Timestamp, a
-            numpy datetime64 or ISO 8601 text; without a zone or offset they are local times of `tz`. Of a
+        start, stop: Half-open range: start is in, stop is out; for consumption, see `closed`. A datetime, a
+            date, a pandas Timestamp, a numpy datetime64 or ISO 8601 text; without a zone or offset they are
+            local times of `tz`. Of a
             time that the clocks show twice the first is meant, unless its `fold` is 1; one that they
             skip is an error. Or "now()", or text such as "-30d" or a negative timedelta, which count
             back from now. A `stop` of None is now.
@@ -184,7 +186,7 @@ class InfluxManager:
         self._options = _Options(
             into=_into(into),
             tz=_times.zone(tz),
-            max_parallel=_checks.count(max_parallel, "max_parallel", least=1),
+            max_parallel=_checks.parallel(max_parallel),
             missing=_checks.choice(missing, "missing", _MISSING),
         )
         self._open()
@@ -287,6 +289,7 @@ class InfluxManager:
 
         label = _checks.choice(label, "label", _LABELS)
         cut = _windows(selection, _times.duration(interval, "interval"), call.tz)
+        axis = cut.labels(label) if create_empty else None
         wanted = aggregates(agg_func, selection.fields or ())
         ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
@@ -301,7 +304,7 @@ class InfluxManager:
             label=label,
             by=call.by,
             tz=call.tz,
-            create_empty=create_empty,
+            axis=axis,
             max_parallel=call.max_parallel,
         )
         _check_found(schema, selection, frame, call)
@@ -346,18 +349,22 @@ class InfluxManager:
         max_rate: PerField | None = None,
         gaps: Gaps = "book",
         quality: bool = False,
+        closed: Closed = "right",
         by: Iterable[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read consumption per window, from meters that report running totals.
 
         A window's consumption is its last total less the last total before it, however old that is, in
-        the total's unit; so the consumption of adjoining ranges adds up. A series without a point
-        before `start` begins at its first point.
+        the total's unit; so the consumption of adjoining ranges adds up. A total that is read on the edge
+        of two windows, as at midnight, closes the one that ends there: one at `stop` counts, and one at
+        `start` is what the first window counts from. A series without a point up to `start` begins at its
+        first point.
 
         Args:
             fields: One field or several, each a running total.
@@ -375,6 +382,9 @@ class InfluxManager:
                 lie in the range; "null", nowhere. The last two give empty windows too.
             quality: Append a column ``<field>_quality`` for each field, of categories: "ok", "first"
                 (no total before), "gap", "reset", "rollover" or "implausible".
+            closed: Which of its edges a window holds, and the range with it: "right", as said above, or
+                "left": a total on an edge counts for the window that begins there, one at `start` counts,
+                and one at `stop` does not.
             label: Whether a window's start or stop is its time.
 
         Returns:
@@ -383,12 +393,13 @@ class InfluxManager:
         Raises:
             InvalidArgumentError: Also if a field holds no numbers, or a difference exceeds 64 bits.
         """
-        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel, missing=missing)
         every = _times.duration(timestep, "timestep", unit=_MINUTE)
         return self._consumption(
             self._selection(start, stop, msname, fields, bucket, tags, call.tz),
-            every,
+            (every, "timestep"),
             (on_reset, rollover, max_rate, gaps, quality),
+            closed,
             label,
             call,
             timeout,
@@ -409,11 +420,13 @@ class InfluxManager:
         max_rate: PerField | None = None,
         gaps: Gaps = "book",
         quality: bool = False,
+        closed: Closed = "right",
         by: Iterable[str] | None = None,
         label: Literal["start", "stop"] = "stop",
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None,
+        missing: Missing | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Read consumption per window of `duration` seconds; otherwise as `read_accumulated_value`.
@@ -424,12 +437,13 @@ class InfluxManager:
         Returns:
             As `read_accumulated_value`.
         """
-        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel)
+        call = self._call(by=by, into=into, tz=tz, max_parallel=max_parallel, missing=missing)
         every = _times.duration(duration, "duration", unit=_SECOND)
         return self._consumption(
             self._selection(start, stop, msname, fields, bucket, tags, call.tz),
-            every,
+            (every, "duration"),
             (on_reset, rollover, max_rate, gaps, quality),
+            closed,
             label,
             call,
             timeout,
@@ -438,29 +452,34 @@ class InfluxManager:
     def _consumption(
         self,
         selection: Selection,
-        every: str,
+        every: tuple[str, str],
         policy: tuple[OnReset, PerField | None, PerField | None, Gaps, bool],
+        closed: Closed,
         label: Literal["start", "stop"],
         call: _Options,
         timeout: float | None,
     ) -> Any:
-        from db_influx._consumption import Policy, consumption
+        from db_influx._consumption import Policy, consumption, windows
 
         label = _checks.choice(label, "label", _LABELS)
-        ask = self._asking(call, timeout)
-        cut = _windows(selection, every, call.tz)
+        closed = _checks.choice(closed, "closed", _CLOSED)
         how = Policy.of(selection.fields or (), *policy)
+        cut, grid = windows(selection, every, how, closed=closed, label=label, tz=call.tz)
+        ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
         schema.check_types([selection], newest=True)
         frame = consumption(
             ask,
             selection,
             cut,
+            grid,
             how,
+            kinds=schema.kinds(selection.fields),
             label=label,
             by=call.by,
             tz=call.tz,
         )
+        _check_found(schema, selection, frame, call, above=1)
         return frame.release(call.into)
 
     def read_average_value_in_seconds(
@@ -881,9 +900,7 @@ class InfluxManager:
         return _Options(
             into=own.into if into is None else _into(into),
             tz=own.tz if tz is None else _times.zone(tz),
-            max_parallel=own.max_parallel
-            if max_parallel is None
-            else _checks.count(max_parallel, "max_parallel", least=1),
+            max_parallel=own.max_parallel if max_parallel is None else _checks.parallel(max_parallel),
             by=None if by is None else _checks.names(by, "by", least=0),
             missing=own.missing if missing is None else _checks.choice(missing, "missing", _MISSING),
         )

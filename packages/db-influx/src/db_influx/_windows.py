@@ -10,6 +10,9 @@ change lies in, such as a day of 23 or 25 hours, or that is a local month.
 Windows are cells of the local clock: hours from midnight, days, weeks from
 Monday, months. Where the clock is put back within a cell, both passes are one
 window; where it is put back by a whole cell, they are two.
+
+InfluxDB's windows are closed at the left: [a, b). As times are whole nanoseconds,
+one that is closed at the right, (a, b], is [a + 1, b + 1), which it cuts as well.
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from db_core.errors import InvalidArgumentError
 from db_influx._times import EARLIEST, LATEST, UNITS
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ _MONDAY = 4 * _DAY  # the first one after the epoch
 _LONGEST_MONTH = 31 * _DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR, _LAST_YEAR = 1677, 2262
+_MOST_LISTED = 366 * 86_400  # windows that are listed one by one: a leap year of seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,16 @@ class _Stretch:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the range, in which windows are regular in UTC, or which is one window."""
+
+    start: int
+    stop: int
+    stretch: _Stretch
+    is_regular: bool
+
+
 class Windows:
     """The windows of one length over a range, in the local time of a zone.
 
@@ -74,14 +89,19 @@ class Windows:
         tz: IANA name of the zone.
         start: Nanoseconds since the epoch.
         stop: Nanoseconds since the epoch, later than `start`.
+        closed: Which of its edges a window holds; the range holds the same.
 
     Attributes:
         every: As given.
+        late: Nanoseconds by which all times given come late: 1 where windows are closed at the right.
     """
 
-    def __init__(self, every: str, tz: str, start: int, stop: int) -> None:
+    def __init__(
+        self, every: str, tz: str, start: int, stop: int, closed: Literal["left", "right"] = "left"
+    ) -> None:
         parts = [(int(number), unit) for number, unit in re.findall(r"(\d+)(\D+)", every)]
         self.every = every
+        self.late = int(closed == "right")
         self._months = sum(number * {"mo": 1, "y": 12}.get(unit, 0) for number, unit in parts)
         self._nanos = 0 if self._months else sum(number * UNITS[unit] for number, unit in parts)
         self._origin = _MONDAY if self._nanos and self._nanos % _WEEK == 0 else 0
@@ -90,67 +110,112 @@ class Windows:
         self._stretches = _stretches(tz, start - margin, stop + margin)
         self._begins = [stretch.start for stretch in self._stretches]
 
-    @cached_property
+    @property
     def segments(self) -> list[Segment]:
         """The range in segments, in order of time."""
-        segments = []
+        return [self._segment(part) for part in self._parts]
+
+    @cached_property
+    def _parts(self) -> list[_Part]:
+        parts = []
         at = self._start
         while at < self._stop:
             stretch = self._stretches[self._stretch_at(at)]
             first, last = self._window(at)
-            if self._is_regular(stretch, first, last):
+            is_regular = self._is_regular(stretch, first, last)
+            if is_regular:
                 end = min(stretch.stop, self._stop)
                 begin_of_last, end_of_last = self._window(end - 1)
-                end = begin_of_last if end_of_last > stretch.stop else end
-                segments.append(Segment(at, end, self.every, self._offset(stretch)))
+                end = end if self._is_regular(stretch, begin_of_last, end_of_last) else begin_of_last
             else:
                 end = min(last, self._stop)
-                segments.append(Segment(at, end, f"{last - first}ns", first % (last - first)))
+            parts.append(_Part(at, end, stretch, is_regular))
             at = end
-        return segments
+        return parts
 
-    def labels(self, label: str) -> array[int]:
-        """Give the start or the stop of every window, as `label` says, cut by the range."""
-        edges = array("q", [self._start])
-        for segment in self.segments:
-            edges.extend(self._stops(segment))
+    def _segment(self, part: _Part) -> Segment:
+        start, stop = part.start + self.late, part.stop + self.late
+        if part.is_regular:
+            return Segment(start, stop, self.every, self._offset(part.stretch))
+        # The part is the window, also where the range cuts it.
+        return Segment(start, stop, f"{stop - start}ns", start % (stop - start))
+
+    def labels(self, label: str, argument: str = "interval", without: str = "`create_empty`") -> array[int]:
+        """Give the start or the stop of every window, as `label` says, cut by the range.
+
+        Args:
+            label: "start" or "stop".
+            argument: Name of the windows' length for the error.
+            without: What else needs no list of all windows, for the error.
+
+        Raises:
+            InvalidArgumentError: There are more of them than anyone can want, as where "1ms" stands for "1m".
+        """
+        count = sum(map(self._count, self._parts))
+        if count > _MOST_LISTED:
+            message = (
+                f"`{argument}` must cut the range into {_MOST_LISTED:,} windows at most, so that each can be "
+                f"listed; {self.every} makes {count:,}. Take longer windows or a shorter range, "
+                f"or do without {without}"
+            )
+            raise InvalidArgumentError(message, argument=argument)
+        edges = array("q", [self._start + self.late])
+        for part in self._parts:
+            edges.extend(self._stops(part))
         edges.pop(-1 if label == "start" else 0)
         return edges
+
+    def around(self, time: int, label: str) -> tuple[int, int]:
+        """Give start and stop of the window with this label, cut by the range."""
+        within = time - self.late - (label == "stop")
+        start, stop = self._window(within)
+        return max(start, self._start) + self.late, min(stop, self._stop) + self.late
 
     @property
     def longest(self) -> int:
         """No window is longer than so many nanoseconds."""
-        irregular = (part.every for part in self.segments if part.every != self.every)
         usual = self._nanos or self._months * _LONGEST_MONTH
-        return min(LATEST, max([usual, *(int(every.removesuffix("ns")) for every in irregular)]))
+        irregular = (part.stop - part.start for part in self._parts if not part.is_regular)
+        return min(LATEST, max([usual, *irregular]))
 
     @property
     def before(self) -> int:
         """Start of the window before the first one."""
         first, _ = self._window(self._start)
         start, _ = self._window(first - 1)
-        return max(start, EARLIEST)
+        return max(start, EARLIEST) + self.late
 
-    def _stops(self, segment: Segment) -> Iterable[int]:
-        """Give the stops of a segment's windows."""
-        stretch = self._stretches[self._stretch_at(segment.start)]
-        if not self._is_regular(stretch, *self._window(segment.start)):
-            return [segment.stop]
-        stop = self._cell(segment.start, stretch.offset)[1]
+    def _count(self, part: _Part) -> int:
+        """Count a part's windows."""
+        if not part.is_regular or self._months:
+            return sum(1 for _ in self._stops(part))
+        first, _ = self._cell(part.start, part.stretch.offset)
+        return -((first - part.stop) // self._nanos)
+
+    def _stops(self, part: _Part) -> Iterable[int]:
+        """Give the stops of a part's windows."""
+        last = part.stop + self.late
+        if not part.is_regular:
+            return [last]
+        offset = part.stretch.offset
+        stop = self._cell(part.start, offset)[1]
         if self._nanos:
-            return chain(range(stop, segment.stop, self._nanos), [segment.stop])
-        stops = [min(stop, segment.stop)]
-        while stops[-1] < segment.stop:
-            stops.append(min(self._cell(stops[-1], stretch.offset)[1], segment.stop))
-        return stops
+            return chain(range(stop + self.late, last, self._nanos), [last])
+        stops = []
+        while stop < part.stop:
+            stops.append(stop + self.late)
+            stop = self._cell(stop, offset)[1]
+        return [*stops, last]
 
     def _is_regular(self, stretch: _Stretch, start: int, stop: int) -> bool:
         """Whether a window is one that the storage engine cuts."""
-        # 2.9.1 loses points in months with a negative offset, so local ones are asked for one by one.
-        return stretch.start <= start and stop <= stretch.stop and not (self._months and stretch.offset)
+        # 2.9.1 loses points in months with a negative offset, so local ones are asked for one by one;
+        # a window that reaches beyond its times has a label anywhere.
+        within = max(stretch.start, EARLIEST) <= start and stop <= min(stretch.stop, LATEST)
+        return within and not (self._months and stretch.offset)
 
     def _offset(self, stretch: _Stretch) -> int:
-        return 0 if self._months else (self._origin - stretch.offset) % self._nanos
+        return self.late if self._months else (self._origin - stretch.offset + self.late) % self._nanos
 
     def _stretch_at(self, time: int) -> int:
         return max(0, bisect_right(self._begins, time) - 1)
