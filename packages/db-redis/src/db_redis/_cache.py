@@ -176,7 +176,7 @@ class _Lock:
         return self.name + b":" + self.token
 
 
-# By token; the owners of other processes are not there.
+# Those who may have a lock, by token; those of other processes are not there.
 _COMPUTING: WeakValueDictionary[bytes, _Lock] = WeakValueDictionary()
 
 
@@ -186,6 +186,7 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
     if is_fresh:
         return Outcome(decoded(key, stored, how.decode))
     lock = _Lock(options.keys.lock(name), uuid.uuid4().hex.encode())
+    _COMPUTING[lock.token] = lock  # before anybody can see the token
     owner = None
     pause = _SHORTEST_PAUSE
     while True:
@@ -201,7 +202,6 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
             raise
         if holder == lock.token:
             if not is_fresh and failure is None:
-                _COMPUTING[lock.token] = lock
                 return lock
             yield from _release(lock)
         if failure is not None:
