@@ -102,7 +102,9 @@ def test_consumption(race: Race, manager: InfluxManager, totals: DataSet) -> Non
     """Read hourly consumption of a year of minutes, to pandas, against the difference of the last totals."""
 
     def ours() -> Any:
-        return manager.read_accumulated_value(**totals.period, fields=totals.fields, timestep="1h")
+        return manager.read_accumulated_value(
+            **totals.period, fields=totals.fields, timestep="1h", closed="left"
+        )
 
     def plain_difference() -> Any:
         last = manager.read(**totals.period, fields=totals.fields, interval="1h", agg_func="last")

@@ -46,8 +46,9 @@ MEANS = [
     for number, meter in enumerate(METERS)
     for hour in range(24 * DAYS)
 ]
+# From the total at each hour to that at the next; at the last hour's end there is none any more.
 CONSUMED = [
-    (meter, _time(60 * hour + 60), 60 * (number + 1))
+    (meter, _time(60 * hour + 60), (60 if hour < 24 * DAYS - 1 else 59) * (number + 1))
     for number, meter in enumerate(METERS)
     for hour in range(24, 24 * DAYS)
 ]

@@ -203,10 +203,12 @@ def unsettled(doubts: Iterable[tuple[str, Iterable[int], Iterable[int]]], series
     ("doubts", "expected"),
     [
         ([], []),
-        ([("e", [0], [1, 2, 5])], [(0, 2, "e", {0}), (4, 5, "e", {0})]),
+        ([("e", [0], [1, 2, 9])], [(0, 2, "e", {0}), (8, 9, "e", {0})]),
+        # Half of its points or more are wanted.
+        ([("e", [0], [1, 2, 5])], [(0, 5, "e", {0})]),
         ([("e", [0], [1]), ("x", [0], [1]), ("e", [3], [1])], [(0, 1, "ex", {0, 3})]),
         # No two of them hold a point: it would come twice.
-        ([("e", [0], [1, 2]), ("e", [1], [2])], [(0, 1, "e", {0}), (1, 2, "e", {0, 1})]),
+        ([("e", [0], [1, 2, 3, 4]), ("e", range(9), [4])], [(0, 3, "e", {0}), (3, 4, "e", set(range(9)))]),
         # 65 of them: the two are joined that cost the least more points.
         (
             [("e", [n], [10 * n]) for n in range(1, 65)] + [("x", [65], [643])],

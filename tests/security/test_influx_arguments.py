@@ -40,10 +40,10 @@ CANARY = 777_777.0
 PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
 CHOICES = (
     *("start", "stop", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
-    *("on_reset", "rollover", "max_rate", "gaps", "duplicates"),
+    *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing"),
 )
 WRITES = ("synchronous_write", "check_write")
-SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz")
+SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing")
 WRITTEN = ("bucket", "data", "data_frame_measurement_name", "tags", "tag_columns", "time_column")
 READS = {
     "read": {"interval": "1m", "agg_func": "last"},
@@ -52,6 +52,7 @@ READS = {
     "read_accumulated_value_in_seconds": {"duration": 60},
     "read_average_value_in_seconds": {"duration": 3_600},
     "read_last_data_point": {},
+    "read_last_data_points": {},
     "read_batches": {},
     "get_measurements_on_bucket": {},
     "get_fields": {},
@@ -132,7 +133,7 @@ ARGUMENTS = {
 @pytest.fixture(scope="module")
 def shared(server: servers.InfluxDB) -> Iterator[InfluxManager]:
     """Give a manager that the whole module shares."""
-    with InfluxManager(server.url, server.org, server.token) as manager:
+    with InfluxManager(server.url, server.org, server.token, missing="ignore") as manager:
         yield manager
 
 
@@ -258,6 +259,7 @@ def expected(method: str, place: Place, number: float) -> set[Any]:
     return {
         "read_average_value_in_seconds": {number / 2},
         "read_last_data_point": {number},
+        "read_last_data_points": {number},
         "get_measurements_on_bucket": {place.measurement},
         "get_fields": {place.field},
     }.get(method, {0.0, number})
@@ -271,6 +273,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:InfluxQL knows bucket '/")
 @pytest.mark.parametrize(("method", "argument", "kind"), NAMES)
 def test_a_name_finds_what_was_written_under_it_and_nothing_else(
     shared: InfluxManager, world: World, method: str, argument: str, kind: str

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from http import HTTPStatus
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -286,6 +287,11 @@ def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_St
             found[-1] = last.with_(window)
         else:
             found.append(window)
+    if found:
+        # A query has its price too, the more so with many tags.
+        whole = reduce(_Stretch.with_, found)
+        if whole.size < 2 * sum(stretch.size for stretch in found):
+            return [whole]
     if len(found) <= _MOST_STRETCHES:
         return found
     costs = [
