@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     Turn = Callable[[socket.socket], None]
 
+UNKNOWN_BUCKET = (
+    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
+    b'{"code":"not found","message":"unknown"}'
+)
 PATIENCE = 60  # seconds; nothing waits so long unless it fails
 
 
@@ -20,7 +24,8 @@ class Scripted:
     """A peer that takes its turns connection by connection, and then the last one for ever.
 
     A turn comes when a request was read, which is one of HTTP unless `read` reads another. With a `context`
-    it speaks TLS.
+    it speaks TLS. Which fields there are is not known to it: such a question gets a 404 of its own, takes no
+    turn, and is not among the requests.
     """
 
     def __init__(
@@ -55,22 +60,25 @@ class Scripted:
             thread.join()
 
     def _accept(self) -> None:
-        for number in range(1_000):
+        for _ in range(1_000):
             try:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            turn = self._turns[min(number, len(self._turns) - 1)]
-            thread = threading.Thread(target=self._take, args=(turn, connection))
+            thread = threading.Thread(target=self._take, args=(connection,))
             self._threads.append(thread)
             thread.start()
 
-    def _take(self, turn: Turn, connection: socket.socket) -> None:
+    def _take(self, connection: socket.socket) -> None:
         with connection:
             connection.settimeout(PATIENCE)
             with suppress(OSError):
                 request = self._read(connection)
+                if request.startswith(b"GET /api/v2/buckets?"):
+                    connection.sendall(UNKNOWN_BUCKET)
+                    return
                 with self._lock:
+                    turn = self._turns[min(len(self.requests), len(self._turns) - 1)]
                     self.requests.append(request)
                 turn(connection)
             with suppress(OSError):
@@ -89,8 +97,8 @@ def read_request(connection: socket.socket) -> bytes:
             return got
         got += piece
     head, _, body = got.partition(b"\r\n\r\n")
-    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    while len(body) < int(length.split(b":")[1]):
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    while len(body) < (int(lengths[0].split(b":")[1]) if lengths else 0):
         piece = connection.recv(65_536)
         if not piece:
             return b""

@@ -152,13 +152,13 @@ def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> None:
     )
     check(sorted(FIELDS), steps.run("list fields", len, lambda: manager.get_fields(bucket, MEASUREMENT)))
 
-    days = by_day(consumption)
+    totals = by_day(consumption)
     steps.run(
         "cache daily totals in Redis for an hour",
-        lambda _: len(days),
-        lambda: cache.save_in_redis_with_expiration("daily-consumption", days, 3600),
+        lambda _: len(totals),
+        lambda: cache.save_in_redis_with_expiration("daily-consumption", totals, 3600),
     )
-    check(days, steps.run("read them back", len, lambda: cache.safe_read_from_redis("daily-consumption")))
+    check(totals, steps.run("read them back", len, lambda: cache.safe_read_from_redis("daily-consumption")))
 
     steps.show()
     print("\nHourly means of the first meter:\n", means.head(4), sep="")

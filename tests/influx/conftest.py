@@ -19,6 +19,7 @@ from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_influx import InfluxManager
+from tests.scripted import UNKNOWN_BUCKET
 from tools import servers
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class Peer:
                 request = _request(connection)
                 if request.startswith(b"GET /api/v2/buckets?"):
                     with connection:
-                        connection.sendall(_UNKNOWN_BUCKET)
+                        connection.sendall(UNKNOWN_BUCKET)
                     continue
                 self.requests.append(request)
             answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
@@ -219,12 +220,6 @@ class Peer:
                 connection.sendall(answer)
         for connection in silent:
             connection.close()
-
-
-_UNKNOWN_BUCKET = (
-    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
-    b'{"code":"not found","message":"unknown"}'
-)
 
 
 def _request(connection: socket.socket) -> bytes:

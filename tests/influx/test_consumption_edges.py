@@ -307,6 +307,7 @@ def test_a_window_is_the_last_total_at_its_stop_less_that_at_its_start(
         closed=closed,
         label=label,
         into="polars",
+        missing="ignore",
     )
 
     assert expected == list(zip(got["time"].to_physical().to_list(), got["e"].to_list(), strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db_core.meter import Doubt, Unsettled
-from db_influx._consumption import Policy, _stretches, _Window, consumption
+from db_influx._consumption import Policy, _stretches, _Window, consumption, windows
 from db_influx._fetch import fetch
 from db_influx._flux import Selection
 from tests.influx.test_consumption import HOUR, MINUTE, T0, Meter
@@ -45,15 +45,11 @@ class Asked:
         checked = Policy.of(
             ("e", "x"), **{"rollover": None, "max_rate": None, "gaps": "book", "quality": False, **policy}
         )
+        cut, grid = windows(
+            self._selection, ("1h", "timestep"), checked, closed="right", label="stop", tz="UTC"
+        )
         frame = consumption(
-            self.ask,
-            self._selection,
-            ("1h", "timestep"),
-            checked,
-            closed="right",
-            label="stop",
-            by=by,
-            tz="UTC",
+            self.ask, self._selection, cut, grid, checked, kinds={}, label="stop", by=by, tz="UTC"
         )
         return frame.to_pydict()
 

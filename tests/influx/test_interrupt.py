@@ -11,6 +11,8 @@ from contextlib import suppress
 
 import pytest
 
+from tests.scripted import UNKNOWN_BUCKET
+
 PATIENCE = 60  # seconds; an endless answer would go on until then
 ENOUGH = 1 << 20  # bytes sent: the child is in the middle of it
 HEAD = (
@@ -34,7 +36,7 @@ CALLS = {
 
 
 class EndlessPeer:
-    """Answers every request with rows that never end, which no InfluxDB does."""
+    """Answers every query with rows that never end, which no InfluxDB does; of buckets it knows none."""
 
     def __init__(self, transfers: int) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -46,8 +48,11 @@ class EndlessPeer:
 
     def _serve(self) -> None:
         connection, _ = self.listener.accept()
+        while connection.recv(65_536).startswith(b"GET "):
+            connection.sendall(UNKNOWN_BUCKET)
+            connection.close()
+            connection, _ = self.listener.accept()
         with connection, suppress(OSError):
-            connection.recv(65_536)
             connection.sendall(HEAD)
             sent = 0
             while True:

@@ -337,7 +337,7 @@ def test_thousands_of_names_select_their_series_alone(
     assert expected == read(interval="1d", agg_func="last")
     batches = manager.read_batches(START, STOP, msname, "v", store.name, tags)
     assert expected == sorted(value for frame in batches for value in frame["v"])
-    used = manager.read_accumulated_value(START, STOP, msname, "v", store.name, "1d", tags, gaps="null")
+    used = manager.read_accumulated_value(START, STOP, msname, "v", store.name, "1d", tags, closed="left")
     assert len(expected) == len(used.index.unique("meter"))
     found = manager.read(START, STOP, msname, "v", store.name, tags, None)
     assert {names[int(value)] for value in expected} == set(found.index.get_level_values("meter"))
@@ -363,7 +363,7 @@ def test_hundreds_of_fields_can_be_asked_for(manager: InfluxManager, store: Stor
     fields = [f"f.{number}" for number in reversed(range(600))]
     store.write(f"{msname} f.7=7,f.599=599,fx7=-1,f.600=-1 {T0}")
 
-    frame = manager.read(START, STOP, msname, fields, store.name, interval=None)
+    frame = manager.read(START, STOP, msname, fields, store.name, interval=None, missing="ignore")
 
     assert fields == list(frame.columns)
     assert {"f.7": 7.0, "f.599": 599.0} == frame.iloc[0].dropna().to_dict()

@@ -49,6 +49,7 @@ _MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
 _CALLER = 3  # calls from a warning up to who called the method
 _EVERY: Any = object()  # in place of names: every field
 # How far back the last point is looked for, step by step; then over all time.
+_FEW_NAMES = 100  # of tag values, for which it is worth it
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
 
@@ -531,7 +532,8 @@ class InfluxManager:
         """Read the newest value of each field over the matching series, however old it is.
 
         The last hour is asked first, then the last day and month, then all time; each later question
-        is only about the fields not found yet. Points in the future count.
+        is only about the fields not found yet. For more than a hundred tag values it is all time at once.
+        Points in the future count.
 
         Args:
             with_time: Give pairs of time and value.
@@ -550,7 +552,9 @@ class InfluxManager:
         ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
         schema.check_types([selection], newest=True)
-        for back in (*_LOOK_BACK, None):
+        # The server takes longer over thousands of names than over the points of all time.
+        is_short = sum(len(values) for _, values in selection.tags) <= _FEW_NAMES
+        for back in (*(_LOOK_BACK if is_short else ()), None):
             left = tuple(field for field in wanted if field not in found)
             if not left:
                 break

@@ -44,12 +44,29 @@ _KEPT = 60.0  # seconds that a mapping is believed
 _MOST_SHARDS = 1_000  # that a read is cut at
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
 _NEAR = 3  # names in a message
+_MEASUREMENTS = "SHOW MEASUREMENTS"
+# The token may not read the bucket; or the mapping is not its database's default, which some statements need.
+_NOT_ASKED = ("database not found", "default retention policy not set")
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def identifier(name: str) -> str:
-    """Return the InfluxQL identifier of a name; the one place where a name enters InfluxQL."""
+    """Return the InfluxQL identifier of a name, if InfluxQL can spell it; see `pattern`."""
     return f'"{name.translate(_QUOTED)}"'
+
+
+def pattern(name: str) -> str:
+    """Return the InfluxQL regular expression that finds this name alone, whatever is in it.
+
+    Its scanner takes a carriage return for a line feed, and ends at a NUL, so these are spelled by number.
+    """
+    spelled = (c if c.isalnum() and c.isascii() else f"\\x{{{ord(c):x}}}" for c in name)
+    return f"/^{''.join(spelled)}$/"
+
+
+def is_spelled(name: str) -> bool:
+    """Tell whether InfluxQL has an identifier for a name."""
+    return "\r" not in name and "\0" not in name
 
 
 class Database(NamedTuple):
@@ -95,16 +112,16 @@ def _database(ask: Asking, bucket: str) -> Database | None:
             names = [
                 (one["database"], one["retention_policy"]) for one in others if one["bucketID"] != number
             ]
-            if known_by[:2] not in names:
+            if known_by.name and known_by[:2] not in names:
                 return known_by
     except (NotFoundError, QueryError):  # the query itself will tell
         return None
     except (KeyError, TypeError) as error:
         raise _unexpected("the list of buckets or DBRP mappings") from error
     warnings.warn(
-        f"A DBRP mapping named like bucket {bucket!r} leads to another bucket, so the types of its fields "
-        "can't be looked up, and a field with several types would lose points. Add a DBRP mapping for this "
-        "bucket.",
+        f"InfluxQL knows bucket {bucket!r} by no name of its own, as a DBRP mapping leads from there to "
+        "another bucket or the name starts with a slash. So the types of its fields can't be looked up, and "
+        "a field with several types would lose points. Add a DBRP mapping for this bucket.",
         UserWarning,
         stacklevel=2,
     )
@@ -189,7 +206,15 @@ class Schema:
         start, stop = parts[0].start, parts[-1].stop
         counts = ", ".join(f"count({identifier(field)}::field)" for field in mixed)
         # Asked before Flux is: what is written meanwhile is then no difference.
-        rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}") or []
+        rows = None
+        if all(map(is_spelled, mixed)):
+            rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
+        if rows is None:
+            raise SchemaConflictError(
+                f"field {mixed[0]!r} of {self._measurement!r} was written as "
+                f"{' and '.join(types[mixed[0]])}, and nothing tells whether InfluxDB leaves out points. "
+                "Write it again with one type."
+            )
         stored = dict(zip(mixed, rows[0][1:], strict=True)) if rows else {}
         seen: Counter[str] = Counter()
         chosen = [replace(part, fields=mixed, tags=()) for part in parts]
@@ -237,22 +262,21 @@ class Schema:
     def _unknown(self, selection: Selection, empty_levels: Sequence[str], *, nothing: bool) -> list[str]:
         name, types = self._measurement, self.types or {}
         if not types:
-            near = _near(name, [row[0] for row in self._rows("SHOW MEASUREMENTS") or []])
+            near = _near(name, [row[0] for row in self._rows(_MEASUREMENTS) or []])
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
         problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
         asked = dict(selection.tags) if nothing else {}
-        if asked or empty_levels:
-            keys = [row[0] for row in self._rows("SHOW TAG KEYS") or []]
-            for key in dict.fromkeys([*asked, *empty_levels]):
-                if key in keys:
-                    problems += self._unknown_values(key, asked.get(key, ()))
-                elif any(asked.get(key, (key,))):  # it may have been asked not to be there
-                    problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
+        keys = [row[0] for row in self._rows("SHOW TAG KEYS") or []] if asked or empty_levels else []
+        for key in dict.fromkeys([*asked, *empty_levels]) if keys else ():
+            if key in keys:
+                problems += self._unknown_values(key, asked.get(key, ()))
+            elif any(asked.get(key, (key,))):  # it may have been asked not to be there
+                problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
         return problems
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> list[str]:
-        rows = self._rows("SHOW TAG VALUES", f" WITH KEY = {identifier(key)}") or []
+        rows = self._rows("SHOW TAG VALUES", f" WITH KEY =~ {pattern(key)}") or []
         names = [row[1] for row in rows]
         missing = [value for value in values if value and value not in names]
         return [
@@ -261,21 +285,18 @@ class Schema:
         ]
 
     def _rows(self, what: str, condition: str = "") -> list[list[Any]] | None:
-        """Return the rows of a statement about the measurement; None if InfluxQL does not know the bucket."""
+        """Return the rows of a statement about the measurement; None if InfluxQL can't be asked."""
         if self._database is None:
             return None
-        database, policy, _ = self._database
-        source = f"{identifier(database)}.{identifier(policy)}"
-        if what == "SHOW MEASUREMENTS":
-            text = f"{what} ON {source}"
-        else:
-            text = f"{what} FROM {source}.{identifier(self._measurement)}{condition}"
-        form = (("db", database), ("rp", policy), ("epoch", "ns"), ("q", text))
+        name = self._measurement
+        source = identifier(name) if is_spelled(name) else pattern(name)
+        text = what if what == _MEASUREMENTS else f"{what} FROM {source}{condition}"
+        form = (("db", self._database.name), ("rp", self._database.policy), ("epoch", "ns"), ("q", text))
         answer = self._ask.json(JsonRequest("query", form=form))
         try:
             [result] = answer["results"]
             if "error" in result:
-                if str(result["error"]).startswith("database not found"):  # the token may not read it
+                if str(result["error"]).startswith(_NOT_ASKED):
                     return None
                 raise QueryError(str(result["error"]))
             return [row for series in result.get("series", ()) for row in series["values"]]
