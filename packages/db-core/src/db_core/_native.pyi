@@ -22,6 +22,7 @@ __all__ = [
     "Table",
     "consumption",
     "differences",
+    "latest",
     "pivot",
     "unsettled",
 ]

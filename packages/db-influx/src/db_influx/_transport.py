@@ -342,10 +342,9 @@ class Transport:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError, self._secret)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if kind not in _NO_CSV and not _has_end(response):
+            if kind not in _NO_CSV:
                 # Some tables end as answers do, so that the text itself can't tell.
-                message = "the answer has neither a length nor chunks, as with HTTP/1.0"
-                raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
+                _check_end(response)
             with _receiving():
                 if kind in _NO_CSV:
                     text = self._secret.masked(_start(response)).strip()
@@ -376,8 +375,14 @@ class Transport:
         with self._answer(ask.path, dict(ask.parameters), body, headers, timeout, call) as response:
             if response.status != HTTPStatus.OK:
                 raise _refusal(response, QueryError, self._secret)
+            _check_end(response)
+            pieces: list[bytes] = []
             with _receiving():
-                text = _unpacked(response).read(_LONGEST_JSON)
+                content = _unpacked(response)
+                # To the end, as only there urllib3 tells that an answer is cut off.
+                while (piece := content.read(_CHUNK)) and len(pieces) <= _LONGEST_JSON // _CHUNK:
+                    pieces.append(piece)
+            text = b"".join(pieces)
             try:
                 return json.loads(text)
             except (ValueError, RecursionError) as error:
@@ -516,10 +521,13 @@ def _failure(url: str, error: HTTPError, *, silence: float, connect: float | Non
     return failed
 
 
-def _has_end(response: urllib3.BaseHTTPResponse) -> bool:
-    """Whether HTTP tells where an answer ends; http.client knows chunks by no other name."""
+def _check_end(response: urllib3.BaseHTTPResponse) -> None:
+    """Refuse an answer whose end HTTP does not tell; http.client knows chunks by no other name."""
     encoding = response.headers.get("Transfer-Encoding")
-    return response.length_remaining is not None if encoding is None else encoding.lower() == "chunked"
+    has_end = response.length_remaining is not None if encoding is None else encoding.lower() == "chunked"
+    if not has_end:
+        message = "the answer has neither a length nor chunks, as with HTTP/1.0"
+        raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
 
 
 def _unpacked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse | gzip.GzipFile:
