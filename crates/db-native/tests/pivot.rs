@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -10,7 +11,7 @@ use common::cases;
 use common::plain::{Value, columns};
 use common::reads::{Table, Tags, answer};
 use common::wide::{frame, pivot, twin};
-use db_native::{Answer, EmptyText, ErrorKind, Levels, Pivot};
+use db_native::{Answer, EmptyText, ErrorKind, Levels, Pivot, Renamed};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -300,4 +301,84 @@ fn a_table_that_can_not_be_pivoted_is_an_error() {
     let row = ",,0,2024-01-01T00:00:00Z,1\n";
     assert_eq!("column \"_time\" is part of the group key, and can't be pivoted", message(row, "true,false"));
     assert_eq!("column \"_value\" is part of the group key, and can't be pivoted", message(row, "false,true"));
+}
+
+/// Result, field, and seconds with their values.
+type Windows<'a> = (&'a str, &'a str, &'a [(i64, &'a str)]);
+
+/// The answer of a query with several results.
+fn results(datatype: &str, tables: &[Windows<'_>]) -> Answer {
+    let mut text = String::new();
+    for (number, (result, field, rows)) in tables.iter().enumerate() {
+        write!(text, "#datatype,string,long,dateTime:RFC3339,{datatype},string\r\n").unwrap();
+        text += "#group,false,false,false,false,true\r\n,result,table,_time,_value,_field\r\n";
+        for (second, value) in *rows {
+            write!(text, ",{result},{number},1970-01-01T00:00:{second:02}Z,{value},{field}\r\n").unwrap();
+        }
+        text += "\r\n";
+    }
+    let mut decoder = db_native::Decoder::new();
+    decoder.feed(text.as_bytes()).unwrap();
+    decoder.finish(db_native::EndMark::Required).unwrap()
+}
+
+fn renamed(names: &[(&str, &str, &str)]) -> Vec<Renamed> {
+    let owned = |name: &str| name.to_owned();
+    let one = |&(result, field, column): &(&str, &str, &str)| Renamed {
+        result: owned(result),
+        field: owned(field),
+        column: owned(column),
+    };
+    names.iter().map(one).collect()
+}
+
+#[test]
+fn a_field_has_a_column_for_each_result() {
+    let answer = results(
+        "double",
+        &[("max", "power", &[(1, "8"), (2, "9")]), ("min", "power", &[(1, "3")]), ("max", "volt", &[(2, "5")])],
+    );
+    let names = [("min", "power", "power_min"), ("max", "power", "power_max"), ("max", "volt", "volt")];
+    let spec = Pivot {
+        fields: Some(["power_max", "power_min", "volt"].map(str::to_owned).to_vec()),
+        renamed: renamed(&names),
+        ..all_of_it()
+    };
+    let wide = db_native::pivot(vec![answer], &spec).unwrap();
+    let double = |value: Option<f64>| value.map_or(Value::Null, Value::double);
+    let expected = [
+        ("time", [1, 2].map(|second| Value::Time(second * 1_000_000_000))),
+        ("power_max", [Some(8.0), Some(9.0)].map(double)),
+        ("power_min", [Some(3.0), None].map(double)),
+        ("volt", [None, Some(5.0)].map(double)),
+    ];
+    let expected = expected.map(|(name, values)| (name.to_owned(), values.to_vec()));
+    assert_eq!(expected.to_vec(), columns(&wide.batch));
+}
+
+#[test]
+fn a_spread_is_the_greatest_value_less_the_least() {
+    let of = |datatype: &str, high: &[(i64, &str)], low: &[(i64, &str)]| {
+        let answer = results(datatype, &[("high", "v", high), ("low", "v", low)]);
+        let spec = Pivot {
+            fields: Some(vec!["v".to_owned(), "least".to_owned()]),
+            renamed: renamed(&[("high", "v", "v"), ("low", "v", "least")]),
+            spreads: vec![("v".to_owned(), "least".to_owned())],
+            ..all_of_it()
+        };
+        db_native::pivot(vec![answer], &spec).map(|wide| columns(&wide.batch).split_off(1))
+    };
+    let spread = |values: &[Value]| vec![("v".to_owned(), values.to_vec())];
+    let two = |one, other| [(1, one), (2, other)];
+    assert_eq!(Ok(spread(&[Value::double(2.5), Value::double(0.0)])), of("double", &two("2", "1"), &two("-0.5", "1")));
+    assert_eq!(
+        Ok(spread(&[Value::Long(i64::MAX), Value::Long(2)])),
+        of("long", &two("9223372036854775807", "1"), &two("0", "-1"))
+    );
+    assert_eq!(
+        Ok(spread(&[Value::UnsignedLong(u64::MAX), Value::UnsignedLong(0)])),
+        of("unsignedLong", &two("18446744073709551615", "1"), &two("0", "1"))
+    );
+    let refused = of("long", &two("9223372036854775807", "1"), &two("-1", "0")).unwrap_err();
+    assert!(matches!(&refused.kind, ErrorKind::Input { column: Some(name), .. } if name == "v"), "{refused:?}");
 }
