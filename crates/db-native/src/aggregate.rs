@@ -229,6 +229,8 @@ trait Number: Copy + PartialEq {
     fn double(self) -> f64;
     /// How much more this is than the other, as the nearest double.
     fn less(self, other: Self) -> f64;
+    /// How much more each value is than the first, in a unit: in it, their cubes neither overflow nor vanish.
+    fn distances(values: &[Self]) -> (Vec<f64>, f64);
     /// Halfway between the two.
     fn midpoint(self, other: Self) -> f64;
     fn mean(values: &[Self]) -> f64;
@@ -252,6 +254,13 @@ impl Number for f64 {
 
     fn less(self, other: Self) -> f64 {
         self - other
+    }
+
+    fn distances(values: &[Self]) -> (Vec<f64>, f64) {
+        let largest = values.iter().fold(Self::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        // The power of two below it, as a division by that loses no digit.
+        let unit = Self::from_bits(largest.to_bits() >> 52 << 52);
+        (values.iter().map(|value| value / unit - values[0] / unit).collect(), unit)
     }
 
     fn midpoint(self, other: Self) -> f64 {
@@ -282,6 +291,10 @@ macro_rules! integer {
 
             fn less(self, other: Self) -> f64 {
                 (i128::from(self) - i128::from(other)) as f64
+            }
+
+            fn distances(values: &[Self]) -> (Vec<f64>, f64) {
+                (values.iter().map(|value| value.less(values[0])).collect(), 1.0)
             }
 
             fn midpoint(self, other: Self) -> f64 {
@@ -338,14 +351,14 @@ fn quantile<T: Number>(mut values: Vec<T>, share: f64) -> f64 {
     }
 }
 
-/// The distances of the values from their mean; empty where all values are equal.
+/// The distances of the values from their mean, and their unit; none where all values are equal.
 ///
 /// They are taken from the first value before the mean is, which keeps the digits of large integers.
-fn deviations<T: Number>(values: &[T]) -> Vec<f64> {
+fn deviations<T: Number>(values: &[T]) -> (Vec<f64>, f64) {
     if values.iter().all(|value| *value == values[0]) {
-        return Vec::new();
+        return (Vec::new(), 1.0);
     }
-    let mut distances: Vec<f64> = values.iter().map(|value| value.less(values[0])).collect();
+    let (mut distances, unit) = T::distances(values);
     // Twice, as what rounding leaves of the mean the first time is then taken off as well.
     for _ in 0..2 {
         let mean = distances.iter().sum::<f64>() / count(distances.len());
@@ -353,17 +366,18 @@ fn deviations<T: Number>(values: &[T]) -> Vec<f64> {
             *distance -= mean;
         }
     }
-    distances
+    (distances, unit)
 }
 
 fn stddev<T: Number>(values: &[T]) -> Option<f64> {
+    let (distances, unit) = deviations(values);
     // An empty sum is -0 in Rust.
-    let squares = deviations(values).iter().fold(0.0, |sum, distance| sum + distance * distance);
-    (values.len() > 1).then(|| (squares / count(values.len() - 1)).sqrt())
+    let squares = distances.iter().fold(0.0, |sum, distance| sum + distance * distance);
+    (values.len() > 1).then(|| (squares / count(values.len() - 1)).sqrt() * unit)
 }
 
 fn skew<T: Number>(values: &[T]) -> Option<f64> {
-    let distances = deviations(values);
+    let (distances, _) = deviations(values);
     let moment = |power| distances.iter().map(|distance| distance.powi(power)).sum::<f64>() / count(distances.len());
     (!distances.is_empty()).then(|| moment(3) / moment(2).powf(1.5))
 }
