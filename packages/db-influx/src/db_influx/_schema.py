@@ -204,7 +204,9 @@ class Schema:
                 "Write it again with one type, or read its points with interval=None."
             )
         start, stop = parts[0].start, parts[-1].stop
-        counts = ", ".join(f"count({identifier(field)}::field)" for field in mixed)
+        # InfluxQL casts numbers to floats, but leaves out text and booleans unless it is asked for them.
+        casts = [(field, kind) for field in mixed for kind in dict.fromkeys(map(_cast, types[field]))]
+        counts = ", ".join(f"count({identifier(field)}::{kind})" for field, kind in casts)
         # Asked before Flux is: what is written meanwhile is then no difference.
         rows = None
         if all(map(is_spelled, mixed)):
@@ -215,7 +217,9 @@ class Schema:
                 f"{' and '.join(types[mixed[0]])}, and nothing tells whether InfluxDB leaves out points. "
                 "Write it again with one type."
             )
-        stored = dict(zip(mixed, rows[0][1:], strict=True)) if rows else {}
+        stored: Counter[str] = Counter()
+        for (field, _), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
+            stored[field] += count or 0
         seen: Counter[str] = Counter()
         chosen = [replace(part, fields=mixed, tags=()) for part in parts]
         for answer in self._ask([_flux.counts(part) for part in chosen]):
@@ -302,6 +306,10 @@ class Schema:
             return [row for series in result.get("series", ()) for row in series["values"]]
         except (KeyError, TypeError, ValueError) as error:
             raise _unexpected("InfluxQL") from error
+
+
+def _cast(kind: str) -> str:
+    return kind if kind in ("string", "boolean") else "float"
 
 
 def _near(name: str, names: Sequence[str]) -> str:
