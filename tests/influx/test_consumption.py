@@ -636,10 +636,16 @@ def test_policies_are_checked_before_anything_is_asked(
     assert argument == caught.value.argument
 
 
-@pytest.mark.parametrize("value", ['"text"', "true"])
-def test_only_numbers_are_totals(manager: InfluxManager, store: Store, msname: str, value: str) -> None:
-    """The error names the field, also where it has no point but the one before the range."""
-    store.write(f"{msname} e={value} {T0}")
+@pytest.mark.parametrize(("kind", "value"), [("string", '"text"'), ("boolean", "true")])
+@pytest.mark.parametrize("days", [-1, 0, 30])
+def test_only_numbers_are_totals(
+    manager: InfluxManager, store: Store, msname: str, kind: str, value: str, days: int
+) -> None:
+    """The error names the field and its type, also where it has no point but before or after the range."""
+    store.write(f"{msname} e={value} {T0 + days * 86_400_000_000_000}")
 
-    with pytest.raises(InvalidArgumentError, match=r'"e".*total'):
+    with pytest.raises(
+        InvalidArgumentError, match=f"'consumption' needs numbers, and field 'e'.* {kind}"
+    ) as caught:
         manager.read_accumulated_value(START, START + pd.Timedelta(days=1), msname, "e", store.name, 60)
+    assert "fields" == caught.value.argument

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from db_core.errors import InvalidArgumentError
 from db_core.pivot import pivot
 from db_influx import _flux
 from db_influx._aggregates import Aggregate, check_types
@@ -82,25 +83,31 @@ def downsample(
         if kind in _LARGEST and one.function in _MAY_OVERFLOW
     }
     exact: frozenset[str] = frozenset()
-    while True:
-        plan = _Plan(selection, cut, wanted, exact, label, max_parallel)
-        bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
-        answers = ask([*plan.queries, *bounds])
-        if not bounds or not (exact := _overflowing(answers.pop(), integers)):
-            break
     kinds = {one.column: kind for one in wanted if (kind := _kind(one, types))}
-    return pivot(
-        answers,
-        fields=plan.columns,
-        by=by,
-        empty_text=True,
-        renamed=plan.renamed,
-        kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
-        tz=tz,
-        axis=axis,
-        zeros=[one.column for one in wanted if one.function == "count"] if axis else (),
-        spreads=plan.spreads,
-    )
+    try:
+        while True:
+            plan = _Plan(selection, cut, wanted, exact, label, max_parallel)
+            bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
+            answers = ask([*plan.queries, *bounds])
+            if not bounds or not (exact := _overflowing(answers.pop(), integers)):
+                break
+        return pivot(
+            answers,
+            fields=plan.columns,
+            by=by,
+            empty_text=True,
+            renamed=plan.renamed,
+            kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
+            tz=tz,
+            axis=axis,
+            zeros=[one.column for one in wanted if one.function == "count"] if axis else (),
+            spreads=plan.spreads,
+        )
+    except InvalidArgumentError as error:
+        if "64 bits" not in str(error):
+            raise
+        message = f"`agg_func`: {error}; use 'mean' and 'count' for a sum, 'min' and 'max' for a spread"
+        raise InvalidArgumentError(message, argument="agg_func") from error
 
 
 def average(

@@ -460,6 +460,7 @@ class InfluxManager:
         call: _Options,
         timeout: float | None,
     ) -> Any:
+        from db_influx._aggregates import Aggregate, check_types
         from db_influx._consumption import Policy, consumption, windows
 
         label = _checks.choice(label, "label", _LABELS)
@@ -469,6 +470,8 @@ class InfluxManager:
         ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
         schema.check_types([selection], newest=True)
+        totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
+        check_types(totals, schema.types, selection.measurement, argument="fields")
         frame = consumption(
             ask,
             selection,
