@@ -40,6 +40,22 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         "fields",
         lambda m, b: m.read_last_data_point(b, "m", None),  # type: ignore[arg-type]
     ),
+    "no fields of the last points": (
+        "fields",
+        lambda m, b: m.read_last_data_points(b, "m", None),  # type: ignore[arg-type]
+    ),
+    "levels of the last points in a mapping": (
+        "by",
+        lambda m, b: m.read_last_data_points(b, "m", "v", by={}),
+    ),
+    "a function that is a number": (
+        "agg_func",
+        lambda m, b: m.read(*SPAN, "m", "v", b, agg_func=0.95),  # type: ignore[arg-type]
+    ),
+    "a flag for missing names": (
+        "missing",
+        lambda m, b: m.read_last_data_points(b, "m", "v", missing=True),  # type: ignore[arg-type]
+    ),
     "a measurement that is a number": ("msname", lambda m, b: m.read(*SPAN, 5, "v", b)),  # type: ignore[arg-type]
     "levels in a mapping": ("by", lambda m, b: m.read(*SPAN, "m", "v", b, by={})),  # type: ignore[arg-type]
     "a level without a name": ("by", lambda m, b: m.read(*SPAN, "m", "v", b, by="")),

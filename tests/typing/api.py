@@ -39,6 +39,7 @@ def makes() -> None:
     InfluxManager("http://localhost:8086", "acme", "token", timeout=5, into="polars", tz="Europe/Lisbon")
     InfluxManager("http://localhost:8086", "acme", "token", 5)  # type: ignore[call-arg]
     InfluxManager(into="csv")  # type: ignore[arg-type]
+    InfluxManager(missing="ignore")
     RedisClient()
     RedisClient("localhost", 6379, None, namespace="meters", socket_timeout=1.5)
     RedisClient(port="6379")  # type: ignore[arg-type]
@@ -62,6 +63,17 @@ def reads(manager: InfluxManager) -> None:
     manager.read(
         START.date(), np.datetime64("2026-11"), "m", pd.Index(["power"]), "home", interval=pd.offsets.Hour(2)
     )
+    manager.read(
+        START, None, "m", ["power"], "home", agg_func=["mean", "p95", ("quantile", 0.5)], missing="raise"
+    )
+    manager.read(START, None, "m", "power", "home", agg_func=("quantile", 0.95))
+    manager.read(
+        START, None, "m", ["kwh", "power"], "home", agg_func={"kwh": "last", "power": ["mean", "p5"]}
+    )
+    manager.read(START, None, "m", "power", "home", agg_func=0.95)  # type: ignore[arg-type]
+    manager.read(START, None, "m", "power", "home", missing="never")  # type: ignore[arg-type]
+    manager.read_last_data_points("home", "m", {"power"}, {"meter": {"A"}}, by=["meter"], into="polars")
+    manager.read_last_data_points("home", "m", "power", None, ["meter"])  # type: ignore[call-arg]
     manager.read(None, None, "m", ["power"], "home")  # type: ignore[arg-type]
     manager.read(START, 5.0, "m", ["power"], "home")  # type: ignore[arg-type]
     manager.read(START, "2026-11-01", "m", ["power"], "home", label="middle")  # type: ignore[arg-type]
