@@ -153,6 +153,23 @@ def test_a_range_with_one_type_is_read(
         assert [1] * len(there) == manager.read(**asked, interval="1h", agg_func="count")["v"].tolist()
         [batch] = manager.read_batches(**asked)
         assert expected == batch["v"].tolist()
+        if there[0].kind in NUMBERS:
+            functions = ["mean", "median", "sum"]
+            middle = manager.read(**asked, interval="1h", agg_func=functions)
+            assert [[float(point.number)] * 3 for point in there] == middle.to_numpy().tolist()
+        else:
+            with pytest.raises(InvalidArgumentError, match=f"'mean' needs numbers.* {there[0].kind};"):
+                manager.read(**asked)
+
+
+def test_integers_overflow_by_the_type_that_they_have_there(manager: InfluxManager, own_store: Store) -> None:
+    """A field that is unsigned elsewhere has the sums and means of signed integers here."""
+    own_store.write(*(f"m v={2**62}i {T0 + place}" for place in range(3)), f"m v=1u {T0 + 4 * WEEK}")
+    asked = {**SPAN, "stop": "2026-01-03", "bucket": own_store.name}
+
+    assert [float(2**62)] == manager.read(**asked)["v"].tolist()
+    with pytest.raises(InvalidArgumentError, match="64 bits"):
+        manager.read(**asked, agg_func="sum")
 
 
 def test_two_fields_with_two_types_of_which_one_is_not_in_the_range(

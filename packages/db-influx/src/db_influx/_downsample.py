@@ -42,7 +42,8 @@ __all__ = ["average", "downsample"]
 _IN_STORAGE = ("count", "first", "last", "max", "mean", "min", "spread", "sum")
 _MAY_OVERFLOW = ("mean", "sum")
 _DAY = 86_400 * 1_000_000_000
-_LARGEST = {"integer": 2**63 - 1, "unsigned": 2**64 - 1}
+_INTEGERS = ("integer", "unsigned")
+_LARGEST = {"int64": 2**63 - 1, "uint64": 2**64 - 1}
 _LEAST = "\0least:"  # before the name of a column; no field's name that InfluxDB takes begins with it
 
 
@@ -76,12 +77,8 @@ def downsample(
     Raises:
         InvalidArgumentError: A sum or spread exceeds 64 bits, or there are too many windows.
     """
-    integers = {
-        one.field: kind
-        for one in wanted
-        for kind in types.get(one.field, ())
-        if kind in _LARGEST and one.function in _MAY_OVERFLOW
-    }
+    added = {one.field: None for one in wanted if one.function in _MAY_OVERFLOW}
+    integers = {field: None for field in added if _may_be_integer(field, types)}
     exact: frozenset[str] = frozenset()
     kinds = {one.column: kind for one in wanted if (kind := _kind(one, types))}
     try:
@@ -89,7 +86,7 @@ def downsample(
             plan = _Plan(selection, cut, wanted, exact, label, max_parallel)
             bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
             answers = ask([*plan.queries, *bounds])
-            if not bounds or not (exact := _overflowing(answers.pop(), integers)):
+            if not bounds or not (exact := _overflowing(answers.pop())):
                 break
         return pivot(
             answers,
@@ -120,32 +117,29 @@ def average(
     fields = selection.fields or ()
     means = [Aggregate(field, field, "mean", "mean") for field in fields]
     check_types(means, types, selection.measurement, argument="fields")
-    integers = {field: kind for field in fields for kind in types.get(field, ()) if kind in _LARGEST}
+    integers = {field: None for field in fields if _may_be_integer(field, types)}
     bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
     answers = ask([_flux.average(selection), *bounds])
-    if bounds and (large := _overflowing(answers.pop(), integers)):
+    if bounds and (large := _overflowing(answers.pop())):
         answers = ask([_flux.average(selection, large)])
     return pivot(answers, fields=fields, by=by, kinds=dict.fromkeys(fields, "float64"), tz=tz)
 
 
-def _overflowing(bounds: Answer, integers: Mapping[str, str]) -> frozenset[str]:
-    """Return the fields whose sum may not fit in 64 bits.
+def _may_be_integer(field: str, types: FieldTypes) -> bool:
+    return any(kind in _INTEGERS for kind in types.get(field, ()))
 
-    Args:
-        bounds: The answer about their extremes.
-        integers: The type of each field.
-    """
+
+def _overflowing(bounds: Answer) -> frozenset[str]:
+    """Return the fields whose sum may not fit in 64 bits; `bounds` is the answer about their extremes."""
     most: dict[str, int] = {}
-    largest: dict[str, int] = {}
-    for found, _ in columns(bounds, result=TEXT, _field=TEXT, _value=("int64", "uint64")):
+    extremes: list[tuple[str, int, int]] = []
+    for found, kinds in columns(bounds, result=TEXT, _field=TEXT, _value=("float64", "int64", "uint64")):
         for result, field, value in zip(found["result"], found["_field"], found["_value"], strict=True):
-            kept = most if result == "count" else largest
-            kept[field] = max(kept.get(field, 0), abs(value))
-    return frozenset(
-        field
-        for field, kind in integers.items()
-        if most.get(field, 0) * largest.get(field, 0) > _LARGEST[kind]
-    )
+            if result == "count":
+                most[field] = max(most.get(field, 0), value)
+            elif kinds["_value"] in _LARGEST:  # a field of integers may hold doubles in this range
+                extremes.append((field, abs(value), _LARGEST[kinds["_value"]]))
+    return frozenset(field for field, value, largest in extremes if value * most.get(field, 0) > largest)
 
 
 class _Plan:

@@ -294,8 +294,8 @@ class InfluxManager:
         wanted = aggregates(agg_func, selection.fields or ())
         ask = self._asking(call, timeout)
         schema = self._schema(ask, selection)
-        check_types(wanted, schema.types, msname)
         schema.check_types([selection], newest=any(one.function == "last" for one in wanted))
+        check_types(wanted, schema.types, msname)
         frame = downsample(
             ask,
             selection,
@@ -586,10 +586,10 @@ class InfluxManager:
         self,
         bucket: str,
         measurement: str,
-        fields: str | Sequence[str],
+        fields: str | Iterable[str],
         tags: Tags | None = None,
         *,
-        by: Sequence[str] | None = None,
+        by: Iterable[str] | None = None,
         into: Into | None = None,
         tz: str | ZoneInfo | None = None,
         missing: Missing | None = None,

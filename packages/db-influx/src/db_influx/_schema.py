@@ -187,6 +187,8 @@ class Schema:
     def check_types(self, parts: Sequence[Selection], *, newest: bool = False) -> None:
         """Make sure that Flux sees all points of fields with several types.
 
+        Of these `types` keeps the ones that are in the range, as far as InfluxQL tells numbers apart.
+
         Args:
             parts: What the read asks, by itself: parts of a range, one after the other.
             newest: It asks for last points, for which Flux goes by the type of the last shard.
@@ -218,8 +220,11 @@ class Schema:
                 "Write it again with one type."
             )
         stored: Counter[str] = Counter()
-        for (field, _), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
-            stored[field] += count or 0
+        held: dict[str, set[str]] = {}
+        for (field, kind), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
+            if count:
+                stored[field] += count
+                held.setdefault(field, set()).add(kind)
         seen: Counter[str] = Counter()
         chosen = [replace(part, fields=mixed, tags=()) for part in parts]
         for answer in self._ask([_flux.counts(part) for part in chosen]):
@@ -233,6 +238,8 @@ class Schema:
                     f"asked for, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
                     "Read parts of the range in which it has one type, or write it again with one type."
                 )
+        there = {field: tuple(kind for kind in types[field] if _cast(kind) in held[field]) for field in held}
+        self.types = {**types, **there}
 
     def check_found(
         self,
