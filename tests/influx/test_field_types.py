@@ -357,7 +357,7 @@ def test_another_buckets_types_are_never_taken_for_ones_own(
     other.write(f'm v="text",w=1 {T0}')
 
     with mapping(server, other, hidden.name, "autogen"):
-        with pytest.warns(UserWarning, match=f"'{hidden.name}' leads to another bucket.* Add a DBRP mapping"):
+        with pytest.warns(UserWarning, match=f"bucket '{hidden.name}' by no name.* Add a DBRP mapping"):
             frame = make_manager().read(**SPAN, bucket=hidden.name)
         assert [1.5] == frame["v"].tolist()
         with pytest.warns(UserWarning, match="another bucket"):

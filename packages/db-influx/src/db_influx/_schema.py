@@ -205,41 +205,48 @@ class Schema:
                 f"{' and '.join(types[mixed[0]])}, and InfluxDB may leave out last points of such a field. "
                 "Write it again with one type, or read its points with interval=None."
             )
-        start, stop = parts[0].start, parts[-1].stop
-        # InfluxQL casts numbers to floats, but leaves out text and booleans unless it is asked for them.
-        casts = [(field, kind) for field in mixed for kind in dict.fromkeys(map(_cast, types[field]))]
-        counts = ", ".join(f"count({identifier(field)}::{kind})" for field, kind in casts)
-        # Asked before Flux is: what is written meanwhile is then no difference.
-        rows = None
-        if all(map(is_spelled, mixed)):
-            rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
-        if rows is None:
-            raise SchemaConflictError(
-                f"field {mixed[0]!r} of {self._measurement!r} was written as "
-                f"{' and '.join(types[mixed[0]])}, and nothing tells whether InfluxDB leaves out points. "
-                "Write it again with one type."
-            )
-        stored: Counter[str] = Counter()
-        held: dict[str, set[str]] = {}
-        for (field, kind), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
-            if count:
-                stored[field] += count
-                held.setdefault(field, set()).add(kind)
+        # InfluxQL is asked before Flux: what is written meanwhile is then no difference.
+        stored = self._stored(mixed, parts[0].start, parts[-1].stop)
         seen: Counter[str] = Counter()
-        chosen = [replace(part, fields=mixed, tags=()) for part in parts]
-        for answer in self._ask([_flux.counts(part) for part in chosen]):
+        for answer in self._ask([_flux.counts(replace(part, fields=mixed, tags=())) for part in parts]):
             for found, _ in columns(answer, _field=TEXT, _value=("int64",)):
                 for field, count in zip(found["_field"], found["_value"], strict=True):
                     seen[field] += count
-        for field, count in stored.items():
+        for field, by_cast in stored.items():
+            count = sum(by_cast.values())
             if count > seen[field]:
                 raise SchemaConflictError(
                     f"field {field!r} of {self._measurement!r} is {' and '.join(types[field])} in the range "
                     f"asked for, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
                     "Read parts of the range in which it has one type, or write it again with one type."
                 )
-        there = {field: tuple(kind for kind in types[field] if _cast(kind) in held[field]) for field in held}
-        self.types = {**types, **there}
+        there = {
+            field: tuple(kind for kind in types[field] if by_cast[_cast(kind)])
+            for field, by_cast in stored.items()
+        }
+        self.types = {**types, **{field: kinds for field, kinds in there.items() if kinds}}
+
+    def _stored(self, fields: Sequence[str], start: int, stop: int) -> dict[str, Counter[str]]:
+        """Count the points of fields in a range, by what InfluxQL casts them to.
+
+        It casts numbers to floats, but leaves out text and booleans unless it is asked for them.
+        """
+        types = self.types or {}
+        casts = [(field, kind) for field in fields for kind in dict.fromkeys(map(_cast, types[field]))]
+        rows = None
+        if all(map(is_spelled, fields)):
+            counts = ", ".join(f"count({identifier(field)}::{kind})" for field, kind in casts)
+            rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
+        if rows is None:
+            raise SchemaConflictError(
+                f"field {fields[0]!r} of {self._measurement!r} was written as "
+                f"{' and '.join(types[fields[0]])}, and nothing tells if InfluxDB leaves out points. "
+                "Write it again with one type."
+            )
+        stored: dict[str, Counter[str]] = {field: Counter() for field in fields}
+        for (field, kind), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
+            stored[field][kind] += count or 0
+        return stored
 
     def check_found(
         self,
@@ -288,10 +295,10 @@ class Schema:
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> list[str]:
         rows = self._rows("SHOW TAG VALUES", f" WITH KEY =~ {pattern(key)}") or []
-        names = [row[1] for row in rows]
+        names = dict.fromkeys(row[1] for row in rows)
         missing = [value for value in values if value and value not in names]
         return [
-            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, names)}"
+            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, list(names))}"
             for value in missing[:_NEAR]
         ]
 
