@@ -13,7 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from db_core.errors import AuthenticationError, ConfigurationError, InvalidArgumentError
+from db_core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidArgumentError,
+    NotFoundError,
+    SchemaConflictError,
+)
 from db_influx import InfluxManager
 
 if TYPE_CHECKING:
@@ -35,6 +41,20 @@ def test_settings_come_from_the_environment(
 
     with InfluxManager() as manager:
         assert len(manager.query("buckets()")) > 0
+
+
+def test_the_organization_may_be_given_by_its_id(
+    make_manager: Callable[..., InfluxManager], store: Store, msname: str
+) -> None:
+    """Every question finds it, also those about buckets and types, without which a read may give a part."""
+    store.write(f"{msname} v=1i 1767225600000000000", f"{msname} v=1.5 1769904000000000000")
+    number = store.client.buckets_api().find_bucket_by_id(store.number).org_id
+    manager = make_manager(org=number)
+
+    with pytest.raises(SchemaConflictError, match=r"'v'.*float and integer"):
+        manager.read("2026-01-01", "2026-03-01", msname, "v", store.name, interval="1d", agg_func="count")
+    with pytest.raises(NotFoundError, match=f"no field 'V' in '{msname}'"):
+        manager.read("2026-01-01", "2026-03-01", msname, "V", store.name, missing="raise")
 
 
 def test_an_argument_wins_over_the_environment(

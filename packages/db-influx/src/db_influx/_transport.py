@@ -69,6 +69,7 @@ _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _LONGEST_HEAD = 1 << 14  # bytes
 _SHORTEST_TOKEN = 8  # that errors do not show
 _LEAST = 0.001  # seconds; urllib3 takes no timeout of 0
+_ID = re.compile("[0-9a-fA-F]{16}")
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
 
@@ -444,7 +445,10 @@ class Transport:
         taken: set[socket.socket],
     ) -> urllib3.BaseHTTPResponse:
         url = self._settings.url
-        address = f"{url}/{endpoint}?{urlencode({'org': self._settings.org, **parameters})}"
+        org = self._settings.org
+        # Queries and writes take what has the form of an ID for one; the lists of buckets and mappings don't.
+        named = {"orgID" if _ID.fullmatch(org) else "org": org}
+        address = f"{url}/{endpoint}?{urlencode(named | parameters)}"
         connect = min(silence, self._connection.connect_timeout)
         try:
             return self._post(address, body, headers, urllib3.Timeout(connect=connect, read=silence))
