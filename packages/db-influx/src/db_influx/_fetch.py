@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from db_influx._flux import Query
     from db_influx._transport import JsonRequest, Transport
 
-__all__ = ["TEXT", "VALUE", "Asking", "Reduced", "columns", "fetch", "fetch_at_most", "fetch_batches"]
+__all__ = [
+    "TEXT",
+    "VALUE",
+    "Asking",
+    "Reduced",
+    "columns",
+    "fetch",
+    "fetch_at_most",
+    "fetch_batches",
+    "names",
+]
 
 TEXT = ("string", "dictionary")
 VALUE = ("float64", "int64", "uint64", "bool", *TEXT)  # what a field may hold
@@ -176,6 +186,11 @@ def columns(answer: Answer, **kinds: Container[str]) -> Iterator[tuple[dict[str,
                     f"the answer is to another question: it has {held}, and no such {name}", offset=0
                 )
         yield frame.to_pydict(), frame.kinds
+
+
+def names(answer: Answer) -> list[str]:
+    """Return the names that an answer lists, sorted."""
+    return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])
 
 
 def _answer(transport: Transport, query: Query | Reduced, timeout: float | None, call: Call) -> Answer:

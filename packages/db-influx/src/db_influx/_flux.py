@@ -349,6 +349,19 @@ def fields(bucket: str, measurement: str) -> Query:
     return _schema(f"measurementFieldKeys(bucket: {string(bucket)}, measurement: {string(measurement)}, ")
 
 
+def tag_keys(bucket: str, measurement: str) -> Query:
+    """Ask for the tag keys of a measurement, over all time; columns of InfluxDB's own are among them."""
+    return _schema(f"measurementTagKeys(bucket: {string(bucket)}, measurement: {string(measurement)}, ")
+
+
+def tag_values(bucket: str, measurement: str, key: str) -> Query:
+    """Ask for the values of a measurement's tag, over all time."""
+    return _schema(
+        f"measurementTagValues(bucket: {string(bucket)}, measurement: {string(measurement)}, "
+        f"tag: {string(key)}, "
+    )
+
+
 def _schema(call: str) -> Query:
     # Without a range these look back 30 days.
     start, stop = _times.time_literal(_times.EARLIEST), _times.time_literal(_times.LATEST)

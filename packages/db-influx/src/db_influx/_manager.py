@@ -886,10 +886,10 @@ class InfluxManager:
         return self._names(query, timeout)
 
     def _names(self, query: Query, timeout: float | None) -> list[str]:
-        from db_influx._fetch import TEXT, columns
+        from db_influx._fetch import names
 
         [answer] = self._ask([query], self._options, timeout)
-        return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])
+        return names(answer)
 
     # Shared steps
 
@@ -1006,13 +1006,13 @@ def _check_found(
     schema: Schema, selection: Selection, frame: Frame, call: _Options, *, above: int = 0
 ) -> None:
     """Tell what was asked for and does not exist; `above` is how far the method is called from."""
-    levels = zip(frame.index[:-1], frame.batch.columns(), strict=False) if len(frame) else ()
+    levels = zip(frame.index[:-1], frame.batch.columns(), strict=False)
     empty = [name for name, level in levels if (nulls := level.nulls()) is not None and all(bytes(nulls))]
     schema.check_found(
         selection,
         call.missing,
         nothing=not len(frame),
-        empty_levels=empty if call.by else (),
+        empty_levels=(empty if len(frame) else call.by) if call.by else (),
         stacklevel=_CALLER + above,
     )
 

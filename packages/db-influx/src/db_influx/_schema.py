@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
 from db_influx import _flux
-from db_influx._fetch import TEXT, columns
+from db_influx._fetch import TEXT, columns, names
 from db_influx._transport import JsonRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from db_influx._fetch import Asking
-    from db_influx._flux import Selection
+    from db_influx._flux import Query, Selection
 
 __all__ = ["KINDS", "Database", "Databases", "FieldTypes", "Missing", "Schema"]
 
@@ -44,9 +44,7 @@ _KEPT = 60.0  # seconds that a mapping is believed
 _MOST_SHARDS = 1_000  # that a read is cut at
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
 _NEAR = 3  # names in a message
-_MEASUREMENTS = "SHOW MEASUREMENTS"
-# The token may not read the bucket; or the mapping is not its database's default, which some statements need.
-_NOT_ASKED = ("database not found", "default retention policy not set")
+_NOT_ASKED = "database not found"  # the token may not read the bucket
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
@@ -280,13 +278,17 @@ class Schema:
     def _unknown(self, selection: Selection, empty_levels: Sequence[str], *, nothing: bool) -> list[str]:
         name, types = self._measurement, self.types or {}
         if not types:
-            near = _near(name, [row[0] for row in self._rows(_MEASUREMENTS) or []])
+            near = _near(name, self._names(_flux.measurements(self._bucket)))
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
         problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
         asked = dict(selection.tags) if nothing else {}
-        keys = [row[0] for row in self._rows("SHOW TAG KEYS") or []] if asked or empty_levels else []
-        for key in dict.fromkeys([*asked, *empty_levels]) if keys else ():
+        keys: list[str] = []
+        if asked or empty_levels:
+            # Not by InfluxQL, which tells them of a database's default retention policy only.
+            found = self._names(_flux.tag_keys(self._bucket, name))
+            keys = [key for key in found if key not in _flux.OWN]
+        for key in dict.fromkeys([*asked, *empty_levels]):
             if key in keys:
                 problems += self._unknown_values(key, asked.get(key, ()))
             elif any(asked.get(key, (key,))):  # it may have been asked not to be there
@@ -294,13 +296,16 @@ class Schema:
         return problems
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> list[str]:
-        rows = self._rows("SHOW TAG VALUES", f" WITH KEY =~ {pattern(key)}") or []
-        names = dict.fromkeys(row[1] for row in rows)
-        missing = [value for value in values if value and value not in names]
+        known = self._names(_flux.tag_values(self._bucket, self._measurement, key))
+        known_or_none = {*known, ""}
+        missing = [value for value in values if value not in known_or_none]
         return [
-            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, list(names))}"
+            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, known)}"
             for value in missing[:_NEAR]
         ]
+
+    def _names(self, query: Query) -> list[str]:
+        return names(self._ask([query])[0])
 
     def _rows(self, what: str, condition: str = "") -> list[list[Any]] | None:
         """Return the rows of a statement about the measurement; None if InfluxQL can't be asked."""
@@ -308,8 +313,8 @@ class Schema:
             return None
         name = self._measurement
         source = identifier(name) if is_spelled(name) else pattern(name)
-        text = what if what == _MEASUREMENTS else f"{what} FROM {source}{condition}"
-        form = (("db", self._database.name), ("rp", self._database.policy), ("epoch", "ns"), ("q", text))
+        text = ("q", f"{what} FROM {source}{condition}")
+        form = (("db", self._database.name), ("rp", self._database.policy), ("epoch", "ns"), text)
         answer = self._ask.json(JsonRequest("query", form=form))
         try:
             [result] = answer["results"]
