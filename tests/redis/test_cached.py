@@ -171,6 +171,21 @@ def undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def scaled(factor: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function and keep its name."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return [factor, *function(*args)]
+
+    return wrapper
+
+
+def _(day: int) -> int:
+    """Have the name of all functions that need none."""
+    return day
+
+
 def local() -> int:
     """Stand in for functions that are made in this file, below."""
     return 0
@@ -191,6 +206,9 @@ def a_local_function() -> Callable[[], int]:
         lambda: 1,
         a_local_function(),
         undecorated(power),
+        scaled(2, power),
+        scaled(3, scaled(2, power)),
+        _,
         functools.partial(power, "m"),
         functools.update_wrapper(functools.partial(power, "m"), power),
         Plant("north"),
@@ -205,6 +223,9 @@ def a_local_function() -> Callable[[], int]:
         "lambda",
         "local",
         "undecorated",
+        "scaled",
+        "scaled twice",
+        "_",
         "partial",
         "updated",
         "object",
@@ -221,6 +242,18 @@ def test_a_function_without_a_name_of_its_own_needs_a_key(client: RedisClient, f
     with pytest.raises(InvalidArgumentError, match="`cached` needs `key`") as caught:
         client.cached(ttl=60)(function)
     assert "key" == caught.value.argument
+
+
+@functools.partial(scaled, 10)
+def tenfold(meter: str) -> list[Any]:
+    """Look it up."""
+    return power(meter)
+
+
+def test_a_function_behind_a_decorator_that_keeps_names_needs_no_key(client: RedisClient) -> None:
+    """Where it is what its name stands for."""
+    assert [10, "n", 1, "kW"] == client.cached(ttl=60)(tenfold)("n")
+    assert [f'{__name__}.tenfold:{{"meter":"n"}}'] == list(client.scan())
 
 
 def test_any_function_is_cached_under_a_key(client: RedisClient) -> None:
@@ -265,9 +298,33 @@ def answer():
 print(answer())
 """
 
+SCRIPT_WITH_A_TYPE = """
+import enum, sys
+from db_redis import RedisClient
 
-def test_scripts_of_equal_functions_do_not_share_values(
-    server: servers.Redis, namespace: str, tmp_path: Path
+client = RedisClient(sys.argv[1], int(sys.argv[2]), sys.argv[3] or None, namespace=sys.argv[4])
+
+class Unit(enum.Enum):
+    {answer} = 1
+
+@client.cached(ttl=60, key="name")
+def name(unit):
+    return unit.name
+
+print(name(Unit(1)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "answers", "refusal"),
+    [
+        (SCRIPT, ["1", "2"], "needs `key` for answer"),
+        (SCRIPT_WITH_A_TYPE, ["kilowatt", "watt"], "__main__.Unit is of a session without a file"),
+    ],
+    ids=["function", "argument"],
+)
+def test_scripts_with_equal_names_do_not_share_values(
+    server: servers.Redis, namespace: str, tmp_path: Path, script: str, answers: list[str], refusal: str
 ) -> None:
     """Python calls each of them `__main__`; a session without a file has no name at all."""
     address = [server.host, str(server.port), server.password or "", namespace]
@@ -277,10 +334,10 @@ def test_scripts_of_equal_functions_do_not_share_values(
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         return done.stdout.strip() or done.stderr
 
-    for name, answer in (("first", 1), ("second", 2)):
-        (tmp_path / f"{name}.py").write_text(SCRIPT.format(answer=answer))
-    assert ["1", "2"] == [run(str(tmp_path / f"{name}.py")) for name in ("first", "second")]
-    assert "needs `key` for answer" in run("-c", SCRIPT.format(answer=3))
+    for answer in answers:
+        (tmp_path / f"{answer}.py").write_text(script.format(answer=answer))
+    assert answers == [run(str(tmp_path / f"{answer}.py")) for answer in answers]
+    assert refusal in run("-c", script.format(answer=answers[0]))
 
 
 def test_the_key_may_be_made_by_a_function(client: RedisClient) -> None:

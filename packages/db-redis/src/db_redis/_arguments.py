@@ -84,15 +84,27 @@ def _name_of(function: Any) -> str:
     """Return the module and name of a function that is the only one to have them."""
     if not inspect.isfunction(function):
         raise _needs_key(function, "only a function that `def` made has a name of its own")
-    if "<" in function.__qualname__:
+    name = function.__qualname__
+    if "<" in name or name.rpartition(".")[2] == "_":
         raise _needs_key(function, "other functions that are made in the same place have its name")
-    module: str | None = function.__module__
-    if module in _SCRIPTS:  # each script is called so
-        spec, path = (function.__globals__.get(name) for name in ("__spec__", "__file__"))
-        module = spec.name if spec else str(Path(path).resolve()) if path else None
+    # Where a decorator is written above a function, the name is not bound yet.
+    named = _found(function)
+    if named is not function and inspect.unwrap(function, stop=lambda inner: inner is named) is named:
+        raise _needs_key(function, "it wraps another function and has the name of that one")
+    module = _module_of(function)
     if not module:
         raise _needs_key(function, "functions of other sessions may have its name")
-    return f"{module}.{function.__qualname__}"
+    return f"{module}.{name}"
+
+
+def _module_of(named: Any) -> str | None:
+    """Return the module of a function or class, of a script its file; None in a session without one."""
+    module: str | None = named.__module__
+    if module not in _SCRIPTS:  # each script is called so
+        return module
+    names = getattr(named, "__globals__", None) or vars(sys.modules[module])
+    spec, path = (names.get(name) for name in ("__spec__", "__file__"))
+    return spec.name if spec else str(Path(path).resolve()) if path else None
 
 
 def _needs_key(function: object, reason: str, kind: str = "a text that is its own") -> InvalidArgumentError:
@@ -212,14 +224,20 @@ def _has_value(value: Any) -> bool:
 
 def _own_name(named: Any) -> str:
     """Return the module and name by which alone a class or function is found."""
-    found: Any = sys.modules.get(named.__module__)
-    try:
-        found = functools.reduce(getattr, named.__qualname__.split("."), found)
-    except AttributeError:
-        found = None
-    if found is not named:
+    if _found(named) is not named:
         raise _Untold(f"{_label(named)} is not found by its name; define it at the top of a module")
-    return _label(named)
+    module = _module_of(named)
+    if not module:
+        raise _Untold(f"{_label(named)} is of a session without a file, and others may have one of its name")
+    return f"{module}.{named.__qualname__}"
+
+
+def _found(named: Any) -> Any:
+    """Return what is found by the module and name of a class or function, None if nothing is."""
+    try:
+        return functools.reduce(getattr, named.__qualname__.split("."), sys.modules.get(named.__module__))
+    except AttributeError:
+        return None
 
 
 def _label(named: Any) -> str:
