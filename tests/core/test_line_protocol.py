@@ -127,6 +127,20 @@ def test_a_tag_beside_a_null_is_escaped() -> None:
     assert ["m,t=a\\ b\\,c\\=d v=1i 1", "m v=2i 2", "m v=3i 3"] == lines(frame, tag_columns=["t"])
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        points({"t": [None, None], "v": [1, 2]}),
+        points({"t": [np.nan, np.nan], "v": [1, 2]}),
+        pl.DataFrame({"time": [1, 2], "t": [None, None], "v": [1, 2]}).cast({"time": pl.Datetime("ns")}),
+    ],
+    ids=["objects", "NaN", "polars"],
+)
+def test_a_tag_column_of_nulls_alone_is_left_out(frame: object) -> None:
+    """Whichever type the library has for it."""
+    assert ["m v=1i 1", "m v=2i 2"] == lines(frame, tag_columns=["t"])
+
+
 def test_strings_after_a_null_keep_their_commas() -> None:
     """influxdb-client joins fields wrongly when the first one is null."""
     frame = points({"a": [None, 1.5], "b": ["x, y", "z"], "c": ["u", None]})

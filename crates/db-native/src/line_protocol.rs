@@ -350,6 +350,8 @@ impl TagColumn {
         Role::TagKey.write(name, &mut key)?;
         key.push(b'=');
         let cells = match Cells::of(name, column.as_ref())? {
+            // What pandas makes of a column of nulls.
+            Cells::Double(values) if values.iter().flatten().all(f64::is_nan) => TagCells::Cells(Cells::Nothing),
             Cells::Double(_) => {
                 let reason = "a tag is a string, an integer or a boolean, not a float";
                 return Err(Error::input(None, Some(name), reason));
