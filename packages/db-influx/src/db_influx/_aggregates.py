@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from db_core.errors import InvalidArgumentError
@@ -131,7 +132,9 @@ def _function(value: object) -> tuple[str, str, float]:
             return value, "quantile", float(Decimal(found[1]) / _MOST_PERCENT)
     elif isinstance(value, tuple) and _is_quantile(value):
         share = value[1]
-        if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:
+        # A numpy timedelta64 calls itself an integer.
+        is_number = isinstance(share, Real) and type(share) is not bool
+        if is_number and type(share).__name__ != "timedelta64" and 0 <= float(share) <= 1:
             percent = f"{Decimal(str(float(share))) * _MOST_PERCENT:f}"
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             return f"p{percent}", "quantile", float(share)
