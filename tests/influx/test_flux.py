@@ -163,6 +163,21 @@ def test_slices_are_the_range_cut(days: int, rest: int, max_parallel: int) -> No
     assert 1 == len(nanos) or all(end - begin >= 86_400_000_000_000 for begin, end in nanos)
 
 
+@pytest.mark.parametrize(
+    ("names", "days", "expected"), [(100, 13, [6.5, 6.5]), (101, 13, [13.0]), (101, 14, [7.0, 7.0])]
+)
+def test_slices_of_a_long_list_of_names_are_a_week_at_least(
+    names: int, days: int, expected: list[float]
+) -> None:
+    """The server compares the list anew in each slice of a shard, which is a week."""
+    day = 86_400_000_000_000
+    selection = _flux.Selection(
+        "b", "m", ("v",), (("k", tuple(map(str, range(names)))),), T0, T0 + days * day
+    )
+
+    assert expected == [(part.stop - part.start) / day for part in _flux.slices(selection, 2)]
+
+
 def test_windows_of_a_zone_are_cut_by_the_storage_engine() -> None:
     """A location would have the server read every point; an offset does not."""
     tokyo = Windows("1d", "Asia/Tokyo", SELECTION.start, SELECTION.stop)

@@ -133,7 +133,7 @@ def _function(value: object) -> tuple[str, str, float]:
     elif isinstance(value, tuple) and _is_quantile(value):
         share = value[1]
         # A numpy timedelta64 calls itself an integer.
-        is_number = isinstance(share, Real) and type(share) is not bool
+        is_number = isinstance(share, Real) and not isinstance(share, bool)
         if is_number and type(share).__name__ != "timedelta64" and 0 <= float(share) <= 1:
             percent = f"{Decimal(str(float(share))) * _MOST_PERCENT:f}"
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent

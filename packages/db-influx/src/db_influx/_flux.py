@@ -33,11 +33,12 @@ _ESCAPES = str.maketrans(
 )
 _PATTERN = str.maketrans({character: f"\\{character}" for character in r"\.+*?()|[]{}^$/"})
 # The server makes comparisons of a regular expression of up to a hundred alternatives.
-_FEW = 100
+FEW_NAMES = 100
 _LONGEST_PATTERN = 1 << 16  # bytes; Flux's parser refuses a regular expression of 250 KB
 # Go nests alternatives by the starts that they share, two levels a character, and allows a thousand levels.
 _LONGEST_ALTERNATIVE = 400  # characters
 _SHORTEST_SLICE = 86_400 * 1_000_000_000  # nanoseconds
+_DAYS_OF_SHARD = 7  # unless a bucket was made with others
 _UNUSED = ("_start", "_stop", "_measurement")
 # Columns that no tag can have in a filter; the storage engine takes "$" for the value.
 OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
@@ -158,7 +159,7 @@ def _any_of(column: str, values: Sequence[str]) -> str:
     compared = [value for value in values if not _is_plain(value)]
     conditions = []
     for group in _groups(sorted(set(values).difference(compared))):
-        if len(group) > _FEW:
+        if len(group) > FEW_NAMES:
             conditions.append(f"{found} =~ /^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$/")
         else:
             compared += group
@@ -197,10 +198,13 @@ def _either(conditions: Sequence[str]) -> str:
 def slices(selection: Selection, max_parallel: int) -> list[Selection]:
     """Return the range in up to `max_parallel` parts of at least a day each.
 
-    A slice costs the server some 40 us a series; of a day or longer ones, it is the points that cost.
+    A slice costs the server some 40 us a series; of a day or longer ones, it is the points that cost. Long
+    lists of tag values it compares with each series of each shard anew, so then a slice is a shard at least.
     """
+    names = sum(len(values) for _, values in selection.tags)
     length = selection.stop - selection.start
-    count = max(1, min(max_parallel, length // _SHORTEST_SLICE))
+    shortest = _SHORTEST_SLICE * (_DAYS_OF_SHARD if names > FEW_NAMES else 1)
+    count = max(1, min(max_parallel, length // shortest))
     cuts = [selection.start + length * cut // count for cut in range(count + 1)]
     return [replace(selection, start=start, stop=stop) for start, stop in pairwise(cuts)]
 

@@ -49,7 +49,6 @@ _MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
 _CALLER = 3  # calls from a warning up to who called the method
 _EVERY: Any = object()  # in place of names: every field
 # How far back the last point is looked for, step by step; then over all time.
-_FEW_NAMES = 100  # of tag values, for which it is worth it
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
 
@@ -556,7 +555,7 @@ class InfluxManager:
         schema = self._schema(ask, selection)
         schema.check_types([selection], newest=True)
         # The server takes longer over thousands of names than over the points of all time.
-        is_short = sum(len(values) for _, values in selection.tags) <= _FEW_NAMES
+        is_short = sum(len(values) for _, values in selection.tags) <= _flux.FEW_NAMES
         for back in (*(_LOOK_BACK if is_short else ()), None):
             left = tuple(field for field in wanted if field not in found)
             if not left:

@@ -40,6 +40,7 @@ FieldTypes: TypeAlias = "Mapping[str, tuple[str, ...]]"
 # What a frame holds of a field of each type, by InfluxQL's names.
 KINDS = {"float": "float64", "integer": "int64", "unsigned": "uint64", "boolean": "bool", "string": "string"}
 
+_READER = 6  # calls from the warning about a bucket up to who reads it
 _KEPT = 60.0  # seconds that a mapping is believed
 _MOST_SHARDS = 1_000  # that a read is cut at
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
@@ -79,20 +80,32 @@ class Databases:
     """The databases that lead to buckets; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Database]] = {}
+        self._known: dict[str, tuple[float, Database | None]] = {}
 
     def of(self, ask: Asking, bucket: str) -> Database | None:
         """Return the database of a bucket; None if there is none, or no such bucket."""
-        until, found = self._known.get(bucket, (0.0, None))
+        until, known = self._known.get(bucket, (0.0, None))
         if time.monotonic() < until:
-            return found
-        found = _database(ask, bucket)
-        if found is not None:
-            self._known[bucket] = (time.monotonic() + _KEPT, found)
-        return found
+            return known
+        found = _databases(ask, bucket)
+        if found is None:
+            return None
+        known = found[0] if found else None
+        self._known[bucket] = (time.monotonic() + _KEPT, known)
+        if known is None:
+            warnings.warn(
+                f"InfluxQL knows bucket {bucket!r} by no name of its own, as a DBRP mapping leads from there "
+                "to another bucket or the name starts with a slash. So types of its fields can't be told, "
+                "and a field with several types would lose points. Add a DBRP mapping for this bucket.",
+                UserWarning,
+                stacklevel=_READER,
+            )
+        return known
 
 
-def _database(ask: Asking, bucket: str) -> Database | None:
+def _databases(ask: Asking, bucket: str) -> list[Database] | None:
+    """Return the databases that lead to a bucket and to no other; None if there is no such bucket."""
+    usable = []
     try:
         buckets = _listed(ask.json(JsonRequest("api/v2/buckets", (("name", bucket),))), "buckets")
         found = next((one for one in buckets if one["name"] == bucket), None)
@@ -105,25 +118,19 @@ def _database(ask: Asking, bucket: str) -> Database | None:
         for mapping in leading:
             known_by = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
             if not mapping["virtual"]:
-                return known_by
+                usable.append(known_by)
+                continue
             others = _listed(ask.json(JsonRequest("api/v2/dbrps", (("db", known_by.name),))), "content")
             names = [
                 (one["database"], one["retention_policy"]) for one in others if one["bucketID"] != number
             ]
             if known_by.name and known_by[:2] not in names:
-                return known_by
+                usable.append(known_by)
     except (NotFoundError, QueryError):  # the query itself will tell
         return None
     except (KeyError, TypeError) as error:
         raise _unexpected("the list of buckets or DBRP mappings") from error
-    warnings.warn(
-        f"InfluxQL knows bucket {bucket!r} by no name of its own, as a DBRP mapping leads from there to "
-        "another bucket or the name starts with a slash. So the types of its fields can't be looked up, and "
-        "a field with several types would lose points. Add a DBRP mapping for this bucket.",
-        UserWarning,
-        stacklevel=2,
-    )
-    return None
+    return usable
 
 
 class Schema:
