@@ -107,6 +107,24 @@ def test_close_is_for_the_running_loop(client: AsyncRedisClient, connections: Ca
     assert connections(0)
 
 
+def test_calls_under_way_where_a_client_is_closed_leave_no_connection(
+    client: AsyncRedisClient, connections: Callable[[int], bool]
+) -> None:
+    """They end as they would, on new connections, and a later call opens its own."""
+
+    async def close_midway() -> list[int]:
+        await client.save_in_redis("k", 1)
+        calls = [asyncio.ensure_future(client.safe_read_from_redis("k")) for _ in range(20)]
+        await asyncio.sleep(0)
+        await client.close()
+        found = await asyncio.gather(*calls)
+        assert connections(0)
+        return [*found, await client.safe_read_from_redis("k")]
+
+    assert [1] * 21 == asyncio.run(close_midway())
+    assert connections(0)
+
+
 def test_a_client_that_is_dropped_closes_its_connections(
     client: AsyncRedisClient, connections: Callable[[int], bool]
 ) -> None:

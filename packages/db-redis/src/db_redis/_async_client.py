@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import weakref
@@ -17,12 +18,13 @@ from db_redis import _cache, _connect, _frames, _operations
 from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
-from db_redis._loops import Clients
+from db_redis._loops import Clients, Lent
 from db_redis._retries import AsyncRetry
 from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from db_core.frame import Into
@@ -184,9 +186,10 @@ class AsyncRedisClient(BaseClient):
 
     async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
         try:
-            async for name in (await self._here()).scan_iter(**options):
-                if (key := self._options.keys.key(name)) is not None:
-                    yield key
+            async with self._lent() as client:
+                async for name in client.scan_iter(**options):
+                    if (key := self._options.keys.key(name)) is not None:
+                        yield key
         except THEIRS as error:
             raise self._translate(error, "scanning", None) from error
         except Exception as error:  # noqa: BLE001 - it comes out again
@@ -203,7 +206,7 @@ class AsyncRedisClient(BaseClient):
     async def close(self) -> None:
         """Close the connections of the running event loop, unless they belong to a `client` that was given.
 
-        A later call opens new ones, as in redis-py.
+        A later call opens new ones, as in redis-py. One that is under way does so too, and closes them.
         """
         if self._clients is not None:
             await self._clients.close()
@@ -239,13 +242,13 @@ class AsyncRedisClient(BaseClient):
         except (*THEIRS, Incomplete) as error:
             raise self._translate(error, doing, subject) from error
 
-    async def _here(self) -> Any:
-        """Return redis-py's client for the running loop."""
+    def _lent(self) -> AbstractAsyncContextManager[Any]:
+        """Return what gives redis-py's client for the running loop."""
         if self._clients is not None:
-            return await self._clients.here()
+            return Lent(self._clients)
         if self._loop is None:
             self._loop = weakref.ref(asyncio.get_running_loop())
-        return self._client
+        return contextlib.nullcontext(self._client)
 
     def _meant(self, error: BaseException) -> BaseException:
         is_elsewhere = self._loop is not None and self._loop() is not asyncio.get_running_loop()
@@ -260,9 +263,9 @@ class AsyncRedisClient(BaseClient):
 
     async def _do(self, step: Step) -> Any:
         if isinstance(step, Command):
-            client = await self._here()
-            reply = client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
-            return await (_to_the_end(reply) if step.to_the_end else reply)
+            async with self._lent() as client:
+                reply = client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
+                return await (_to_the_end(reply) if step.to_the_end else reply)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Call):
@@ -271,7 +274,7 @@ class AsyncRedisClient(BaseClient):
                 return Outcome(await value if inspect.isawaitable(value) else value)
             except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
                 return Outcome(error=error)
-        async with (await self._here()).pipeline(transaction=step.atomic) as pipeline:
+        async with self._lent() as client, client.pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
                 pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return await pipeline.execute(raise_on_error=False)

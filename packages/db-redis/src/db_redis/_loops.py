@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from types import TracebackType
 
-__all__ = ["Clients"]
+__all__ = ["Clients", "Lent"]
 
 
 class _Client(Protocol):
@@ -23,9 +25,12 @@ class _Client(Protocol):
 _C = TypeVar("_C", bound=_Client)
 
 
-class _Kept(NamedTuple, Generic[_C]):
+@dataclass(eq=False, slots=True)
+class _Kept(Generic[_C]):
     client: _C
     keeper: AsyncGenerator[None]
+    users: int = 0
+    is_over: bool = False  # closed while it had users, who may open connections again
 
 
 class Clients(Generic[_C]):
@@ -38,8 +43,8 @@ class Clients(Generic[_C]):
         # By process, too: after a fork the loops are there twice, and their connections are the parent's.
         self._kept: dict[tuple[int, asyncio.AbstractEventLoop], _Kept[_C]] = {}
 
-    async def here(self) -> _C:
-        """Return the client of the running loop."""
+    async def here(self) -> _Kept[_C]:
+        """Return what is kept for the running loop."""
         place = os.getpid(), asyncio.get_running_loop()
         kept = self._kept.get(place)
         if kept is None:
@@ -50,13 +55,14 @@ class Clients(Generic[_C]):
                 client = self._make()
             kept = self._kept[place] = _Kept(client, _keep(client))
             await anext(kept.keeper)  # asyncio hears of it by this
-        return kept.client
+        return kept
 
     async def close(self) -> None:
         """Close the connections of the running loop; those of another are for that one to close."""
         self._forget_closed()
         kept = self._kept.pop((os.getpid(), asyncio.get_running_loop()), None)
         if kept is not None:
+            kept.is_over = True
             await kept.keeper.aclose()
 
     def _forget_closed(self) -> None:
@@ -64,6 +70,30 @@ class Clients(Generic[_C]):
             process, loop = place
             if process == os.getpid() and loop.is_closed():
                 self._kept.pop(place, None)
+
+
+class Lent(Generic[_C]):
+    """Lends the client of the running loop for the time of a block.
+
+    Who closes it meanwhile closes its connections, and the block opens new ones: the last block closes those.
+    """
+
+    __slots__ = ("_clients", "_kept")
+
+    def __init__(self, clients: Clients[_C]) -> None:
+        self._clients = clients
+
+    async def __aenter__(self) -> _C:
+        self._kept = await self._clients.here()
+        self._kept.users += 1
+        return self._kept.client
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kept.users -= 1
+        if self._kept.is_over and not self._kept.users:
+            await self._kept.client.aclose()
 
 
 async def _keep(client: _Client) -> AsyncGenerator[None]:
