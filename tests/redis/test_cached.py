@@ -380,7 +380,7 @@ FAMILIES: dict[str, list[list[Any]]] = {
     ],
     "nothing": [
         [None, math.nan, math.inf, -math.inf, "NaN", "null", Decimal("NaN"), pd.NaT, pd.NA],
-        [np.float64("nan"), np.datetime64("NaT"), np.datetime64("NaT", "s")],
+        [np.float64("nan"), np.datetime64("NaT", "ms"), np.datetime64("NaT", "s")],
         ["", b"", [], (), {}, set(), frozenset()],
     ],
     "containers": [

@@ -52,7 +52,7 @@ def test_lengths_of_every_library_are_expirations(store: Any, expiration: Any, s
 @pytest.mark.parametrize(
     "expiration",
     [
-        *(np.timedelta64("NaT"), np.timedelta64(5), np.timedelta64(1, "Y"), np.timedelta64(-1, "s")),
+        *(np.timedelta64("NaT", "s"), np.timedelta64(1, "Y"), np.timedelta64(-1, "s")),
         *(np.timedelta64(2**62, "W"), np.datetime64("2026"), pd.NaT, 10**400),
         *(np.array([1, 2]), pl.Series([1]), Unset()),
     ],

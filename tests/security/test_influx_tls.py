@@ -102,7 +102,7 @@ def test_verify_can_be_turned_off_and_is_warned_of(
     before = front(port_of(server), pki.wrong[kind][0])
     url = f"https://localhost:{before.port}"
     with (
-        InfluxManager(url, server.org, server.token, verify=False, retries=0) as manager,
+        InfluxManager(url, server.org, server.token, verify=False, retries=0, missing="ignore") as manager,
         pytest.warns(InsecureRequestWarning, match="localhost"),
     ):
         CALLS[call](manager)
@@ -116,7 +116,7 @@ def test_a_client_certificate_is_shown_where_it_is_demanded(
     before = front(port_of(server), pki.server, pki.ca_cert)
     settings = (f"https://localhost:{before.port}", server.org, server.token)
     for given in (pki.client.both, (pki.client.certificate, pki.client.key)):
-        with InfluxManager(*settings, ca_cert=pki.ca_cert, client_cert=given) as manager:
+        with InfluxManager(*settings, ca_cert=pki.ca_cert, client_cert=given, missing="ignore") as manager:
             CALLS[call](manager)
     for refused in (None, pki.strange_client.both):
         with (
