@@ -7,15 +7,21 @@ before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
 __all__ = ["Clients", "Lent"]
+
+
+_Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]  # the process, and the loop
+_CLOSING: set[asyncio.Task[None]] = set()  # which a loop alone does not keep
 
 
 class _Client(Protocol):
@@ -29,6 +35,7 @@ _C = TypeVar("_C", bound=_Client)
 class _Kept(Generic[_C]):
     client: _C
     keeper: AsyncGenerator[None]
+    dropped: weakref.finalize[[_Place, AsyncGenerator[None]], Clients[_C]]
     users: int = 0
     is_over: bool = False  # closed while it had users, who may open connections again
 
@@ -41,7 +48,7 @@ class Clients(Generic[_C]):
         self._unused = [first]
         self._make = make
         # By process, too: after a fork the loops are there twice, and their connections are the parent's.
-        self._kept: dict[tuple[int, asyncio.AbstractEventLoop], _Kept[_C]] = {}
+        self._kept: dict[_Place, _Kept[_C]] = {}
 
     async def here(self) -> _Kept[_C]:
         """Return what is kept for the running loop."""
@@ -53,8 +60,12 @@ class Clients(Generic[_C]):
                 client = self._unused.pop()  # by one of several threads
             except IndexError:
                 client = self._make()
-            kept = self._kept[place] = _Kept(client, _keep(client))
-            await anext(kept.keeper)  # asyncio hears of it by this
+            keeper = _keep(client)
+            # It is kept until then, so that no connection is garbage, which warns, before it is closed.
+            dropped = weakref.finalize(self, _end, place, keeper)
+            dropped.atexit = False
+            kept = self._kept[place] = _Kept(client, keeper, dropped)
+            await anext(keeper)  # asyncio hears of it by this
         return kept
 
     async def close(self) -> None:
@@ -63,13 +74,16 @@ class Clients(Generic[_C]):
         kept = self._kept.pop((os.getpid(), asyncio.get_running_loop()), None)
         if kept is not None:
             kept.is_over = True
+            kept.dropped.detach()
             await kept.keeper.aclose()
 
     def _forget_closed(self) -> None:
         for place in list(self._kept):
             process, loop = place
             if process == os.getpid() and loop.is_closed():
-                self._kept.pop(place, None)
+                kept = self._kept.pop(place, None)
+                if kept is not None:
+                    kept.dropped.detach()
 
 
 class Lent(Generic[_C]):
@@ -94,6 +108,24 @@ class Lent(Generic[_C]):
         self._kept.users -= 1
         if self._kept.is_over and not self._kept.users:
             await self._kept.client.aclose()
+
+
+def _end(place: _Place, keeper: AsyncGenerator[None]) -> None:
+    """Have a loop close the connections of a client that was dropped."""
+    process, loop = place
+
+    def close() -> None:
+        task = loop.create_task(_closed(keeper))
+        _CLOSING.add(task)
+        task.add_done_callback(_CLOSING.discard)
+
+    if process == os.getpid():
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and so are they
+            loop.call_soon_threadsafe(close)
+
+
+async def _closed(keeper: AsyncGenerator[None]) -> None:
+    await keeper.aclose()
 
 
 async def _keep(client: _Client) -> AsyncGenerator[None]:
