@@ -1,4 +1,4 @@
-"""Which fields a measurement has, and of which types: InfluxQL tells what Flux does not.
+"""Which fields a measurement has and of which types, and which of the names of a read do not exist.
 
 InfluxDB gives a field one type per shard. Flux (2.9.1) answers a query over shards of
 different types with the points of one type, and says nothing of the others. InfluxQL's
@@ -9,6 +9,9 @@ InfluxQL sees.
 InfluxQL knows a bucket by a database and a retention policy. A mapping (DBRP) leads from
 these to the bucket. Every bucket has a virtual mapping, but an explicit one of the same
 name hides it and may lead to another bucket. So the mappings are asked for first.
+
+A name that does not exist is told from what was asked anyway, and, only where a read found
+nothing, from Flux's lists of measurements, tags and their values.
 """
 
 from __future__ import annotations
