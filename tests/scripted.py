@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Turn = Callable[[socket.socket], None]
 
 UNKNOWN_BUCKET = (
-    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"
-    b'{"code":"not found","message":"unknown"}'
+    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 49\r\n\r\n"
+    b'{"code":"not found","message":"bucket not found"}'
 )
 PATIENCE = 60  # seconds; nothing waits so long unless it fails
 
@@ -24,8 +24,8 @@ class Scripted:
     """A peer that takes its turns connection by connection, and then the last one for ever.
 
     A turn comes when a request was read, which is one of HTTP unless `read` reads another. With a `context`
-    it speaks TLS. Which fields there are is not known to it: such a question gets a 404 of its own, takes no
-    turn, and is not among the requests.
+    it speaks TLS. Which fields there are is not known to it: such a question gets `buckets` for its answer,
+    takes no turn, and is not among the requests.
     """
 
     def __init__(
@@ -33,9 +33,11 @@ class Scripted:
         turns: tuple[Turn, ...],
         read: Callable[[socket.socket], bytes] | None = None,
         context: ssl.SSLContext | None = None,
+        buckets: bytes = UNKNOWN_BUCKET,
     ) -> None:
         self._turns = turns
         self._read = read or read_request
+        self._buckets = buckets
         self._lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self._scheme = "https" if context else "http"
@@ -75,7 +77,7 @@ class Scripted:
             with suppress(OSError):
                 request = self._read(connection)
                 if request.startswith(b"GET /api/v2/buckets?"):
-                    connection.sendall(UNKNOWN_BUCKET)
+                    connection.sendall(self._buckets)
                     return
                 with self._lock:
                     turn = self._turns[min(len(self.requests), len(self._turns) - 1)]

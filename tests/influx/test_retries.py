@@ -371,6 +371,20 @@ def test_a_server_that_takes_no_request_is_a_timeout(
     given_up.set()
 
 
+def test_a_proxy_that_hides_the_buckets_is_warned_of(call: Callable[..., InfluxManager]) -> None:
+    """The points are read, but nothing tells whether a field has several types."""
+    page = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 8\r\n\r\nno entry"
+    peer = Scripted((says(WHOLE),), buckets=page)
+    try:
+        with pytest.warns(UserWarning, match="a proxy hides /api/v2/buckets") as caught:
+            got = call(peer).read(*SPAN, "m", "v", "b", interval=None, max_parallel=1)
+    finally:
+        peer.close()
+
+    assert [1.5, 2.5] == got["v"].tolist()
+    assert [__file__] == [one.filename for one in caught]
+
+
 def test_a_call_that_ends_leaves_a_connection_it_gave_back_alone(
     scripted: Callable[..., Scripted], call: Callable[..., InfluxManager]
 ) -> None:

@@ -97,9 +97,10 @@ class Databases:
         self._known[bucket] = (time.monotonic() + _KEPT, known)
         if known is None:
             warnings.warn(
-                f"InfluxQL knows bucket {bucket!r} by no name of its own, as a DBRP mapping leads from there "
-                "to another bucket or the name starts with a slash. So types of its fields can't be told, "
-                "and a field with several types would lose points. Add a DBRP mapping for this bucket.",
+                f"InfluxQL knows bucket {bucket!r} by no name of its own: a DBRP mapping leads from there to "
+                "another bucket, the name starts with a slash, or a proxy hides /api/v2/buckets. So types "
+                "of its fields can't be told, and a field with several types would lose points. Add a DBRP "
+                "mapping for this bucket, or let the proxy pass the address.",
                 UserWarning,
                 stacklevel=_READER,
             )
@@ -129,8 +130,9 @@ def _databases(ask: Asking, bucket: str) -> list[Database] | None:
             ]
             if known_by.name and known_by[:2] not in names:
                 usable.append(known_by)
-    except (NotFoundError, QueryError):  # the query itself will tell
-        return None
+    except NotFoundError as error:
+        # Of the bucket or the organization, the query itself will tell; else it is not InfluxDB that answers.
+        return None if "not found" in str(error) else []
     except (KeyError, TypeError) as error:
         raise _unexpected("the list of buckets or DBRP mappings") from error
     return usable
