@@ -28,7 +28,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             }
             raised
         }
-        ErrorKind::Incomplete | ErrorKind::Missing(_) => IncompleteResultError::new_err(text),
+        ErrorKind::Incomplete | ErrorKind::Framing(_) | ErrorKind::Missing(_) => IncompleteResultError::new_err(text),
         ErrorKind::Server { .. } => {
             // The position of the error table says nothing to a user; the message is the server's own.
             let raised = QueryError::new_err(error.kind.to_string());

@@ -11,6 +11,7 @@ mod capsule;
 mod decoder;
 mod encoder;
 mod errors;
+mod http_body;
 mod ipc;
 mod kernels;
 mod table;
@@ -25,6 +26,8 @@ mod _native {
     use crate::decoder::{Answer, Decoder};
     #[pymodule_export]
     use crate::encoder::Encoder;
+    #[pymodule_export]
+    use crate::http_body::HttpBody;
     #[pymodule_export]
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     },
     /// The answer ends before its end mark.
     Incomplete,
+    /// The message around the answer is not framed as HTTP says.
+    Framing(String),
     /// An answer lacks what another one says there is.
     Missing(String),
     /// The answer carries an error table.
@@ -98,9 +100,11 @@ impl From<ErrorKind> for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax(reason) | Self::Sparse(reason) | Self::Ambiguous(reason) | Self::Missing(reason) => {
-                f.write_str(reason)
-            }
+            Self::Syntax(reason)
+            | Self::Framing(reason)
+            | Self::Sparse(reason)
+            | Self::Ambiguous(reason)
+            | Self::Missing(reason) => f.write_str(reason),
             Self::Value { column, datatype, text } => {
                 write!(f, "column {column:?}: {text:?} is not a {datatype}")
             }

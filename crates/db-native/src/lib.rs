@@ -1,4 +1,5 @@
-//! Annotated CSV, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays.
+//! Annotated CSV, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays; and
+//! the bodies of HTTP messages.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
 //! an [`Answer`]: columns by schema, and tables.
@@ -14,6 +15,7 @@ mod decoder;
 mod duplicates;
 mod error;
 mod fields;
+mod http_body;
 mod ipc;
 mod keys;
 mod latest;
@@ -46,6 +48,7 @@ pub use consumption::{Consumption, Doubt, Totals, Unsettled, consumption, unsett
 pub use decoder::{Answer, Decoder, EndMark, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;
+pub use http_body::HttpBody;
 pub use ipc::{PieceReader, PieceWriter, Stream, join};
 pub use keys::Levels;
 pub use latest::latest;

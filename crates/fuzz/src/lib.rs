@@ -9,6 +9,7 @@ pub mod answers;
 pub mod cells;
 mod choice;
 pub mod decoder;
+pub mod http_body;
 pub mod ipc;
 pub mod lines;
 mod memory;
@@ -18,6 +19,7 @@ pub mod pivot;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod common {
     pub(crate) mod drafts;
+    pub(crate) mod http;
     pub(crate) mod lines;
     pub(crate) mod plain;
     pub(crate) mod reads;
@@ -31,10 +33,11 @@ mod common {
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 7] = [
     ("answers", answers::check),
     ("cells", cells::check),
     ("decoder", decoder::check),
+    ("http_body", http_body::check),
     ("ipc", ipc::check),
     ("lines", lines::check),
     ("pivot", pivot::check),

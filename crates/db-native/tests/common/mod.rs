@@ -5,6 +5,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod drafts;
+pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod meters;
 pub(crate) mod plain;

@@ -16,6 +16,7 @@ __all__ = [
     "Column",
     "Decoder",
     "Encoder",
+    "HttpBody",
     "Memory",
     "PieceReader",
     "PieceWriter",
@@ -180,6 +181,34 @@ class Encoder:
 
     def rows(self, start: int, stop: int) -> bytes:
         """Give the lines of the rows from `start` to `stop`, wherever `body` has come to."""
+
+@final
+class HttpBody:
+    """Takes the body of an HTTP/1.1 message out of a connection's bytes; any split of them gives the same."""
+
+    def __new__(cls, length: int | None) -> HttpBody:
+        """Start a body.
+
+        Args:
+            length: Its length in bytes; None is the chunked transfer coding.
+        """
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the connection's next bytes and return those of the body.
+
+        The GIL is released for 32 KiB or more; for less the hand-over takes longer than the work.
+
+        Raises:
+            IncompleteResultError: They are no chunks as RFC 9112 has them. Close the connection then.
+        """
+
+    @property
+    def complete(self) -> bool:
+        """Whether the message has ended."""
+
+    @property
+    def excess(self) -> int:
+        """How many bytes were given after the message's end."""
 
 def pivot(
     answers: Sequence[Answer],
