@@ -1,0 +1,38 @@
+"""One call of each method that reads, and one that writes, for what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_influx import InfluxManager
+
+BUCKET = "nobody-made-this-bucket"
+T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+SPAN = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
+
+CALLS: dict[str, Callable[[InfluxManager], Any]] = {
+    "read": lambda manager: manager.read(*SPAN, "m", "v", BUCKET),
+    "read raw": lambda manager: manager.read(*SPAN, "m", "v", BUCKET, interval=None),
+    "read_all_fields": lambda manager: manager.read_all_fields(*SPAN, "m", BUCKET),
+    "read_accumulated_value": lambda manager: manager.read_accumulated_value(*SPAN, "m", "v", BUCKET, 60),
+    "in seconds": lambda manager: manager.read_accumulated_value_in_seconds(*SPAN, "m", "v", BUCKET, 60),
+    "average": lambda manager: manager.read_average_value_in_seconds(BUCKET, "m", "v", 60),
+    "last": lambda manager: manager.read_last_data_point(BUCKET, "m", "v"),
+    "measurements": lambda manager: manager.get_measurements_on_bucket(BUCKET),
+    "fields": lambda manager: manager.get_fields(BUCKET, "m"),
+    "query": lambda manager: manager.query("buckets()"),
+    "split": lambda manager: manager.query("buckets()", split=True),
+}
+WRITE: dict[str, Callable[[InfluxManager], Any]] = {
+    "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m")
+}
+
+each_read = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+each_call = pytest.mark.parametrize("call", (CALLS | WRITE).values(), ids=CALLS | WRITE)

@@ -1,0 +1,92 @@
+"""What several threads do with one manager, and what a call leaves behind."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from db_core.errors import ConnectionFailedError, NotFoundError
+from tests.influx.calls import SPAN, T0
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_influx import InfluxManager
+    from tests.influx.conftest import Peer, Store
+
+
+def test_threads_share_a_manager(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Eight threads write and read their own series at once; each finds exactly what it wrote."""
+    together = threading.Barrier(8)
+
+    def work(thread: int) -> list[list[float]]:
+        together.wait(10)
+        found = []
+        for turn in range(10):
+            index = pd.DatetimeIndex([pd.Timestamp(T0 + turn, tz="UTC")])
+            value = float(100 * thread + turn)
+            tags = {"thread": str(thread)}
+            manager.synchronous_write(store.name, pd.DataFrame({"v": [value]}, index=index), msname, tags)
+            frame = manager.read(*SPAN, msname, "v", store.name, tags, interval=None)
+            found.append(frame["v"].tolist())
+            last = manager.read_last_data_point(store.name, msname, "v", tags)
+            found.append([last["v"]])
+            assert msname in manager.get_measurements_on_bucket(store.name)
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(work, range(8)))
+
+    for thread, found in enumerate(results):
+        values = [float(100 * thread + turn) for turn in range(10)]
+        assert [part for turn in range(10) for part in (values[: turn + 1], [values[turn]])] == found
+
+
+def test_an_error_in_one_thread_is_not_anothers(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Half of the calls fail, and only they."""
+    store.write(f"{msname} v=1 {T0}")
+
+    def ask(turn: int) -> object:
+        try:
+            bucket = store.name if turn % 2 else "nowhere"
+            return manager.read(*SPAN, msname, "v", bucket, interval=None)["v"].tolist()
+        except NotFoundError:
+            return "not found"
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(ask, range(80)))
+
+    assert ["not found", [1.0]] * 40 == results
+
+
+def test_a_closed_manager_opens_again(manager: InfluxManager) -> None:
+    """`close` gives back what is idle; a later call opens what it needs."""
+    first = manager.query("buckets()")
+    manager.close()
+    manager.close()
+
+    assert len(first) == len(manager.query("buckets()"))
+
+
+def test_a_failed_request_leaves_the_callers_own_error_whole(
+    call_peer: Callable[..., InfluxManager], peer: Callable[..., Peer]
+) -> None:
+    """An error that is being handled keeps its local variables, for debuggers and error trackers."""
+
+    def fail() -> None:
+        local = 7
+        raise ValueError(local)
+
+    try:
+        fail()
+    except ValueError as error:
+        with pytest.raises(ConnectionFailedError):
+            call_peer(peer(b"")).query("any")
+        assert error.__traceback__ is not None
+        inner = error.__traceback__.tb_next
+        assert inner is not None
+        assert 7 == inner.tb_frame.f_locals["local"]
