@@ -19,6 +19,7 @@ from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_influx import InfluxManager
+from tests.influx.meter import Meter
 from tests.scripted import UNKNOWN_BUCKET
 from tools import servers
 
@@ -177,6 +178,12 @@ def make_manager(server: servers.InfluxDB) -> Iterator[Callable[..., InfluxManag
 def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
     """Give the manager under test."""
     return make_manager()
+
+
+@pytest.fixture(params=["right", "left"])
+def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
+    """Give a meter without totals yet, whose windows hold either of their edges."""
+    return Meter(store, msname, request.param)
 
 
 @dataclass

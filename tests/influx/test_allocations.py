@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db_core.errors import InvalidArgumentError
-from tests.influx.test_consumption import T0
+from tests.influx.meter import T0
 
 if TYPE_CHECKING:
     from db_influx import InfluxManager

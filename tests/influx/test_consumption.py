@@ -1,81 +1,23 @@
-"""Consumption from meter totals on a real InfluxDB: tables worked out by hand, and that it adds up."""
+"""Consumption from meter totals on a real InfluxDB: tables worked out by hand."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from db_core.errors import InvalidArgumentError
+from tests.influx.meter import HOUR, START, T0, Meter, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
 
-START = pd.Timestamp("2026-01-01T00:00:00Z")
-T0 = 1_767_225_600_000_000_000  # START
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
 
-# Totals of one meter: minutes from START, and what it showed.
-Totals = list[tuple[int, float]]
-
-
-@pytest.fixture(params=["right", "left"])
-def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
-    """Give a meter without totals yet, whose windows hold either of their edges."""
-    return Meter(store, msname, request.param)
-
-
-class Meter:
-    """One meter, or several told apart by a tag, and its consumption as plain lists."""
-
-    def __init__(self, store: Store, msname: str, closed: str = "right") -> None:
-        self._store = store
-        self._msname = msname
-        self.closed = closed
-
-    def write(self, totals: Totals, tags: str = "", kind: str = "i") -> None:
-        """Store totals around our own writer."""
-        self._store.write(
-            *(f"{self._msname}{tags} e={total}{kind} {T0 + at * MINUTE}" for at, total in totals)
-        )
-
-    def read(self, manager: InfluxManager, hours: float = 24, *, start: float = 0, **options: Any) -> Any:
-        """Read the consumption of windows of an hour."""
-        arguments = {
-            "start": START + pd.Timedelta(hours=start),
-            "stop": START + pd.Timedelta(hours=hours),
-            "timestep": 60,
-            "closed": self.closed,
-            **options,
-        }
-        return manager.read_accumulated_value(
-            msname=self._msname, fields=["e"], bucket=self._store.name, **arguments
-        )
-
-    def rows(self, manager: InfluxManager, hours: float = 24, **options: Any) -> list[tuple[float, Any]]:
-        """Give hours from START with what was consumed by then, and if asked for why."""
-        frame = self.read(manager, hours, into="polars", **options)
-        hour = ((frame["time"].dt.timestamp("ns") - T0) / HOUR).to_list()
-        columns = [frame[name].to_list() for name in frame.columns[frame.columns.index("time") + 1 :]]
-        return list(zip(hour, *columns, strict=True))
-
-
-# --- The first window ------------------------------------------------------------
+# --- The first window -----------------------------------------------------------
 
 
 def test_the_first_window_counts_from_the_last_total_before_it(manager: InfluxManager, meter: Meter) -> None:
@@ -117,7 +59,8 @@ def test_floats_give_floats_and_nothing_gives_nothing(manager: InfluxManager, me
     assert ["e", "e_quality"] == list(meter.read(manager, start=2, quality=True).columns)
 
 
-# --- Resets ----------------------------------------------------------------------
+# --- Resets ---------------------------------------------------------------------
+
 
 # 110 is the last total before the second hour, in which the meter is reset to 5 and counts to 20.
 RESET = [(10, 100), (50, 110), (70, 113), (80, 5), (110, 20), (130, 30)]
@@ -205,7 +148,7 @@ def test_a_replaced_meter_that_starts_higher(manager: InfluxManager, meter: Mete
     )
 
 
-# --- Plausibility ----------------------------------------------------------------
+# --- Plausibility ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("odd", [99_999, 0])
@@ -294,7 +237,8 @@ def test_a_rate_is_that_between_points(manager: InfluxManager, meter: Meter) -> 
     assert [0, 5, 19, None] == [value for _, value in meter.rows(manager, max_rate=12 / 3_600)]
 
 
-# --- Gaps ------------------------------------------------------------------------
+# --- Gaps -----------------------------------------------------------------------
+
 
 GAP = [(-30, 90), (30, 100), (4 * 60 + 30, 131), (5 * 60 + 30, 135)]
 
@@ -339,273 +283,7 @@ def test_a_gap_before_the_range_goes_into_its_first_windows(manager: InfluxManag
     assert [(5, 31, "gap"), (6, 4, "ok")] == meter.rows(manager, start=4, quality=True)
 
 
-# --- Series ----------------------------------------------------------------------
-
-
-def test_meters_are_kept_apart(manager: InfluxManager, meter: Meter) -> None:
-    """Each has its own total before the range, and a dead one adds nothing."""
-    meter.write([(-30, 1_000), (30, 1_001), (90, 1_003)], tags=",meter=a")
-    meter.write([(-30, 10), (30, 20), (90, 15)], tags=",meter=b")
-    meter.write([(-300, 77)], tags=",meter=dead,site=north")
-
-    frame = meter.read(manager, into="polars", quality=True)
-
-    assert ["meter", "time", "e", "e_quality"] == frame.columns
-    assert ["a", "a", "b", "b"] == frame["meter"].to_list()
-    assert [1, 2, 10, None] == frame["e"].to_list()
-    assert ["ok", "ok", "ok", "reset"] == frame["e_quality"].to_list()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"on_reset": "restart"}, {"on_reset": "rollover", "rollover": 1000}, {"max_rate": 1.0}],
-    ids=["restart", "rollover", "max_rate"],
-)
-def test_a_meter_counts_the_same_whichever_it_is_read_with(
-    manager: InfluxManager, store: Store, msname: str, options: dict[str, Any]
-) -> None:
-    """Where another one is read point by point, this one's totals are what they are."""
-    meter = Meter(store, msname)
-    meter.write([(30, 100), (70, 300), (80, 150), (110, 170), (130, 180)], tags=",meter=a")
-    meter.write([(30, 100), (70, 110), (80, 5), (110, 17), (130, 20)], tags=",meter=b")
-
-    alone = meter.read(manager, 3, start=1, into="polars", tags={"meter": "a"}, quality=True, **options)
-    together = meter.read(manager, 3, start=1, into="polars", quality=True, **options)
-
-    assert [70, 10] == alone["e"].to_list()
-    assert [70, 10] == together["e"].to_list()[:2]
-    assert ["ok", "ok"] == alone["e_quality"].to_list() == together["e_quality"].to_list()[:2]
-
-
-def test_a_change_of_a_tag_within_a_window(manager: InfluxManager, meter: Meter) -> None:
-    """The points tell which of the two totals is the later one."""
-    meter.write([(-30, 100), (10, 110)], tags=",meter=a,firmware=1")
-    meter.write([(20, 112), (90, 125)], tags=",meter=a,firmware=2")
-
-    assert [12, 13] == meter.read(manager, into="polars", by=["meter"])["e"].to_list()
-    assert [12, 13] == meter.read(manager, into="polars", by=["meter"], on_reset="keep")["e"].to_list()
-
-
-def test_a_meter_stays_one_while_a_tag_of_it_changes(manager: InfluxManager, meter: Meter) -> None:
-    """`by` says what a meter is: totals go on over a change of its firmware."""
-    meter.write([(-30, 100), (30, 110)], tags=",meter=a,firmware=1")
-    meter.write([(90, 125), (150, 127)], tags=",meter=a,firmware=2")
-
-    frame = meter.read(manager, into="polars", by=["meter"])
-
-    assert [10, 15, 2] == frame["e"].to_list()
-
-
-@pytest.mark.parametrize(
-    ("closed", "x", "e", "why"),
-    [
-        ("right", [None, 1.0], [4, 1], ["gap", "rollover"]),
-        ("left", [0.0, None, 1.0], [0, 4, 1], ["first", "gap", "rollover"]),
-    ],
-)
-def test_fields_have_their_own_windows_and_policies(
-    manager: InfluxManager, store: Store, msname: str, closed: Any, x: list[Any], e: list[int], why: list[str]
-) -> None:
-    """A field without a point in a row's window is null there."""
-    store.write(
-        f"{msname} e=10i,x=1.5 {T0}",
-        f"{msname} e=14i {T0 + HOUR}",
-        f"{msname} e=15i,x=0.5 {T0 + 2 * HOUR}",
-    )
-
-    got = manager.read_accumulated_value(
-        START,
-        START + pd.Timedelta(days=1),
-        msname,
-        ["x", "e"],
-        store.name,
-        60,
-        on_reset="rollover",
-        rollover={"x": 2, "e": 100},
-        quality=True,
-        closed=closed,
-        into="polars",
-    )
-
-    assert x == got["x"].to_list()
-    assert e == got["e"].to_list()
-    assert why == got["x_quality"].to_list()
-    assert ["time", "x", "e", "x_quality", "e_quality"] == got.columns
-
-
-@pytest.mark.parametrize("kind", ["i", "u"])
-def test_integers_are_exact_up_to_64_bits(manager: InfluxManager, meter: Meter, kind: str) -> None:
-    """Beyond 2^53 no float could tell these totals apart."""
-    meter.write([(-30, 2**62), (30, 2**62 + 1), (90, 2**63 - 1)], kind=kind)
-
-    frame = meter.read(manager, into="polars")
-
-    assert [1, 2**62 - 2] == frame["e"].to_list()
-    assert pl.Int64 == frame.schema["e"]
-
-
-@pytest.mark.parametrize(("closed", "start"), [("right", 0), ("left", 1)])
-def test_floats_do_not_drift(
-    manager: InfluxManager, store: Store, msname: str, closed: Any, start: int
-) -> None:
-    """100,000 windows add up to the total."""
-    random = np.random.default_rng(1)
-    totals = 12_345.678 + np.cumsum(random.random(100_001))
-    store.write(*(f"{msname} e={total} {T0 + at * SECOND}" for at, total in enumerate(totals.tolist())))
-
-    got = manager.read_accumulated_value_in_seconds(
-        START + pd.Timedelta(seconds=start),
-        START + pd.Timedelta(days=2),
-        msname,
-        "e",
-        store.name,
-        1,
-        closed=closed,
-    )
-
-    assert 100_000 == len(got)
-    assert math.isclose(totals[-1] - totals[0], got["e"].sum(), rel_tol=1e-9)
-
-
-# --- Local time ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("closed", ["right", "left"])
-@pytest.mark.parametrize(("day", "hours"), [((2026, 3, 29), 23), ((2026, 10, 25), 25)])
-def test_a_local_day_is_one_window(
-    manager: InfluxManager, store: Store, msname: str, day: tuple[int, int, int], hours: int, closed: Any
-) -> None:
-    """A meter that counts hours counts 23 or 25 of them when the clocks change, under that day."""
-    lisbon = ZoneInfo("Europe/Lisbon")
-    midnights = [datetime(*day, tzinfo=lisbon) + timedelta(days=offset) for offset in (-1, 0, 1, 2)]
-    nanos = [int(midnight.timestamp()) * SECOND for midnight in midnights]
-    store.write(
-        *(f"{msname} e={n}i {at}" for n, at in enumerate(range(nanos[0] - HOUR, nanos[3] + HOUR, HOUR)))
-    )
-
-    got = manager.read_accumulated_value(
-        midnights[0],
-        midnights[3],
-        msname,
-        "e",
-        store.name,
-        "1d",
-        tz="Europe/Lisbon",
-        label="start",
-        closed=closed,
-    )
-
-    assert [24, hours, 24] == got["e"].tolist()
-    assert midnights[:3] == got.index.tolist()
-    assert "Europe/Lisbon" == str(got.index.tz)
-
-
-@pytest.mark.parametrize("length", [30, 30.0, timedelta(seconds=30), "30s"])
-@pytest.mark.parametrize(
-    ("closed", "expected"),
-    [
-        # The totals at 0, 30, 60 and 80 s are 0, 9, 36 and 64.
-        ("right", [9.0, 27.0, 28.0]),
-        # The first total is 0; the last ones of the windows are 4, 25 and 64.
-        ("left", [4.0, 21.0, 39.0]),
-    ],
-)
-def test_a_window_in_seconds(
-    manager: InfluxManager, store: Store, msname: str, length: Any, closed: Any, expected: list[float]
-) -> None:
-    """A number is seconds; a timedelta and a duration say the same."""
-    store.write(*(f"{msname} e={n * n} {T0 + 10 * n * SECOND}" for n in range(9)))
-
-    got = manager.read_accumulated_value_in_seconds(
-        START,
-        START + pd.Timedelta(days=1),
-        msname,
-        "e",
-        store.name,
-        length,
-        into="polars",
-        closed=closed,
-    )
-
-    assert expected == got["e"].to_list()
-
-
-# --- Sums ------------------------------------------------------------------------
-
-
-@st.composite
-def meters(draw: st.DrawFn) -> list[Totals]:
-    """Draw totals of up to three meters over four days, with gaps and resets."""
-    drawn = []
-    for _ in range(draw(st.integers(1, 3))):
-        at, total, lowest = draw(st.integers(-600, 600)), draw(st.integers(1_000, 2_000)), 20
-        totals = []
-        for _ in range(draw(st.integers(0, 25))):
-            totals.append((at, total))
-            # Most points are minutes apart, some are days.
-            at += draw(st.sampled_from([1, 3, 7, 30, 55, 60, 200, 1_500]))
-            if draw(st.integers(0, 7)) == 0:
-                lowest -= 1  # below every total before it, or nobody could see it: see DESIGN.md
-                total = lowest
-            else:
-                total += draw(st.integers(0, 40))
-        drawn.append(totals)
-    return drawn
-
-
-@settings(
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    drawn=meters(),
-    cuts=st.lists(st.integers(-12 * 60, 4 * 24 * 60), min_size=3, max_size=3, unique=True).map(sorted),
-    options=st.fixed_dictionaries(
-        {
-            "on_reset": st.sampled_from(["null", "restart", "rollover", "keep"]),
-            "gaps": st.sampled_from(["book", "spread"]),
-            "tz": st.sampled_from(["UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"]),
-            "label": st.sampled_from(["start", "stop"]),
-            "closed": st.sampled_from(["right", "left"]),
-            "timestep": st.sampled_from([7, 60, "6h", "1d", "1w", "1mo"]),
-        }
-    ),
-)
-def test_adjoining_ranges_add_up(
-    manager: InfluxManager, store: Store, drawn: list[Totals], cuts: list[int], options: dict[str, Any]
-) -> None:
-    """Wherever a range is cut, in a window, a gap or a reset; unknown in a part is unknown in the whole."""
-    msname = f"m{abs(hash(repr(drawn)))}"
-    meter = Meter(store, msname)
-    for number, totals in enumerate(drawn):
-        if totals:
-            meter.write(totals, tags=f",meter={number}")
-    if options["on_reset"] == "rollover":
-        options = options | {"rollover": 4_000}
-
-    def of(start: int, stop: int) -> dict[str, int | None]:
-        frame = meter.read(
-            manager, stop / 60, start=start / 60, by=["meter"], into="polars", missing="ignore", **options
-        )
-        return sums(zip(frame["meter"].to_list(), frame["e"].to_list(), strict=True))
-
-    a, b, c = cuts
-    whole, first, second = of(a, c), of(a, b), of(b, c)
-
-    assert whole == sums([*first.items(), *second.items()])
-
-
-def sums(values: Iterable[tuple[str, int | None]]) -> dict[str, int | None]:
-    """Add up by meter; what is not known makes a sum unknown."""
-    added: dict[str, int | None] = defaultdict(int)
-    for meter, value in values:
-        known = added[meter]
-        added[meter] = None if value is None or known is None else known + value
-    return dict(added)
-
-
-# --- Arguments -------------------------------------------------------------------
+# --- Arguments ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError
-from tests.influx.test_consumption import HOUR, MINUTE, SECOND, T0, Meter
+from tests.influx.meter import HOUR, MINUTE, SECOND, T0, Meter
 
 if TYPE_CHECKING:
     from db_influx import InfluxManager

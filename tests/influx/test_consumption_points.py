@@ -11,7 +11,7 @@ from db_core.meter import Doubt, Unsettled
 from db_influx._consumption import Policy, _stretches, _Window, consumption, windows
 from db_influx._fetch import fetch
 from db_influx._flux import Selection
-from tests.influx.test_consumption import HOUR, MINUTE, T0, Meter
+from tests.influx.meter import HOUR, MINUTE, T0, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
