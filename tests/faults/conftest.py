@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,10 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from db_core.errors import DatabaseError
 from db_redis import AsyncRedisClient, RedisClient
 from tests.faults.values import Clients
-from tests.scripted import Scripted
 from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.scripted import Turn
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 LONG = 60.0  # seconds in which every call has to end; all deadlines given are far shorter
@@ -88,19 +85,6 @@ def before_redis(toxiproxy: servers.Toxiproxy, redis_server: servers.Redis) -> I
 def make(request: pytest.FixtureRequest) -> Clients:
     """Give what makes clients of Redis: first of the one kind, then of the other."""
     return Clients(request.param, f"test-{uuid.uuid4()}")
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., Scripted]]:
-    """Give a function that starts a peer with these turns."""
-    with ExitStack() as at_end:
-
-        def start(*turns: Turn, read: Callable[..., bytes] | None = None) -> Scripted:
-            peer = Scripted(turns, read) if read else Scripted(turns)
-            at_end.callback(peer.close)
-            return peer
-
-        yield start
 
 
 @dataclass(frozen=True)

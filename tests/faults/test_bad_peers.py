@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,11 +19,13 @@ from db_core.errors import (
 )
 from db_influx import InfluxManager
 from tests.faults.conftest import LONG, forget_peak, outcome, resident
+from tests.peer import endless
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
-    from tests.scripted import Scripted, Turn
+    from tests.peer import Peer, Turn
 
 SPAN = ("2026-01-01", "2026-01-02")
 FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
@@ -49,7 +49,7 @@ def write(manager: InfluxManager) -> None:
 
 
 @pytest.fixture
-def ask(scripted: Callable[..., Scripted], tally: Callable[..., str]) -> Callable[..., str]:
+def ask(peer: Callable[..., Peer], tally: Callable[..., str]) -> Callable[..., str]:
     """Give a function that makes a call on a peer, and says what came, or that it was None."""
 
     def ask(
@@ -70,11 +70,11 @@ def ask(scripted: Callable[..., Scripted], tally: Callable[..., str]) -> Callabl
                 caught.append(error)
                 raise
 
-        peer = scripted(turn)
-        with InfluxManager(peer.url, "o", "t", **options) as manager:
+        server = peer(turn)
+        with InfluxManager(server.url, "o", "t", **options) as manager:
             came = outcome(make_call, None, *errors)
             # While the error is held, and all that led to it: the connection must not be.
-            assert peer.closed.acquire(timeout=LONG / 4)
+            assert server.closed.acquire(timeout=LONG / 4)
         assert match in str(caught)
         tried = next((kind for kind, read in READS.items() if read is call), "synchronous_write")
         return tally(fault, tried, came)
@@ -82,21 +82,9 @@ def ask(scripted: Callable[..., Scripted], tally: Callable[..., str]) -> Callabl
     return ask
 
 
-def says(*parts: bytes) -> Turn:
+def says(*parts: bytes) -> bytes:
     """Answer, and close."""
-    return lambda connection: connection.sendall(b"".join(parts))
-
-
-def endless(start: bytes, piece: bytes) -> Turn:
-    """Answer with a start, and then the same piece until the other side has enough."""
-
-    def turn(connection: socket.socket) -> None:
-        connection.sendall(start)
-        pieces = piece * (1 + (1 << 18) // len(piece))
-        for _ in range((10 << 30) // len(pieces)):
-            connection.sendall(pieces)
-
-    return turn
+    return b"".join(parts)
 
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
@@ -147,25 +135,25 @@ def test_garbage_acknowledges_no_write(ask: Callable[..., str], fault: str) -> N
     assert error.__name__ == ask(fault, write, turn, error, match=match)
 
 
-def test_another_content_type_changes_nothing(scripted: Callable[..., Scripted]) -> None:
+def test_another_content_type_changes_nothing(peer: Callable[..., Peer]) -> None:
     """A proxy that says text/plain of CSV, or nothing, hands on the same rows."""
     for kind in (b"text/plain", b"application/octet-stream", b"TEXT/CSV; charset=utf-8"):
         text = CSV + ROW + b"\r\n"
         head = b"Content-Length: %d\r\nContent-Type: %s\r\n\r\n" % (len(text), kind)
-        peer = scripted(says(OK, head, text))
-        with InfluxManager(peer.url, "o", "t", retries=0) as manager:
+        server = peer(says(OK, head, text))
+        with InfluxManager(server.url, "o", "t", retries=0) as manager:
             assert ["x"] == manager.query("any")["_value"].tolist()
 
 
 def test_a_closed_manager_has_no_connection_though_its_error_is_kept(
-    scripted: Callable[..., Scripted],
+    peer: Callable[..., Peer],
 ) -> None:
     """An error holds all that led to it; idle connections are not left to its end."""
-    peer = scripted(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno"))
-    with InfluxManager(peer.url, "o", "t") as manager, pytest.raises(QueryError) as kept:
+    server = peer(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno"))
+    with InfluxManager(server.url, "o", "t") as manager, pytest.raises(QueryError) as kept:
         manager.query("any")
 
-    assert peer.closed.acquire(timeout=LONG / 4)
+    assert server.closed.acquire(timeout=LONG / 4)
     assert 400 == kept.value.status
 
 
@@ -173,11 +161,6 @@ def _bomb(start: bytes, filling: bytes) -> Iterator[bytes]:
     """Give gzip of a start and of a gigabyte that is all the same: a megabyte."""
     yield gzip.compress(start)
     yield gzip.compress(filling * ((64 << 20) // len(filling)), compresslevel=9) * 16
-
-
-def _drips_hellos(connection: socket.socket) -> None:
-    while True:
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000)
 
 
 HTTP_500 = b"HTTP/1.1 500 Oops\r\n"
@@ -259,17 +242,16 @@ def test_a_header_that_takes_long_to_take_apart_is_refused(
 def test_hellos_without_end_last_as_long_as_the_deadline(ask: Callable[..., str], kind: str) -> None:
     """A server that says 100 Continue for ever is never silent."""
     call = write if kind == "write" else READS[kind]
+    hellos = endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
     assert "OperationTimeoutError" == ask(
-        "100 Continue without end", call, _drips_hellos, OperationTimeoutError, deadline=0.5
+        "100 Continue without end", call, hellos, OperationTimeoutError, deadline=0.5
     )
 
 
-def test_batches_of_long_rows_are_small(scripted: Callable[..., Scripted]) -> None:
+def test_batches_of_long_rows_are_small(peer: Callable[..., Peer]) -> None:
     """Rows of a megabyte: a batch is given long before it has its 65,536 rows."""
     row = ROW.replace(b"x", b"y" * (1 << 20))
-    with InfluxManager(
-        scripted(endless(OK + LENGTH + b"\r\n" + CSV, row)).url, "o", "t", retries=0
-    ) as manager:
+    with InfluxManager(peer(endless(OK + LENGTH + b"\r\n" + CSV, row)).url, "o", "t", retries=0) as manager:
         batches = manager.query_batches("any")
         before = resident()
         forget_peak()
@@ -279,21 +261,19 @@ def test_batches_of_long_rows_are_small(scripted: Callable[..., Scripted]) -> No
     assert resident("VmHWM") - before < MOST_MEMORY
 
 
-def test_schemas_without_end_keep_no_memory(scripted: Callable[..., Scripted]) -> None:
+def test_schemas_without_end_keep_no_memory(peer: Callable[..., Peer]) -> None:
     """Tables of ever other columns and no rows: what is known of them is forgotten from time to time."""
     head = b"#datatype" + b",long" * 201 + b"\r\n"
     same = b"".join(b",c%d" % column for column in range(200)) + b"\r\n\r\n"
 
     def turn(connection: socket.socket) -> None:
         connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n")
-        with suppress(OSError):
-            for number in range(20_000):
-                table = head + b",%d%s" % (number, same)
-                connection.sendall(b"%x\r\n%s\r\n" % (len(table), table))
-            connection.sendall(b"0\r\n\r\n")
-        connection.shutdown(socket.SHUT_WR)
+        for number in range(20_000):
+            table = head + b",%d%s" % (number, same)
+            connection.sendall(b"%x\r\n%s\r\n" % (len(table), table))
+        connection.sendall(b"0\r\n\r\n")
 
-    with InfluxManager(scripted(turn).url, "o", "t", retries=0) as manager:
+    with InfluxManager(peer(turn).url, "o", "t", retries=0) as manager:
         before = resident()
         forget_peak()
         assert [] == list(manager.query_batches("any"))

@@ -19,12 +19,13 @@ from db_core.errors import (
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
 from tests.faults.conftest import forget_peak, outcome, resident
+from tests.peer import echo, read_nothing, silence
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from tests.scripted import Scripted, Turn
+    from tests.peer import Peer, Turn
 
 MOST_MEMORY = 200 << 20
 
@@ -45,25 +46,9 @@ def let_in(connection: socket.socket) -> bytes:
     return b""
 
 
-def says(answer: bytes) -> Turn:
-    """Answer, and close."""
-    return lambda connection: connection.sendall(answer)
-
-
-def says_and_waits(answer: bytes) -> Turn:
-    """Answer, and be silent until the other side closes."""
-
-    def turn(connection: socket.socket) -> None:
-        connection.sendall(answer)
-        while connection.recv(65_536):
-            pass
-
-    return turn
-
-
 @pytest.fixture(params=[RedisClient, AsyncRedisClient], ids=["sync", "asyncio"])
 def ask(
-    request: pytest.FixtureRequest, scripted: Callable[..., Scripted], tally: Callable[..., str]
+    request: pytest.FixtureRequest, peer: Callable[..., Peer], tally: Callable[..., str]
 ) -> Iterator[Callable[..., str]]:
     """Give a function that reads or saves a value on a peer, and says what came."""
     with asyncio.Runner() as runner:
@@ -78,7 +63,7 @@ def ask(
             arguments: tuple[object, ...] = ("key",),
             **options: object,
         ) -> str:
-            port = scripted(turn, read=read).listener.getsockname()[1]
+            port = peer(turn, read=read).port
             made = request.param("127.0.0.1", port, password, socket_timeout=0.5)
             client = made if isinstance(made, RedisClient) else Awaited(made, runner)
             if call == "save_in_redis":
@@ -94,21 +79,21 @@ def ask(
 
 FAULTS: dict[str, tuple[Turn, type[DatabaseError]]] = {
     "HTML from a proxy": (
-        says(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html></html>"),
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html></html>",
         ConnectionFailedError,
     ),
-    "bytes": (says(b"\x00\xff\xfe" * 100), ConnectionFailedError),
-    "nothing": (says(b""), ConnectionFailedError),
-    "a reply cut in its length": (says(b"$10"), ConnectionFailedError),
-    "a reply cut in its text": (says(b'$100\r\n{"name": '), ConnectionFailedError),
-    "a reply without its line end": (says(b"$2\r\n{}"), ConnectionFailedError),
-    "a length that is no number": (says(b"$ten\r\n"), ConnectionFailedError),
-    "a length below none": (says(b"$-5\r\n"), ConnectionFailedError),
-    "arrays in arrays": (says(b"*1\r\n" * 10_000), ConnectionFailedError),
-    "an error": (says_and_waits(b"-ODD something is odd\r\n"), QueryError),
-    "10 GB that never come": (says_and_waits(b"$10737418240\r\n" + b"x" * 100_000), OperationTimeoutError),
-    "a line that never ends": (says_and_waits(b"+" + b"x" * 1_000_000), OperationTimeoutError),
-    "silence": (says_and_waits(b""), OperationTimeoutError),
+    "bytes": (b"\x00\xff\xfe" * 100, ConnectionFailedError),
+    "nothing": (b"", ConnectionFailedError),
+    "a reply cut in its length": (b"$10", ConnectionFailedError),
+    "a reply cut in its text": (b'$100\r\n{"name": ', ConnectionFailedError),
+    "a reply without its line end": (b"$2\r\n{}", ConnectionFailedError),
+    "a length that is no number": (b"$ten\r\n", ConnectionFailedError),
+    "a length below none": (b"$-5\r\n", ConnectionFailedError),
+    "arrays in arrays": (b"*1\r\n" * 10_000, ConnectionFailedError),
+    "an error": ((b"-ODD something is odd\r\n", silence), QueryError),
+    "10 GB that never come": ((b"$10737418240\r\n" + b"x" * 100_000, silence), OperationTimeoutError),
+    "a line that never ends": ((b"+" + b"x" * 1_000_000, silence), OperationTimeoutError),
+    "silence": (silence, OperationTimeoutError),
 }
 
 
@@ -133,7 +118,7 @@ def test_a_reply_of_another_type_is_an_error(ask: Callable[..., str], answer: by
     came = ask(
         "a reply of another type",
         "safe_read_from_redis",
-        says_and_waits(answer),
+        (answer, silence),
         QueryError,
         SerializationError,
         ConnectionFailedError,
@@ -185,7 +170,7 @@ def test_a_reply_of_another_shape_is_an_error(
     came = ask(
         "a reply of another shape",
         call,
-        says_and_waits(answer),
+        (answer, silence),
         QueryError,
         ConnectionFailedError,
         read=let_ask,
@@ -193,12 +178,6 @@ def test_a_reply_of_another_shape_is_an_error(
         **({"ttl": 60, "stale": 60} if call == "get_or_compute" else {}),
     )
     assert came in ("QueryError", "ConnectionFailedError")
-
-
-def echo(connection: socket.socket) -> None:
-    """Send back what comes, as a client hears itself that is connected to itself."""
-    while got := connection.recv(65_536):
-        connection.sendall(got)
 
 
 def agree(connection: socket.socket) -> None:
@@ -217,5 +196,5 @@ def test_what_does_not_greet_as_redis_is_an_error(
 ) -> None:
     """Though what it says is well-formed."""
     errors = (ConnectionFailedError, OperationTimeoutError, QueryError, SerializationError)
-    came = ask("a greeting of another kind", call, turn, *errors, read=lambda _: b"", password=password)
+    came = ask("a greeting of another kind", call, turn, *errors, read=read_nothing, password=password)
     assert "whole" != came

@@ -1,4 +1,4 @@
-"""A real InfluxDB, a bucket of the test's own, ways around the code under test, and a misbehaving peer."""
+"""A real InfluxDB, a bucket of the test's own, and ways around the code under test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import csv
 import io
 import json
 import os
-import socket
-import threading
 import uuid
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,11 +18,12 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_influx import InfluxManager
 from tests.influx.meter import Meter
-from tests.scripted import UNKNOWN_BUCKET
 from tools import servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+
+    from tests.peer import Peer
 
 
 @pytest.fixture(autouse=True)
@@ -186,86 +185,14 @@ def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
     return Meter(store, msname, request.param)
 
 
-@dataclass
-class Peer:
-    """What speaks HTTP as no InfluxDB does: each request gets the next of the answers, the last one forever.
-
-    An answer is bytes, after which the peer hangs up, or None: silence. Which fields there are is not known
-    to it: such questions get a 404 of their own, and are not among the requests.
-    """
-
-    answers: Sequence[bytes | None]
-    listener: socket.socket
-    requests: list[bytes] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def serve(self) -> None:
-        """Answer until the listener is closed."""
-        silent = []  # kept, so that they stay open
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:  # the test is over
-                break
-            connection.settimeout(10)
-            with suppress(OSError):
-                request = _request(connection)
-                if request.startswith(b"GET /api/v2/buckets?"):
-                    with connection:
-                        connection.sendall(UNKNOWN_BUCKET)
-                    continue
-                self.requests.append(request)
-            answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
-            if answer is None:
-                silent.append(connection)
-                continue
-            with connection, suppress(OSError):
-                connection.sendall(answer)
-        for connection in silent:
-            connection.close()
-
-
-def _request(connection: socket.socket) -> bytes:
-    """Read one request whole."""
-    got = b""
-    while b"\r\n\r\n" not in got and (piece := connection.recv(65536)):
-        got += piece
-    head, _, body = got.partition(b"\r\n\r\n")
-    lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
-    missing = int(lengths[0].split(b":")[1]) - len(body) if lengths else 0
-    while missing > 0 and (piece := connection.recv(65536)):
-        got += piece
-        missing -= len(piece)
-    return got
-
-
 @pytest.fixture
-def peer() -> Iterator[Callable[..., Peer]]:
-    """Give a function that starts a peer with these answers."""
+def call_peer() -> Iterator[Callable[..., InfluxManager]]:
+    """Give a function that makes a manager on a peer: no retries, a short patience."""
     with ExitStack() as at_end:
 
-        def start(*answers: bytes | None) -> Peer:
-            made = Peer(answers, socket.create_server(("127.0.0.1", 0)))
-            thread = threading.Thread(target=made.serve)
-            thread.start()
-            at_end.callback(thread.join)
-            at_end.callback(made.listener.close)
-            at_end.callback(made.listener.shutdown, socket.SHUT_RDWR)  # wakes accept
-            return made
+        def make(peer: Peer | None, **options: Any) -> InfluxManager:
+            settings: dict[str, Any] = {"org": "o", "token": "peer-token", "retries": 0, "timeout": 5}
+            address = {"url": peer.url} if peer else {}
+            return at_end.enter_context(InfluxManager(**settings | address | options))
 
-        yield start
-
-
-@pytest.fixture
-def call_peer(make_manager: Callable[..., InfluxManager]) -> Callable[..., InfluxManager]:
-    """Give a function that makes a manager on a peer: no retries, a short patience."""
-
-    def make(peer: Peer | None, **options: Any) -> InfluxManager:
-        address = {"url": peer.url} if peer else {}
-        return make_manager(**address | {"token": "peer-token", "retries": 0, "timeout": 5} | options)
-
-    return make
+        yield make

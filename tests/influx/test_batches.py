@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
 
 T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 MINUTE = 60 * 1_000_000_000

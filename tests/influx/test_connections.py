@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer
+    from tests.peer import Peer
 
 # Rows that fill more than the buffers on the way, so that the answer is under way until the last is read.
 ROWS = (

@@ -11,12 +11,9 @@ import logging
 import os
 import pickle
 import signal
-import socket
-import threading
 import time
 import traceback
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,13 +30,14 @@ from db_core.errors import (
 )
 from tests.influx.answers import ANSWER, NO_CONTENT, http
 from tests.influx.calls import BUCKET, FRAME, SPAN, T0, each_call
+from tests.peer import silence
 from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer
+    from tests.peer import Peer
 DAY = 86_400_000_000_000
 
 
@@ -193,14 +191,14 @@ def test_a_silent_server_is_a_timeout(
 ) -> None:
     """The connection stands and nothing comes: the manager's timeout ends it."""
     with pytest.raises(OperationTimeoutError):
-        call(call_peer(peer(None), timeout=0.05))
+        call(call_peer(peer(silence), timeout=0.05))
 
 
 def test_a_calls_timeout_wins_over_the_managers(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
 ) -> None:
     """`timeout` of a call ends it long before that of the manager would; a timedelta it is not."""
-    manager = call_peer(peer(None), timeout=60)
+    manager = call_peer(peer(silence), timeout=60)
 
     with pytest.raises(OperationTimeoutError):
         manager.read(*SPAN, "m", "v", BUCKET, timeout=0.05)
@@ -210,25 +208,14 @@ def test_a_calls_timeout_wins_over_the_managers(
         manager.get_fields(BUCKET, "m", timeout=0.05)
 
 
-def test_silence_in_the_middle_of_an_answer_is_a_timeout(call_peer: Callable[..., InfluxManager]) -> None:
+def test_silence_in_the_middle_of_an_answer_is_a_timeout(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
     """Most of the answer is there and then nothing: an error, not the part."""
-    done = threading.Event()
+    server = peer((http(ANSWER, length=len(ANSWER) + 100), silence))
 
-    def most(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(http(ANSWER, length=len(ANSWER) + 100))
-            done.wait(10)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
-        pool.submit(most, listener)
-        manager = call_peer(None, url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.1)
-        try:
-            with pytest.raises(OperationTimeoutError):
-                manager.read(*SPAN, "m", "v", BUCKET)
-        finally:
-            done.set()
+    with pytest.raises(OperationTimeoutError):
+        call_peer(server, timeout=0.1).read(*SPAN, "m", "v", BUCKET)
 
 
 # --- Redirects ------------------------------------------------------------------

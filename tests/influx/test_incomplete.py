@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer
+    from tests.peer import Peer
 
 
 def test_the_whole_answer_is_read(peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
 
 
 # --- Average of the last seconds ------------------------------------------------

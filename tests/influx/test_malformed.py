@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,12 +16,13 @@ from db_core.errors import (
 )
 from tests.influx.answers import ANSWER, http
 from tests.influx.calls import BUCKET, CALLS, FRAME, SPAN, each_read
+from tests.peer import PATIENCE, silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer
+    from tests.peer import Peer
 
 
 HTML = b"<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n"
@@ -94,48 +92,32 @@ def test_a_write_is_accepted_only_when_the_server_says_so(
 
 @pytest.mark.parametrize("head", [b"Content-Length: 250", b"Transfer-Encoding: chunked"])
 def test_a_connection_that_may_still_bring_a_body_is_not_used_again(
-    call_peer: Callable[..., InfluxManager], head: bytes
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], head: bytes
 ) -> None:
     """A 204 has none; one that is announced with it could be taken for the next answer."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+    server = peer((b"HTTP/1.1 204 No Content\r\n" + head + b"\r\n\r\n", silence), http(ANSWER))
+    manager = call_peer(server)
 
-        def serve() -> None:
-            with listener.accept()[0] as first:
-                first.recv(65_536)
-                first.sendall(b"HTTP/1.1 204 No Content\r\n" + head + b"\r\n\r\n")
-                with listener.accept()[0] as second:
-                    second.recv(65_536)
-                    second.sendall(http(ANSWER))
+    manager.synchronous_write(BUCKET, FRAME, "m")
 
-        serving = pool.submit(serve)
-        listener.settimeout(10)
-        manager = call_peer(None, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
-        manager.synchronous_write(BUCKET, FRAME, "m")
-        assert 3 == len(manager.query("any"))
-        serving.result()
+    assert 3 == len(manager.query("any"))
+    assert 2 == server.connections
 
 
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
 def test_a_chunk_of_less_than_nothing_is_a_broken_answer(
-    call_peer: Callable[..., InfluxManager], status: str
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], status: str
 ) -> None:
     """http.client would read to the end of the stream, in one piece and without a bound."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+    head = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+    server = peer((head.encode() + ANSWER, silence))  # there is no end but the client's
+    manager = call_peer(server)
 
-        def serve() -> None:
-            with listener.accept()[0] as connection, suppress(ConnectionResetError):
-                connection.recv(65_536)
-                head = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
-                connection.sendall(head.encode() + ANSWER)
-                connection.recv(1)  # there is no end but the client's
+    with pytest.raises((IncompleteResultError, QueryError), match="IncompleteRead"):
+        manager.query("any")
 
-        serving = pool.submit(serve)
-        listener.settimeout(10)
-        manager = call_peer(None, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
-        with pytest.raises((IncompleteResultError, QueryError), match="IncompleteRead"):
-            manager.query("any")
-        manager.close()
-        serving.result()
+    manager.close()
+    assert server.closed.acquire(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("parameter", ["boundary*=a; boundary*0=b", "boundary*=idna''x"])

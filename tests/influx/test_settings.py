@@ -25,7 +25,8 @@ from db_influx import InfluxManager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
     from tools import servers
 
 SECRET = "very-secret-token"
@@ -217,14 +218,14 @@ def test_options_are_keyword_only() -> None:
 
 
 def test_the_token_is_shown_nowhere(
-    make_manager: Callable[..., InfluxManager],
+    call_peer: Callable[..., InfluxManager],
     peer: Callable[..., Peer],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Not in a repr, an attribute's repr, an error, its causes, a log at DEBUG, or the address asked."""
     caplog.set_level(logging.DEBUG)
     server = peer(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
-    manager = make_manager(url=server.url, token=SECRET, retries=0)
+    manager = call_peer(server, token=SECRET)
 
     with pytest.raises(AuthenticationError) as caught:
         manager.query("buckets()")

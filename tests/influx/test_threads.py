@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
 
 
 def test_threads_share_a_manager(manager: InfluxManager, store: Store, msname: str) -> None:

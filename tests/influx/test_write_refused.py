@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx import InfluxManager
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
 
 
 def test_a_partial_write_says_how_many_points_were_accepted(

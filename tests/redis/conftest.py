@@ -1,11 +1,9 @@
-"""A real Redis, a client of ours and one of redis-py's on it, and a peer that misbehaves as no Redis does."""
+"""A real Redis, and a client of ours and one of redis-py's on it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import threading
 import time
 import uuid
 from contextlib import ExitStack
@@ -76,44 +74,6 @@ def client(server: servers.Redis, namespace: str) -> Iterator[RedisClient]:
     """Give the client under test."""
     with RedisClient(server.host, server.port, server.password, namespace=namespace) as client:
         yield client
-
-
-@pytest.fixture
-def peer() -> Iterator[Callable[[bytes | None], int]]:
-    """Give a function that starts a peer and returns its port.
-
-    The peer sends `answer` to whatever it is sent and hangs up; on None it is silent.
-    """
-
-    def serve(listener: socket.socket, answer: bytes | None) -> None:
-        silent = []  # kept, so that they stay open
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:  # the test is over
-                break
-            if answer is None:
-                silent.append(connection)
-            else:
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(answer)
-        for connection in silent:
-            connection.close()
-
-    with ExitStack() as at_end:
-
-        def start(answer: bytes | None) -> int:
-            listener = socket.create_server(("127.0.0.1", 0))
-            thread = threading.Thread(target=serve, args=(listener, answer))
-            thread.start()
-            at_end.callback(thread.join)
-            at_end.callback(listener.close)
-            at_end.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes accept
-            port: int = listener.getsockname()[1]
-            return port
-
-        yield start
 
 
 @pytest.fixture(params=[RedisClient, AsyncRedisClient], ids=["sync", "asyncio"])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import socket
 import ssl
-import threading
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -18,10 +16,13 @@ import redis
 
 from db_core.errors import AuthenticationError, ConnectionFailedError, OperationTimeoutError, QueryError
 from db_redis import RedisClient
+from tests.peer import read_nothing, read_some, silence
 from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.peer import Peer
 
 
 # --- When Redis refuses, or is not there ----------------------------------------
@@ -142,9 +143,9 @@ def test_the_timeouts_reach_redis_py() -> None:
     assert (5.0, 1.5) == (options["socket_timeout"], options["socket_connect_timeout"])
 
 
-def test_a_peer_that_never_answers_is_a_timeout(peer: Callable[[bytes | None], int]) -> None:
+def test_a_peer_that_never_answers_is_a_timeout(peer: Callable[..., Peer]) -> None:
     """It is given `socket_timeout`, not redis-py's eleven times that."""
-    with RedisClient("127.0.0.1", peer(None), socket_timeout=0.2) as client:
+    with RedisClient("127.0.0.1", peer(silence).port, socket_timeout=0.2) as client:
         began = time.monotonic()
         with pytest.raises(OperationTimeoutError):
             client.save_in_redis("k", 1)
@@ -156,12 +157,10 @@ def test_a_peer_that_never_answers_is_a_timeout(peer: Callable[[bytes | None], i
     [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$1000\r\nonly this", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0\0\0"],
     ids=repr,
 )
-def test_a_peer_that_is_no_redis_is_a_connection_error(
-    peer: Callable[[bytes | None], int], answer: bytes
-) -> None:
+def test_a_peer_that_is_no_redis_is_a_connection_error(peer: Callable[..., Peer], answer: bytes) -> None:
     """Garbage, a cut answer and a closed door are all errors."""
     with (
-        RedisClient("127.0.0.1", peer(answer), socket_timeout=1) as client,
+        RedisClient("127.0.0.1", peer(answer, read=read_some).port, socket_timeout=1) as client,
         pytest.raises(ConnectionFailedError),
     ):
         client.safe_read_from_redis("k", default="hidden")
@@ -201,12 +200,12 @@ def test_secrets_show_nowhere(guarded: servers.Redis, caplog: pytest.LogCaptureF
     assert "hunter2" not in caplog.text
 
 
-def test_a_server_that_quotes_the_password_is_not_repeated(peer: Callable[[bytes | None], int]) -> None:
+def test_a_server_that_quotes_the_password_is_not_repeated(peer: Callable[..., Peer]) -> None:
     """Before Redis 6 the answer to an unknown HELLO held its arguments: here the words of a 5.0."""
     echo = b"-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `hunter2`, \r\n"
 
     with (
-        RedisClient("127.0.0.1", peer(echo), "hunter2") as client,
+        RedisClient("127.0.0.1", peer(echo, read=read_some).port, "hunter2") as client,
         pytest.raises(QueryError, match="HELLO") as caught,
     ):
         client.safe_read_from_redis("k")
@@ -215,31 +214,21 @@ def test_a_server_that_quotes_the_password_is_not_repeated(peer: Callable[[bytes
     assert "hunter2" not in str(caught.value.__cause__)
 
 
-def test_an_error_that_the_caller_handles_changes_no_retry_and_is_not_changed() -> None:
+def test_an_error_that_the_caller_handles_changes_no_retry_and_is_not_changed(
+    peer: Callable[..., Peer],
+) -> None:
     """It is the context of every error in the call, and none of its reasons."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        tried = []
-
-        def hang_up() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    tried.append(connection.close())
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        handled = ssl.SSLCertVerificationError("of another server, while reading")
-        try:
-            raise handled
-        except OSError:
-            with (
-                RedisClient("127.0.0.1", listener.getsockname()[1], "reading") as client,
-                pytest.raises(ConnectionFailedError),
-            ):
-                client.safe_read_from_redis("k")
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    assert 4 == len(tried)
+    server = peer(b"", read=read_nothing)
+    handled = ssl.SSLCertVerificationError("of another server, while reading")
+    try:
+        raise handled
+    except OSError:
+        with (
+            RedisClient("127.0.0.1", server.port, "reading") as client,
+            pytest.raises(ConnectionFailedError),
+        ):
+            client.safe_read_from_redis("k")
+    assert 4 == server.connections
     assert ("of another server, while reading",) == handled.args
 
 

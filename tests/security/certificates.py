@@ -1,4 +1,4 @@
-"""An authority, certificates that are right and wrong in one way each, and a front that shows them."""
+"""An authority, certificates that are right and wrong in one way each, and a way to show them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import datetime as dt
 import select
 import socket
 import ssl
-import threading
 import warnings
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trustme
 
+from tests.peer import PATIENCE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Files", "Front", "Pki", "speak_old_tls"]
+    from tests.peer import Turn
+
+__all__ = ["Files", "Pki", "hands_on", "speak_old_tls"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,15 @@ class Files:
     both: str
     certificate: str
     key: str
+
+    def context(self, demanded: str | None = None, *, old: bool = False) -> ssl.SSLContext:
+        """Show this certificate as a server, and demand one of this authority; `old` is no TLS after 1.1."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=demanded)
+        context.load_cert_chain(self.both)
+        context.verify_mode = ssl.CERT_REQUIRED if demanded else ssl.CERT_NONE
+        if old:
+            speak_old_tls(context)
+        return context
 
 
 class Pki:
@@ -76,69 +87,19 @@ class Pki:
         return Files(*map(str, paths))
 
 
-@dataclass
-class Front:
-    """Speaks TLS on a port of its own for a server that does not, and counts who connects.
+def hands_on(port: int) -> Turn:
+    """Hand on both ways what comes, to a server that speaks no TLS itself."""
 
-    Args:
-        target: The server's port.
-        shown: The certificate it shows.
-        demanded: Path of the authority of the certificate it demands of a client.
-        old: Whether it knows no TLS after 1.1.
-    """
+    def turn(near: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as far:
+            # In one thread, as OpenSSL may crash where two use one connection.
+            while ready := [near] if near.pending() else select.select([near, far], [], [], PATIENCE)[0]:  # type: ignore[attr-defined]
+                source, target = (near, far) if ready[0] is near else (far, near)
+                if not (chunk := source.recv(1 << 16)):
+                    break
+                target.sendall(chunk)
 
-    target: int
-    shown: Files
-    demanded: str | None = None
-    old: bool = False
-    connections: int = 0
-    _open: list[socket.socket] = field(default_factory=list)
-    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self.listener.getsockname()[1]
-        return port
-
-    def serve(self) -> None:
-        """Serve until the listener is closed."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.demanded)
-        context.load_cert_chain(self.shown.both)
-        context.verify_mode = ssl.CERT_REQUIRED if self.demanded else ssl.CERT_NONE
-        if self.old:
-            speak_old_tls(context)
-        threads = []
-        while True:
-            try:
-                plain, _ = self.listener.accept()
-            except OSError:  # the test is over
-                break
-            self.connections += 1
-            self._open.append(plain)
-            threads.append(threading.Thread(target=self._hand_on, args=(plain, context)))
-            threads[-1].start()
-        for thread in threads:
-            thread.join()
-
-    def close(self) -> None:
-        """Hang up on everybody, and let `serve` end."""
-        for open_one in (self.listener, *self._open):
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(open_one, socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _hand_on(self, plain: socket.socket, context: ssl.SSLContext) -> None:
-        """Pass on both ways; in one thread, as OpenSSL may crash where two use one connection."""
-        plain.settimeout(10)
-        with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as near:
-            self._open.append(near)
-            with socket.create_connection(("127.0.0.1", self.target), timeout=10) as far:
-                while ready := [near] if near.pending() else select.select([near, far], [], [], 10)[0]:
-                    source, target = (near, far) if ready[0] is near else (far, near)
-                    if not (chunk := source.recv(1 << 16)):
-                        break
-                    target.sendall(chunk)
+    return turn
 
 
 def speak_old_tls(context: ssl.SSLContext) -> None:

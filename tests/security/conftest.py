@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
-from tests.influx.conftest import make_manager, make_store, manager, official, peer, server
-from tests.redis.conftest import peer as peer_port
-from tests.security.certificates import Files, Front, Pki
+from tests.influx.conftest import make_manager, make_store, manager, official, server
+from tests.peer import Peer, read_nothing
+from tests.security.certificates import Files, Pki, hands_on
 from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["make_manager", "make_store", "manager", "official", "peer", "peer_port", "server"]
+__all__ = ["make_manager", "make_store", "manager", "official", "server"]
 
 
 @pytest.fixture(autouse=True)
@@ -51,19 +49,13 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 @pytest.fixture
-def front() -> Iterator[Callable[..., Front]]:
-    """Give a function that puts TLS before a port."""
-    with ExitStack() as at_end:
+def front(peer: Callable[..., Peer]) -> Callable[..., Peer]:
+    """Give a function that puts TLS before a port; `demanded` is the authority of the clients."""
 
-        def start(target: int, shown: Files, demanded: str | None = None, *, old: bool = False) -> Front:
-            made = Front(target, shown, demanded, old)
-            thread = threading.Thread(target=made.serve)
-            thread.start()
-            at_end.callback(thread.join)
-            at_end.callback(made.close)
-            return made
+    def start(target: int, shown: Files, demanded: str | None = None, *, old: bool = False) -> Peer:
+        return peer(hands_on(target), read=read_nothing, context=shown.context(demanded, old=old))
 
-        yield start
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from influxdb_client import InfluxDBClient
 
-    from tests.influx.conftest import Peer, Store
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
     from tools import servers
 
 NOW = datetime.now(UTC).replace(microsecond=0)

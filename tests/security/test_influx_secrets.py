@@ -15,12 +15,13 @@ import pytest
 
 from db_core.errors import ConfigurationError, DatabaseError, QueryError
 from db_influx import InfluxManager
+from tests.peer import silence
 from tests.security import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.influx.conftest import Peer
+    from tests.peer import Peer, Turn
     from tools import servers
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -45,7 +46,7 @@ def answer(status: str, body: bytes, *headers: str) -> bytes:
 
 
 ECHO = f"Your request was: Authorization: Token {SECRET}".encode()
-ANSWERS: dict[str, bytes | None] = {
+ANSWERS: dict[str, Turn] = {
     "401": answer("401 Unauthorized", b'{"code":"unauthorized","message":"unauthorized access"}'),
     "404": answer("404 Not Found", b'{"code":"not found","message":"no such thing"}'),
     "503": answer("503 Service Unavailable", b"busy", "Retry-After: 0"),
@@ -56,10 +57,10 @@ ANSWERS: dict[str, bytes | None] = {
     "no HTTP": b"+PONG\r\n",
     "malformed header": answer("500 Error", b"no").replace(b"Connection", b"\x00no colon\r\nConnection"),
     "nothing": b"",
-    "silence": None,
+    "silence": silence,
 }
 # What a proxy that is being debugged may answer.
-ECHOES: dict[str, bytes | None] = {
+ECHOES: dict[str, Turn] = {
     "an echo": answer("400 Bad Request", ECHO),
     "an echo as JSON": answer("400 Bad Request", b'{"code":"invalid","message":"%s"}' % ECHO),
     "an echo as the code": answer("400 Bad Request", b'{"code":"%s","message":"no"}' % ECHO),
@@ -103,7 +104,7 @@ def make(peer: Callable[..., Peer]) -> Iterator[Callable[..., InfluxManager]]:
     """Give a function that makes a manager with the secret token on a peer with this answer."""
     made = []
 
-    def make(given: bytes | None, **options: Any) -> InfluxManager:
+    def make(given: Turn, **options: Any) -> InfluxManager:
         options = {"retries": 1, "timeout": 0.2, "url": peer(given).url, "token": SECRET} | options
         made.append(InfluxManager(org="o", **options))
         return made[-1]
@@ -121,7 +122,7 @@ def assert_hidden(texts: list[str]) -> None:
 @each_call
 @pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
 def test_an_error_does_not_show_it(
-    make: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any], given: bytes | None
+    make: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any], given: Turn
 ) -> None:
     """Whatever the server answers, by our methods and by the official client's objects."""
     manager = make(given)
@@ -135,7 +136,7 @@ def test_an_error_does_not_show_it(
 @pytest.mark.parametrize("call", ["read", "query_batches", "write"])
 @pytest.mark.parametrize("given", ECHOES.values(), ids=ECHOES)
 def test_an_answer_that_quotes_it_is_not_repeated(
-    make: Callable[..., InfluxManager], call: str, given: bytes | None
+    make: Callable[..., InfluxManager], call: str, given: Turn
 ) -> None:
     """A proxy that shows the request it got does not bring the token into our errors."""
     with pytest.raises(DatabaseError) as caught:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pickle
 import shutil
 import socket
-import ssl
 import threading
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,14 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from db_core.errors import ConnectionFailedError, InvalidArgumentError, OperationTimeoutError, WriteError
 from db_influx import InfluxManager
-from tests.scripted import PATIENCE, Scripted
+from tests.peer import read_nothing, silence, stall
 from tests.security import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.scripted import Turn
-    from tests.security.certificates import Front, Pki
+    from tests.peer import Peer
+    from tests.security.certificates import Pki
     from tools import servers
 
 FRAME = pd.DataFrame(
@@ -81,7 +80,7 @@ def test_the_real_server_is_trusted_by_its_authority(influx_tls: servers.InfluxD
 @each_call
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_certificate_is_refused_and_not_tried_again(
-    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], kind: str, call: str
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], kind: str, call: str
 ) -> None:
     """The error says what is wrong with it; another attempt would change nothing."""
     certificate, reason = pki.wrong[kind]
@@ -96,7 +95,7 @@ def test_a_wrong_certificate_is_refused_and_not_tried_again(
 @each_call
 @pytest.mark.parametrize("kind", KINDS)
 def test_verify_can_be_turned_off_and_is_warned_of(
-    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], kind: str, call: str
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], kind: str, call: str
 ) -> None:
     """`verify=False` takes any certificate; urllib3 warns, as it should be seen."""
     before = front(port_of(server), pki.wrong[kind][0])
@@ -110,7 +109,7 @@ def test_verify_can_be_turned_off_and_is_warned_of(
 
 @each_call
 def test_a_client_certificate_is_shown_where_it_is_demanded(
-    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], call: str
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], call: str
 ) -> None:
     """As one file, or as a pair; without it, or with one of another authority, nothing goes through."""
     before = front(port_of(server), pki.server, pki.ca_cert)
@@ -128,7 +127,7 @@ def test_a_client_certificate_is_shown_where_it_is_demanded(
 
 
 def test_files_that_are_replaced_are_taken_up(
-    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], tmp_path: Path
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], tmp_path: Path
 ) -> None:
     """A certificate is renewed before it expires: new connections use the new one."""
     before = front(port_of(server), pki.server, pki.ca_cert)
@@ -157,27 +156,13 @@ LARGE = pd.DataFrame(
 )
 
 
-def read_head(connection: socket.socket) -> bytes:
-    """Read no more of a request than its start."""
-    return connection.recv(1_000)
-
-
 @pytest.fixture
-def scripted(pki: Pki) -> Iterator[Callable[..., Scripted]]:
-    """Give a function that starts a peer with these turns, which speaks TLS."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pki.server.both)
-    with ExitStack() as at_end:
-
-        def start(*turns: Turn, read: Callable[[socket.socket], bytes] = read_head) -> Scripted:
-            peer = Scripted(turns, read, context)
-            at_end.callback(peer.close)
-            return peer
-
-        yield start
+def tls_peer(peer: Callable[..., Peer], pki: Pki) -> Callable[..., Peer]:
+    """Give a function that starts a peer that speaks TLS, and reads no more of a request than its start."""
+    return partial(peer, read=lambda connection: connection.recv(1_000), context=pki.server.context())
 
 
-def test_an_upload_that_breaks_off_is_sent_again(scripted: Callable[..., Scripted], pki: Pki) -> None:
+def test_an_upload_that_breaks_off_is_sent_again(tls_peer: Callable[..., Peer], pki: Pki) -> None:
     """As without TLS, which has its own words for it."""
 
     def takes_all(connection: socket.socket) -> None:
@@ -185,13 +170,13 @@ def test_an_upload_that_breaks_off_is_sent_again(scripted: Callable[..., Scripte
             pass
         connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
-    peer = scripted(lambda connection: connection.close(), takes_all)
-    with InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager:
+    server = tls_peer(socket.socket.close, takes_all)
+    with InfluxManager(server.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager:
         manager.synchronous_write(BUCKET, LARGE, "m")
-    assert 2 == len(peer.requests)
+    assert 2 == len(server.requests)
 
 
-def test_an_answer_before_the_upload_has_ended_is_heard(scripted: Callable[..., Scripted], pki: Pki) -> None:
+def test_an_answer_before_the_upload_has_ended_is_heard(tls_peer: Callable[..., Peer], pki: Pki) -> None:
     """A server that refuses a body need not read it."""
 
     def refuses(connection: socket.socket) -> None:
@@ -202,34 +187,32 @@ def test_an_answer_before_the_upload_has_ended_is_heard(scripted: Callable[..., 
         connection.shutdown(socket.SHUT_WR)
         connection.close()
 
-    peer = scripted(refuses)
+    server = tls_peer(refuses)
     with (
-        InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager,
+        InfluxManager(server.url, "o", "t", ca_cert=pki.ca_cert, retries=1) as manager,
         pytest.raises(WriteError, match="too large indeed"),
     ):
         manager.synchronous_write(BUCKET, LARGE, "m")
-    assert 1 == len(peer.requests)
+    assert 1 == len(server.requests)
 
 
-def test_a_deadline_in_an_upload_is_one(scripted: Callable[..., Scripted], pki: Pki) -> None:
+def test_a_deadline_in_an_upload_is_one(tls_peer: Callable[..., Peer], pki: Pki) -> None:
     """What TLS says of the connection that was shut down for it does not hide it."""
     ended = threading.Event()
-    peer = scripted(lambda _: ended.wait(PATIENCE))
+    server = tls_peer(stall(ended))
     with (
-        InfluxManager(peer.url, "o", "t", ca_cert=pki.ca_cert, deadline=0.5) as manager,
+        InfluxManager(server.url, "o", "t", ca_cert=pki.ca_cert, deadline=0.5) as manager,
         pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"),
     ):
         manager.synchronous_write(BUCKET, LARGE, "m")
     ended.set()
 
 
-def test_a_silent_handshake_is_no_connection() -> None:
+def test_a_silent_handshake_is_no_connection(peer: Callable[..., Peer]) -> None:
     """It takes no longer than a connection may."""
+    url = f"https://127.0.0.1:{peer(silence, read=read_nothing).port}"
     with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        InfluxManager(
-            f"https://127.0.0.1:{silent.getsockname()[1]}", "o", "t", connect_timeout=0.2, retries=0
-        ) as manager,
+        InfluxManager(url, "o", "t", connect_timeout=0.2, retries=0) as manager,
         pytest.raises(OperationTimeoutError, match=r"no connection within 0\.2 seconds"),
     ):
         OURS["read"](manager)
@@ -267,7 +250,7 @@ def test_files_that_hold_no_certificate_are_refused(pki: Pki, tmp_path: Path) ->
 @each_call
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_old_tls_is_refused(
-    server: servers.InfluxDB, pki: Pki, front: Callable[..., Front], call: str
+    server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], call: str
 ) -> None:
     """A server that knows no TLS after 1.1 is none to talk to, be its certificate right or not looked at."""
     before = front(port_of(server), pki.server, old=True)

@@ -14,8 +14,8 @@ from db_influx import InfluxManager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.influx.conftest import Peer
-    from tests.security.certificates import Front, Pki
+    from tests.peer import Peer
+    from tests.security.certificates import Pki
 
 FRAME = pd.DataFrame({"v": [1.5]}, index=pd.DatetimeIndex(["2026-01-01"]))
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n\r\n"
@@ -60,14 +60,14 @@ def test_a_redirect_is_not_followed(
 def test_nor_from_tls_to_none(
     peer: Callable[..., Peer],
     pki: Pki,
-    front: Callable[..., Front],
+    front: Callable[..., Peer],
     call: Callable[[InfluxManager], Any],
     status: int,
 ) -> None:
     """A redirect from https to http would send the token in the clear."""
     thief = peer(STOLEN)
     server = peer(moved(status, thief.url))
-    before = front(int(server.url.rpartition(":")[2]), pki.server)
+    before = front(server.port, pki.server)
     url = f"https://localhost:{before.port}"
     with (
         InfluxManager(url, "o", "t0ken", ca_cert=pki.ca_cert, retries=3) as manager,

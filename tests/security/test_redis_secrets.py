@@ -18,11 +18,14 @@ import redis
 from db_core.errors import AuthenticationError, ConfigurationError, DatabaseError
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
+from tests.peer import read_some, silence
 from tests.security import shown
 from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.peer import Peer, Turn
 
 SECRET = "hunter2-hunter2"
 USER = "hunter2-user"
@@ -34,7 +37,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "scan": lambda client: list(client.scan()),
 }
 ECHO = f"with args beginning with: `3`, `AUTH`, `default`, `{SECRET}`".encode()
-ANSWERS: dict[str, bytes | None] = {
+ANSWERS: dict[str, Turn] = {
     "refused": b"-WRONGPASS invalid username-password pair or user is disabled.\r\n",
     "an echo": b"-ERR unknown command `HELLO`, " + ECHO + b"\r\n",
     "an echo of a refusal": b"-WRONGPASS " + ECHO + b"\r\n",
@@ -42,7 +45,7 @@ ANSWERS: dict[str, bytes | None] = {
     "no Redis": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "no Redis, an echo": SECRET.encode() + b"\r\n",
     "nothing": b"",
-    "silence": None,
+    "silence": silence,
 }
 
 
@@ -97,12 +100,12 @@ def of_client(client: Any) -> list[str]:
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_an_error_does_not_show_it(
     make: Callable[..., Any],
-    peer_port: Callable[[bytes | None], int],
+    peer: Callable[..., Peer],
     call: Callable[[Any], Any],
-    answer: bytes | None,
+    answer: Turn,
 ) -> None:
     """Whatever the peer answers, quotes included; with arguments, and with a URL."""
-    port = peer_port(answer)
+    port = peer(answer, read=read_some).port
     url = f"redis://{USER}:{SECRET}@127.0.0.1:{port}"
     for client in (
         make(host="127.0.0.1", port=port, username=USER, password=SECRET, socket_timeout=0.1),
@@ -127,14 +130,14 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("answer", SPELLINGS.values(), ids=SPELLINGS)
-def test_no_spelling_of_it_is_shown(
-    make: Callable[..., Any], peer_port: Callable[[bytes | None], int], answer: str
-) -> None:
+def test_no_spelling_of_it_is_shown(make: Callable[..., Any], peer: Callable[..., Peer], answer: str) -> None:
     """Nor any part of it that begins as it does."""
     said = f"-ERR unknown command, with args beginning with: `AUTH`, `{answer}`\r\n".encode()
     for password in (LONG, LONG.encode()):
         with pytest.raises(DatabaseError, match="unknown command") as caught:
-            make(host="127.0.0.1", port=peer_port(said), password=password).safe_read_from_redis("k")
+            make(
+                host="127.0.0.1", port=peer(said, read=read_some).port, password=password
+            ).safe_read_from_redis("k")
         assert [] == [text for text in shown.of_error(caught.value) if "hunter2" in text]
 
 

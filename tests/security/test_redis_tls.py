@@ -18,7 +18,8 @@ from tests.security.certificates import speak_old_tls
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.security.certificates import Front, Pki
+    from tests.peer import Peer
+    from tests.security.certificates import Pki
     from tools import servers
 
 KINDS = {"sync": RedisClient, "asyncio": AsyncRedisClient}
@@ -44,7 +45,7 @@ def test_our_authority_is_trusted(
     make: Callable[..., Any],
     redis_server: servers.Redis,
     pki: Pki,
-    front: Callable[..., Front],
+    front: Callable[..., Peer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the URL's option, or where the system's certificates are said to be."""
@@ -57,7 +58,7 @@ def test_our_authority_is_trusted(
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_certificate_is_refused_and_not_tried_again(
-    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front], kind: str
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Peer], kind: str
 ) -> None:
     """The error says what is wrong with it; another attempt would change nothing."""
     certificate, reason = pki.wrong[kind]
@@ -78,7 +79,7 @@ def test_a_wrong_certificate_is_refused_and_not_tried_again(
 
 
 def test_nor_where_the_caller_handles_an_error_of_its_own(
-    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front]
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Peer]
 ) -> None:
     """What a failure comes from is not lost behind the caller's."""
     certificate, reason = pki.wrong["expired"]
@@ -96,7 +97,7 @@ def test_nor_where_the_caller_handles_an_error_of_its_own(
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_verifying_is_turned_off_by_the_url_only(
-    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front], kind: str
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Peer], kind: str
 ) -> None:
     """`ssl_cert_reqs=none` takes any certificate; `ssl=True` never does."""
     before = front(redis_server.port, pki.wrong[kind][0])
@@ -107,7 +108,7 @@ def test_verifying_is_turned_off_by_the_url_only(
 
 
 def test_a_client_certificate_is_shown_where_it_is_demanded(
-    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front]
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Peer]
 ) -> None:
     """Without it, or with one of another authority, nothing goes through."""
     before = front(redis_server.port, pki.server, pki.ca_cert)
@@ -132,7 +133,7 @@ def test_a_plain_connection_does_not_become_one(
 
 
 def test_old_tls_is_refused(
-    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Front]
+    make: Callable[..., Any], redis_server: servers.Redis, pki: Pki, front: Callable[..., Peer]
 ) -> None:
     """A server that knows no TLS after 1.1 is none to talk to, be its certificate right."""
     before = front(redis_server.port, pki.server, old=True)

@@ -4,76 +4,67 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.peer import LOCALHOST, echo, read_nothing
 from tests.tools.conftest import COMPILER, LONG
 from tools.servers import ServerError, _toxiproxy, toxiproxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-def echo(listener: socket.socket) -> None:
-    """Send back what comes, over one connection."""
-    connection, _ = listener.accept()
-    with connection, contextlib.suppress(OSError):
-        while got := connection.recv(65_536):
-            connection.sendall(got)
+    from tests.peer import Peer
 
 
 @pytest.mark.parametrize(("reset", "end"), [(False, b""), (True, ConnectionResetError)])
-def test_toxiproxy_cuts(reset: bool, end: bytes | type[OSError]) -> None:  # noqa: FBT001 - a parameter of the test
+def test_toxiproxy_cuts(peer: Callable[..., Peer], *, reset: bool, end: bytes | type[OSError]) -> None:
     """A connection ends after as many bytes as asked, in an orderly way or not; past it, it is whole."""
-    with (
-        toxiproxy() as server,
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        ThreadPoolExecutor(1) as pool,
-        server.before("127.0.0.1", listener.getsockname()[1]) as proxy,
-    ):
+    with toxiproxy() as server, server.before(LOCALHOST, peer(echo, read=read_nothing).port) as proxy:
         for cut, size in ((True, 1_000), (False, 1_000)):
-            pool.submit(echo, listener)
             with contextlib.ExitStack() as fault:
                 if cut:
                     fault.enter_context(proxy.cut(10, reset=reset))
-                with socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection:
+                with socket.create_connection((LOCALHOST, proxy.port), timeout=LONG) as connection:
                     connection.sendall(b"x" * size)
                     got = read(connection, size)
             assert got == ((b"x" * 10, end) if cut else (b"x" * size, None))
 
 
-def flood(listener: socket.socket) -> socket.socket:
-    """Send over one connection until a second passes in which nothing more goes; give it."""
-    connection, _ = listener.accept()
-    connection.settimeout(1)
-    with contextlib.suppress(TimeoutError):
-        while True:
-            connection.sendall(bytes(65_536))
-    return connection
-
-
-def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read() -> None:
+def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read(peer: Callable[..., Peer]) -> None:
     """The fault ends, its connection too, and the next one is whole."""
-    with (
-        toxiproxy() as server,
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        ThreadPoolExecutor(1) as pool,
-        server.before("127.0.0.1", listener.getsockname()[1]) as proxy,
-    ):
+    stuck, ended = threading.Event(), threading.Event()
+    errors: list[OSError] = []
+
+    def floods(connection: socket.socket) -> None:
+        """Send until a second passes in which nothing more goes, and go on when the fault has ended."""
+        connection.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                connection.sendall(bytes(65_536))
+        stuck.set()
+        ended.wait(LONG)
+        connection.settimeout(LONG)
+        try:
+            connection.sendall(bytes(1 << 26))
+        except OSError as error:
+            errors.append(error)
+
+    flooding = peer(floods, echo, read=read_nothing)
+    with toxiproxy() as server, server.before(LOCALHOST, flooding.port) as proxy:
         with (
             proxy.fault("bandwidth", rate=1_000_000),
-            socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection,
-            pool.submit(flood, listener).result() as flooding,
+            socket.create_connection((LOCALHOST, proxy.port), timeout=LONG),
         ):
+            assert stuck.wait(LONG)
             with proxy.fault("latency", stream="upstream", latency=1):
                 pass
-            flooding.settimeout(LONG)
-            with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
-                flooding.sendall(bytes(1 << 26))
-        pool.submit(echo, listener)
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG) as connection:
+            ended.set()
+            assert flooding.closed.acquire(timeout=LONG)
+        assert [True] == [isinstance(error, (ConnectionResetError, BrokenPipeError)) for error in errors]
+        with socket.create_connection((LOCALHOST, proxy.port), timeout=LONG) as connection:
             connection.sendall(b"x" * 1_000)
             assert (b"x" * 1_000, None) == read(connection, 1_000)
 
