@@ -1,7 +1,8 @@
-"""What the tests of all packages share."""
+"""What the tests of all packages share: a peer, and real servers, whose users are marked."""
 
 from __future__ import annotations
 
+import importlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,23 @@ from tests.peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from tests.peer import Turn
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real server, by the fixtures it uses."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("server")
+
+
+@pytest.fixture(scope="session")
+def servers() -> ModuleType:
+    """Return `tools.servers`. Each test and fixture that starts a server takes it from here."""
+    return importlib.import_module("tools.servers")
 
 
 @pytest.fixture

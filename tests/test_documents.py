@@ -5,18 +5,23 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from db_influx import InfluxManager
-from tools import servers
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/*.md")])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_examples_of_a_document_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_a_document_run(
+    servers: ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every Python block runs as it stands, on real servers, and its comments tell what it gives."""
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tools import servers
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
+
+    from tools import servers
 
 # What an example takes depends on what else the machine does.
 settings.register_profile("core", deadline=None)
@@ -18,7 +19,7 @@ settings.load_profile("core")
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[servers.InfluxDB]:
+def server(servers: ModuleType) -> Iterator[servers.InfluxDB]:
     """Give the InfluxDB that all tests share; it may hold data of others."""
     with servers.influxdb() as server:
         yield server

@@ -24,10 +24,12 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from db_core.errors import DatabaseError
 from db_redis import AsyncRedisClient, RedisClient
 from tests.faults.values import Clients
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tools import servers
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 LONG = 60.0  # seconds in which every call has to end; all deadlines given are far shorter
@@ -47,21 +49,21 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def toxiproxy() -> Iterator[servers.Toxiproxy]:
+def toxiproxy(servers: ModuleType) -> Iterator[servers.Toxiproxy]:
     """Give the Toxiproxy that all tests share."""
     with servers.toxiproxy() as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="session")
-def influx() -> Iterator[servers.InfluxDB]:
+def influx(servers: ModuleType) -> Iterator[servers.InfluxDB]:
     """Give an InfluxDB that may be killed; each test has a measurement of its own."""
     with servers.influxdb(own=True) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[servers.Redis]:
+def redis_server(servers: ModuleType) -> Iterator[servers.Redis]:
     """Give a Redis that may be killed, and answers when what was saved is on the disk."""
     with servers.redis(options=["--appendfsync", "always"]) as server:
         yield server

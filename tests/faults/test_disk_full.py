@@ -16,11 +16,11 @@ from db_core.errors import ConnectionFailedError, DatabaseError, QueryError, Wri
 from db_influx import InfluxManager
 from db_redis import RedisClient
 from tests.faults.conftest import Bucket
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
 T0 = pd.Timestamp("2026-01-01", tz="UTC")
 ROWS = 20_000
@@ -75,7 +75,7 @@ def _fill(save: Callable[[int], None]) -> tuple[int, DatabaseError]:
 
 
 def test_influxdb_says_that_its_disk_is_full(
-    make_disk: Callable[[int], Disk], msname: str, tally: Callable[..., str]
+    servers: ModuleType, make_disk: Callable[[int], Disk], msname: str, tally: Callable[..., str]
 ) -> None:
     """A WriteError with the server's words; every write that returned is there."""
     disk = make_disk(6)
@@ -122,7 +122,7 @@ def _pairs(stored: dict[int, float], frames: Iterator[pd.DataFrame]) -> Iterator
 
 @pytest.mark.parametrize("fsync", ["always", "everysec"])
 def test_redis_says_that_its_disk_is_full(
-    make_disk: Callable[[int], Disk], tally: Callable[..., str], fsync: str
+    servers: ModuleType, make_disk: Callable[[int], Disk], tally: Callable[..., str], fsync: str
 ) -> None:
     """It ends at once where each save goes to the disk, and refuses saves where it does not."""
     disk = make_disk(2)

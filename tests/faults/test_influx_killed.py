@@ -14,11 +14,11 @@ import pytest
 from db_core.errors import ConnectionFailedError, DatabaseError, IncompleteResultError, WriteError
 from db_influx import InfluxManager
 from tests.faults.conftest import LONG, ROUNDS, Bucket, outcome
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from tools.servers import InfluxDB, Proxy
 
@@ -151,7 +151,9 @@ def test_killed_in_the_middle_of_one_long_write(
         2,
     ],
 )
-def test_a_torn_log_is_repaired_by_the_second_start(tmp_path: Path, msname: str, starts: int) -> None:
+def test_a_torn_log_is_repaired_by_the_second_start(
+    servers: ModuleType, tmp_path: Path, msname: str, starts: int
+) -> None:
     """A kill or a full disk may tear the last entry of InfluxDB's log (WAL).
 
     The next start cuts the torn entry off, but goes on writing where it had ended: a hole, and all that

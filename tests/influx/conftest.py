@@ -18,12 +18,13 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_influx import InfluxManager
 from tests.influx.meter import Meter
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from tests.peer import Peer
+    from tools import servers
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[servers.InfluxDB]:
+def server(servers: ModuleType) -> Iterator[servers.InfluxDB]:
     """Give the InfluxDB that all tests share; it may hold data of others."""
     with servers.influxdb() as server:
         yield server

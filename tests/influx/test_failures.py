@@ -31,13 +31,14 @@ from db_core.errors import (
 from tests.influx.answers import ANSWER, NO_CONTENT, http
 from tests.influx.calls import BUCKET, FRAME, SPAN, T0, each_call
 from tests.peer import silence
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from db_influx import InfluxManager
     from tests.peer import Peer
+    from tools import servers
 DAY = 86_400_000_000_000
 
 
@@ -108,7 +109,7 @@ def test_an_unknown_host_is_a_failed_connection(make_manager: Callable[..., Infl
 
 
 @pytest.fixture(scope="module")
-def mortal() -> Iterator[servers.InfluxDB]:
+def mortal(servers: ModuleType) -> Iterator[servers.InfluxDB]:
     """Give an InfluxDB of our own, which may be stopped and killed."""
     with servers.influxdb(own=True) as server:
         yield server

@@ -14,10 +14,12 @@ import redis
 
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tools import servers
 
 PASSWORD = "correct-horse-battery"
 
@@ -40,14 +42,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[servers.Redis]:
+def server(servers: ModuleType) -> Iterator[servers.Redis]:
     """Give the Redis that all tests share; it may hold data of others."""
     with servers.redis() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def guarded() -> Iterator[servers.Redis]:
+def guarded(servers: ModuleType) -> Iterator[servers.Redis]:
     """Give a Redis of our own that asks for `PASSWORD`."""
     with servers.redis(password=PASSWORD) as server:
         yield server

@@ -14,10 +14,10 @@ import redis
 from db_core.errors import ConfigurationError, InvalidArgumentError, QueryError, SerializationError
 from db_redis import AsyncRedisClient, RedisClient
 from db_redis._expiry import Expiry
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 MANY = {f"k{number}": {"number": number, "text": "ü" * (number % 50)} for number in range(2500)}
 
@@ -126,7 +126,7 @@ def test_a_key_that_holds_no_value_is_an_error(store: Any, plain: redis.Redis, n
     assert "WRONGTYPE" == caught.value.code
 
 
-def test_a_failure_in_the_middle_says_how_far_it_was(make: Callable[..., Any]) -> None:
+def test_a_failure_in_the_middle_says_how_far_it_was(servers: ModuleType, make: Callable[..., Any]) -> None:
     """Redis runs out of memory between two chunks; what was saved is there."""
     with servers.redis(own=True) as small, redis.Redis(small.host, small.port) as admin:
         admin.config_set("maxmemory", admin.info("memory")["used_memory"] + 3_000_000)

@@ -23,10 +23,12 @@ from db_core.errors import (
     SerializationError,
 )
 from db_redis import AsyncRedisClient, RedisClient
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
+
+    from tools import servers
 
 
 class Count:
@@ -406,7 +408,7 @@ def test_who_gets_the_lock_late_does_not_compute_again(make: Callable[..., Any],
 # --- Outages ------------------------------------------------------------------
 
 
-def test_an_outage_is_an_error_or_no_cache(make: Callable[..., Any]) -> None:
+def test_an_outage_is_an_error_or_no_cache(servers: ModuleType, make: Callable[..., Any]) -> None:
     """By choice; also where Redis dies while the value is computed."""
     with servers.redis(own=True) as mortal:
         store = make(host=mortal.host, port=mortal.port, password=None)

@@ -17,11 +17,13 @@ import redis
 from db_core.errors import ComputationFailedError, QueryError, SerializationError
 from db_redis import AsyncRedisClient, RedisClient, _cache
 from db_redis._steps import Pause
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
+
+    from tools import servers
 
 SECRET = "correct-horse-battery"
 
@@ -59,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(folder: Path) -> Iterator[servers.Redis]:
+def own(servers: ModuleType, folder: Path) -> Iterator[servers.Redis]:
     """Give a Redis whose configuration is changed."""
     with servers.redis(options=["--dir", str(folder)]) as own:
         yield own

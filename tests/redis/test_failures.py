@@ -17,12 +17,13 @@ import redis
 from db_core.errors import AuthenticationError, ConnectionFailedError, OperationTimeoutError, QueryError
 from db_redis import RedisClient
 from tests.peer import read_nothing, read_some, silence
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from tests.peer import Peer
+    from tools import servers
 
 
 # --- When Redis refuses, or is not there ----------------------------------------
@@ -68,7 +69,7 @@ def test_a_full_server_is_a_query_error(guarded: servers.Redis) -> None:
     assert "OOM" == caught.value.code
 
 
-def test_a_replica_that_may_not_write_is_a_query_error() -> None:
+def test_a_replica_that_may_not_write_is_a_query_error(servers: ModuleType) -> None:
     """A read-only replica says so."""
     with servers.redis(own=True) as replica, redis.Redis(replica.host, replica.port) as admin:
         admin.replicaof("127.0.0.1", 1)
@@ -90,7 +91,7 @@ def test_a_database_that_does_not_exist_is_a_query_error(server: servers.Redis) 
     assert "ERR" == caught.value.code
 
 
-def test_a_killed_server_is_a_connection_error_until_it_is_back() -> None:
+def test_a_killed_server_is_a_connection_error_until_it_is_back(servers: ModuleType) -> None:
     """Neither call returns anything while it is down; after a restart the same client works on."""
     with servers.redis(own=True) as mortal, RedisClient(mortal.host, mortal.port) as client:
         client.save_in_redis("k", 1)
@@ -116,7 +117,7 @@ def test_an_unknown_host_is_a_connection_error() -> None:
         client.safe_read_from_redis("k")
 
 
-def test_a_server_that_hangs_is_a_timeout() -> None:
+def test_a_server_that_hangs_is_a_timeout(servers: ModuleType) -> None:
     """It is given `socket_timeout`, once; later calls get their own answers, not the late one."""
     with (
         servers.redis(own=True) as paused,
@@ -245,7 +246,7 @@ FAILING: dict[str, Callable[[RedisClient], object]] = {
 @pytest.mark.parametrize("call", FAILING.values(), ids=FAILING)
 @pytest.mark.parametrize("server", ["full", "dead"])
 def test_an_error_that_is_gone_keeps_nothing_of_its_call(
-    call: Callable[[RedisClient], object], server: str
+    servers: ModuleType, call: Callable[[RedisClient], object], server: str
 ) -> None:
     """Not even until garbage is collected: what was to be saved may be large."""
     with contextlib.ExitStack() as at_end:

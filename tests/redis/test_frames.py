@@ -22,10 +22,12 @@ from db_core.errors import (
     SerializationError,
 )
 from db_redis import RedisClient
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
+
+    from tools import servers
 
 TIMES = pd.date_range("2025-03-29", periods=1000, freq="h", tz="Europe/Lisbon", name="time")
 FRAME = pd.DataFrame(
@@ -170,7 +172,7 @@ def test_what_can_not_be_kept_changes_nothing(store: Any) -> None:
     pd.testing.assert_frame_equal(FRAME, store.read_frame("k"))
 
 
-def test_a_failure_in_the_middle_changes_nothing(make: Callable[..., Any]) -> None:
+def test_a_failure_in_the_middle_changes_nothing(servers: ModuleType, make: Callable[..., Any]) -> None:
     """Redis runs full while the pieces are sent: what was there stays, and nothing else does."""
     with servers.redis(own=True) as small, redis.Redis(small.host, small.port) as admin:
         store = make(host=small.host, port=small.port, password=None, namespace=None)
@@ -186,7 +188,7 @@ def test_a_failure_in_the_middle_changes_nothing(make: Callable[..., Any]) -> No
         pd.testing.assert_frame_equal(FRAME, store.read_frame("k"))
 
 
-def test_a_server_that_dies_changes_nothing(make: Callable[..., Any]) -> None:
+def test_a_server_that_dies_changes_nothing(servers: ModuleType, make: Callable[..., Any]) -> None:
     """What was there is there when it is back."""
     with servers.redis(own=True) as mortal:
         store = make(host=mortal.host, port=mortal.port, password=None, namespace="n")

@@ -25,10 +25,12 @@ from db_core.errors import (
 )
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tools import servers
 
 PASSWORD = "correct-horse-battery"
 MANY = {f"k{number}": [number] for number in range(2000)}
@@ -37,14 +39,14 @@ PATIENCE = 60.0  # seconds for a failover; a limit, not a pause
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[servers.RedisCluster]:
+def cluster(servers: ModuleType) -> Iterator[servers.RedisCluster]:
     """Give a Cluster of six nodes that asks for `PASSWORD`."""
     with servers.redis_cluster(password=PASSWORD) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def tls() -> Iterator[servers.RedisTls]:
+def tls(servers: ModuleType) -> Iterator[servers.RedisTls]:
     """Give a Redis that speaks TLS and asks for `PASSWORD`."""
     with servers.redis_tls(password=PASSWORD) as server:
         yield server
@@ -167,7 +169,7 @@ def test_no_later_call_has_the_reply_of_an_interrupted_one_on_a_cluster(
     assert [2, 1] == [client.safe_read_from_redis(key) for key in ("{t}2", "{t}1")]
 
 
-def test_a_cluster_that_is_down_is_an_outage() -> None:
+def test_a_cluster_that_is_down_is_an_outage(servers: ModuleType) -> None:
     """Redis refuses all keys while a slot is not served: an error, or computing without the cache."""
     with (
         servers.redis_cluster() as cluster,
@@ -255,7 +257,7 @@ def at_last(call: Callable[[], Any]) -> Any:
             time.sleep(0.05)
 
 
-def test_a_primary_of_a_cluster_is_killed_under_load() -> None:
+def test_a_primary_of_a_cluster_is_killed_under_load(servers: ModuleType) -> None:
     """Its replica takes over: calls to its slots fail for a while, or wait, and then go well again."""
     with servers.redis_cluster() as cluster:
         dead = cluster.nodes[0]
@@ -279,7 +281,7 @@ def test_a_primary_of_a_cluster_is_killed_under_load() -> None:
 # --- Sentinel -----------------------------------------------------------------
 
 
-def test_a_primary_that_sentinels_watch_is_killed_under_load() -> None:
+def test_a_primary_that_sentinels_watch_is_killed_under_load(servers: ModuleType) -> None:
     """The clients of a Sentinel follow to the new primary, both kinds."""
     with servers.redis_sentinel(password=PASSWORD) as place:
         sentinel = redis.Sentinel(place.sentinels, socket_timeout=1)  # type: ignore[no-untyped-call]
@@ -500,7 +502,7 @@ def test_a_call_that_is_cancelled_ends_so(server: servers.Redis) -> None:
     asyncio.run(main())
 
 
-def test_a_call_that_is_cancelled_while_redis_is_busy(namespace: str) -> None:
+def test_a_call_that_is_cancelled_while_redis_is_busy(servers: ModuleType, namespace: str) -> None:
     """The reply that comes late is nobody's."""
 
     async def main() -> list[Any]:

@@ -11,10 +11,12 @@ import redis
 from tests.influx.conftest import make_manager, make_store, manager, official, server
 from tests.peer import Peer, read_nothing
 from tests.security.certificates import Files, Pki, hands_on
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tools import servers
 
 __all__ = ["make_manager", "make_store", "manager", "official", "server"]
 
@@ -28,7 +30,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[servers.Redis]:
+def redis_server(servers: ModuleType) -> Iterator[servers.Redis]:
     """Give a Redis of our own, as every key of it is looked at."""
     with servers.redis(own=True) as server:
         yield server
@@ -59,7 +61,7 @@ def front(peer: Callable[..., Peer]) -> Callable[..., Peer]:
 
 
 @pytest.fixture(scope="session")
-def influx_tls(pki: Pki) -> Iterator[servers.InfluxDB]:
+def influx_tls(servers: ModuleType, pki: Pki) -> Iterator[servers.InfluxDB]:
     """Give an InfluxDB that speaks TLS itself."""
     with servers.influxdb_tls(pki.server.certificate, pki.server.key, pki.ca_cert) as server:
         yield server

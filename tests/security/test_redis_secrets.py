@@ -20,12 +20,13 @@ from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
 from tests.peer import read_some, silence
 from tests.security import shown
-from tools import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from tests.peer import Peer, Turn
+    from tools import servers
 
 SECRET = "hunter2-hunter2"
 USER = "hunter2-user"
@@ -64,7 +65,7 @@ def _nothing_is_logged_or_printed(
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[servers.Redis]:
+def guarded(servers: ModuleType) -> Iterator[servers.Redis]:
     """Give a Redis that asks for the password."""
     with servers.redis(password=SECRET) as server:
         yield server
@@ -141,7 +142,7 @@ def test_no_spelling_of_it_is_shown(make: Callable[..., Any], peer: Callable[...
         assert [] == [text for text in shown.of_error(caught.value) if "hunter2" in text]
 
 
-def test_a_wrong_password_is_not_shown(make: Callable[..., Any]) -> None:
+def test_a_wrong_password_is_not_shown(servers: ModuleType, make: Callable[..., Any]) -> None:
     """The real server's refusal, and of no server at all."""
     with servers.redis(password="another") as server:
         for port in (server.port, 9):
@@ -242,7 +243,7 @@ def test_a_pickle_needs_it(guarded: servers.Redis) -> None:
         assert SECRET.encode() in pickle.dumps(client)
 
 
-def test_a_refused_password_is_not_tried_again(make: Callable[..., Any]) -> None:
+def test_a_refused_password_is_not_tried_again(servers: ModuleType, make: Callable[..., Any]) -> None:
     """Redis counts refusals: one call is one, as a second attempt would only help who locks users out."""
     with servers.redis(password="another") as server:
         for call in CALLS.values():

@@ -5,20 +5,24 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tools.servers import InfluxDB, Redis, Server, _compose, _wheel, influxdb, redis
+from tools.servers import _compose, _wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tools.servers import InfluxDB, Redis, Server
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "/usr/bin:/bin"  # what the stand-ins for programs need
-START = {"influxdb": lambda: influxdb(own=True), "redis": lambda: redis(own=True)}
+KINDS = ("influxdb", "redis")
 LONG = 60.0  # seconds; a limit for what is waited for, not a pause
 
 
@@ -57,11 +61,10 @@ def folder_of(server: Server) -> Path:
     return server._process.folder
 
 
-@pytest.fixture(params=START)
-def start(request: pytest.FixtureRequest) -> Callable[[], Server]:
+@pytest.fixture(params=KINDS)
+def start(servers: ModuleType, request: pytest.FixtureRequest) -> Callable[[], Server]:
     """Start a server of our own, of either kind."""
-    starter: Callable[[], Server] = START[request.param]
-    return starter
+    return partial(getattr(servers, request.param), own=True)
 
 
 @pytest.fixture
@@ -86,10 +89,3 @@ def _engine_asked_anew() -> Iterator[None]:
     _compose.engine_answers.cache_clear()
     yield
     _compose.engine_answers.cache_clear()
-
-
-COMPILER = """
-echo "$@" >> {calls}
-while [ "$1" != -o ]; do shift; done
-echo '#!/bin/sh' > "$2"
-"""

@@ -18,18 +18,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tools.conftest import LONG, ROOT, START, ask, folder_of, is_alive, request
-from tools.servers import Redis, Server, influxdb, redis, redis_cluster, redis_sentinel, redis_tls
-from tools.servers._process import free_port
+from tests.tools.conftest import KINDS, LONG, ROOT, ask, folder_of, is_alive, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-PORTS_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    from types import ModuleType
+
+    from tools.servers import Server
 
 
-def test_influxdb_is_set_up() -> None:
+def test_influxdb_is_set_up(servers: ModuleType) -> None:
     """InfluxDB answers to its token, and only to that, and knows its organization."""
-    with influxdb(own=True) as server:
+    with servers.influxdb(own=True) as server:
         status, text = request(server, "GET", f"/api/v2/orgs?org={server.org}")
         refused, _ = request(server, "GET", "/api/v2/orgs", token="wrong")
 
@@ -38,24 +38,24 @@ def test_influxdb_is_set_up() -> None:
     assert 401 == refused
 
 
-def test_redis_answers() -> None:
+def test_redis_answers(servers: ModuleType) -> None:
     """Redis answers, and asks for no password unless told to."""
-    with redis(own=True) as server:
+    with servers.redis(own=True) as server:
         assert ask(server, "PING").startswith("+PONG")
 
 
-def test_redis_with_password() -> None:
+def test_redis_with_password(servers: ModuleType) -> None:
     """Redis refuses all who do not know the password it was started with."""
-    with redis(password="secret") as server:
+    with servers.redis(password="secret") as server:
         assert ask(server, "PING").startswith("-NOAUTH")
         assert ask(server, "AUTH secret", "PING").startswith("+OK\r\n+PONG")
 
 
-@pytest.mark.parametrize("kind", [redis_cluster, redis_sentinel, redis_tls])
-def test_several_processes_stop_at_the_end(kind: Callable[[], Server]) -> None:
+@pytest.mark.parametrize("kind", ["redis_cluster", "redis_sentinel", "redis_tls"])
+def test_several_processes_stop_at_the_end(servers: ModuleType, kind: str) -> None:
     """A Cluster, a primary with Sentinels and a TLS front leave no process behind."""
     before = guards()
-    with kind():
+    with getattr(servers, kind)():
         assert 2 <= len(guards() - before)
 
     assert set() == guards() - before
@@ -69,9 +69,9 @@ def guards() -> set[int]:
     return {int(child) for child in children.read_text().split()}
 
 
-def test_a_cluster_serves_all_slots() -> None:
+def test_a_cluster_serves_all_slots(servers: ModuleType) -> None:
     """Each key is on one of three primaries, of which each has a replica."""
-    with redis_cluster(password="secret") as cluster:
+    with servers.redis_cluster(password="secret") as cluster:
         assert 6 == len({node.pid for node in cluster.nodes})
         assert ask(cluster.nodes[0], "CLUSTER INFO").startswith("-NOAUTH")
         information = ask(cluster.nodes[5], "AUTH secret", "CLUSTER INFO")
@@ -80,9 +80,9 @@ def test_a_cluster_serves_all_slots() -> None:
         assert line in information
 
 
-def test_sentinels_know_primary_and_replica() -> None:
+def test_sentinels_know_primary_and_replica(servers: ModuleType) -> None:
     """Each names the primary, and knows the two others."""
-    with redis_sentinel() as place:
+    with servers.redis_sentinel() as place:
         for address in place.sentinels:
             with socket.create_connection(address, timeout=LONG) as connection:
                 connection.sendall(f"SENTINEL CKQUORUM {place.service}\r\n".encode())
@@ -91,10 +91,10 @@ def test_sentinels_know_primary_and_replica() -> None:
                 assert str(place.primary.port).encode() in connection.recv(200)
 
 
-def test_tls_answers_tls_only() -> None:
+def test_tls_answers_tls_only(servers: ModuleType) -> None:
     """Plain text gets no answer; with the certificate that is given there is one."""
-    with redis_tls() as server:
-        plain = Redis("127.0.0.1", server.port, None)
+    with servers.redis_tls() as server:
+        plain = servers.Redis("127.0.0.1", server.port, None)
         with contextlib.suppress(ConnectionResetError):
             assert "PONG" not in ask(plain, "PING")
         context = ssl.create_default_context(cafile=server.ca_cert)
@@ -106,9 +106,9 @@ def test_tls_answers_tls_only() -> None:
             assert b"+PONG\r\n" == encrypted.recv(64)
 
 
-def test_servers_do_not_share() -> None:
+def test_servers_do_not_share(servers: ModuleType) -> None:
     """Two servers of our own are two."""
-    with redis(own=True) as one, redis(own=True) as other:
+    with servers.redis(own=True) as one, servers.redis(own=True) as other:
         ask(one, "SET key 1")
 
         assert one.port != other.port
@@ -162,7 +162,8 @@ def test_stops_after_an_exception(start: Callable[[], Server]) -> None:
     assert not is_alive(server.pid)
 
 
-@pytest.mark.parametrize("name", START)
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_stops_when_the_parent_dies(name: str, number: signal.Signals) -> None:
     """A parent that is killed, in whatever way, leaves neither process nor folder."""
@@ -190,9 +191,9 @@ def test_stops_when_the_parent_dies(name: str, number: signal.Signals) -> None:
     assert not Path(folder).exists()
 
 
-def test_killed_influxdb_keeps_data() -> None:
+def test_killed_influxdb_keeps_data(servers: ModuleType) -> None:
     """After `kill` nothing answers; after `restart` the same data are at the same place."""
-    with influxdb(own=True) as server:
+    with servers.influxdb(own=True) as server:
         first = server.pid
         request(
             server, "POST", f"/api/v2/write?org={server.org}&bucket=default&precision=s", "m v=42i 1700000000"
@@ -212,9 +213,9 @@ def test_killed_influxdb_keeps_data() -> None:
         assert first != server.pid
 
 
-def test_killed_redis_keeps_data() -> None:
+def test_killed_redis_keeps_data(servers: ModuleType) -> None:
     """After `kill` nothing answers; after `restart` the same data are at the same place."""
-    with redis(own=True) as server:
+    with servers.redis(own=True) as server:
         first = server.pid
         ask(server, "SET key 42")
         assert server.runs
@@ -228,14 +229,6 @@ def test_killed_redis_keeps_data() -> None:
         assert first != server.pid
 
 
-@pytest.mark.skipif(not PORTS_GIVEN.exists(), reason="there is no /proc here")
-def test_no_connection_is_given_the_port_of_a_killed_server() -> None:
-    """It is none of those that whoever connects gets one of."""
-    lowest, _ = map(int, PORTS_GIVEN.read_text().split())
-
-    assert {port < lowest for port in (free_port() for _ in range(100))} == {True}
-
-
 def test_restart_of_a_running_server(start: Callable[[], Server]) -> None:
     """A server that runs is stopped before it is started again."""
     with start() as server:
@@ -246,14 +239,14 @@ def test_restart_of_a_running_server(start: Callable[[], Server]) -> None:
         assert not is_alive(first)
 
 
-def test_influxdb_keeps_its_points_where_it_is_told(tmp_path: Path) -> None:
+def test_influxdb_keeps_its_points_where_it_is_told(servers: ModuleType, tmp_path: Path) -> None:
     """As on a disk of its own."""
-    with influxdb(engine=tmp_path / "engine") as server:
+    with servers.influxdb(engine=tmp_path / "engine") as server:
         assert 200 == request(server, "GET", f"/api/v2/orgs?org={server.org}")[0]
         assert "data" in {path.name for path in (tmp_path / "engine").iterdir()}
 
 
-def test_redis_takes_options() -> None:
+def test_redis_takes_options(servers: ModuleType) -> None:
     """The options win over ours."""
-    with redis(options=["--appendfsync", "always"]) as server:
+    with servers.redis(options=["--appendfsync", "always"]) as server:
         assert "\r\nalways\r\n" in ask(server, "CONFIG GET appendfsync")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.tools.conftest import LONG, ROOT, ask
-from tools.servers import Redis
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
 VARIABLES = ("INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
 
@@ -31,6 +31,7 @@ def command(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.usefixtures("servers")
 def test_command_runs_a_command() -> None:
     """`python -m tools.servers -- COMMAND` gives it the servers, and returns its exit code."""
     script = (
@@ -47,13 +48,13 @@ def test_command_runs_a_command() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_command_runs_until_stopped(number: signal.Signals) -> None:
+def test_command_runs_until_stopped(servers: ModuleType, number: signal.Signals) -> None:
     """`python -m tools.servers` prints the variables of servers that run until it is stopped."""
     process = command()
     assert process.stdout
     lines = [process.stdout.readline() for _ in range(6)]
     variables = dict(line.removeprefix("export ").strip().split("=") for line in lines[:5])
-    server = Redis(variables["REDIS_HOST"], int(variables["REDIS_PORT"]), None)
+    server = servers.Redis(variables["REDIS_HOST"], int(variables["REDIS_PORT"]), None)
 
     assert "# running until Ctrl-C\n" == lines[5]
     assert ask(server, "PING").startswith("+PONG")

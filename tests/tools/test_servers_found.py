@@ -1,4 +1,4 @@
-"""Where `tools.servers` finds a server: the environment, a program, Docker, or what it builds."""
+"""Where `tools.servers` finds a server: the environment, a program, Docker, or what is made now."""
 
 from __future__ import annotations
 
@@ -9,12 +9,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tools.conftest import COMPILER, ROOT, ask
-from tools.servers import ServerError, _build, _wheel, influxdb, redis
+from tests.tools.conftest import ROOT, ask
+from tools.servers import ServerError, _build, _toxiproxy, _wheel, influxdb, redis, toxiproxy
+from tools.servers._process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-REAL_REDIS = shutil.which("redis-server") or _wheel.taken()
+    from types import ModuleType
+
+PORTS_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+COMPILER = """
+echo "$@" >> {calls}
+while [ "$1" != -o ]; do shift; done
+echo '#!/bin/sh' > "$2"
+"""
+
+
+@pytest.fixture
+def real_redis(servers: ModuleType) -> str:
+    """Find a redis-server, before it is hidden."""
+    return (
+        shutil.which("redis-server") or servers._wheel.taken() or pytest.skip("no redis-server but Docker's")
+    )
 
 
 def test_environment_wins_influxdb(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +105,12 @@ def test_docker_without_engine(program: Callable[[str, str], None]) -> None:
         redis(own=True)
 
 
-@pytest.mark.skipif(REAL_REDIS is None, reason="no redis-server but Docker's")
-def test_docker(program: Callable[[str, str], None], tmp_path: Path) -> None:
+def test_docker(real_redis: str, program: Callable[[str, str], None], tmp_path: Path) -> None:
     """Where an engine answers, the service of compose.yaml runs on a free port, and is taken down."""
     program(
         "docker",
         f'echo "$@" >> {tmp_path}/calls\n'
-        f'case "$*" in *" up "*) exec {REAL_REDIS} --bind 127.0.0.1 --port "$REDIS_PORT" ;; esac',
+        f'case "$*" in *" up "*) exec {real_redis} --bind 127.0.0.1 --port "$REDIS_PORT" ;; esac',
     )
     with redis(own=True) as server:
         assert ask(server, "PING").startswith("+PONG")
@@ -149,3 +164,23 @@ def test_build_uses_an_installed_rust(program: Callable[[str, str], None], tmp_p
     _build.build()
 
     assert "stable-x86_64\n" == (tmp_path / "rust").read_text()
+
+
+def test_toxiproxy_needs_go(program: Callable[[str, str], None]) -> None:
+    """Without it, the error says so; where there is one it is built, beforehand and once."""
+    with pytest.raises(ServerError, match="install Go"):
+        toxiproxy()
+    _toxiproxy.prepare()
+
+    program("go", COMPILER.format(calls="/dev/null"))
+    _toxiproxy.prepare()
+    program("go", "exit 1")
+    _toxiproxy.prepare()
+
+
+@pytest.mark.skipif(not PORTS_GIVEN.exists(), reason="there is no /proc here")
+def test_no_connection_is_given_the_port_of_a_killed_server() -> None:
+    """It is none of those that whoever connects gets one of."""
+    lowest, _ = map(int, PORTS_GIVEN.read_text().split())
+
+    assert {port < lowest for port in (free_port() for _ in range(100))} == {True}

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.peer import LOCALHOST, echo, read_nothing
-from tests.tools.conftest import COMPILER, LONG
-from tools.servers import ServerError, _toxiproxy, toxiproxy
+from tests.tools.conftest import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from tests.peer import Peer
 
 
 @pytest.mark.parametrize(("reset", "end"), [(False, b""), (True, ConnectionResetError)])
-def test_toxiproxy_cuts(peer: Callable[..., Peer], *, reset: bool, end: bytes | type[OSError]) -> None:
+def test_toxiproxy_cuts(
+    servers: ModuleType, peer: Callable[..., Peer], *, reset: bool, end: bytes | type[OSError]
+) -> None:
     """A connection ends after as many bytes as asked, in an orderly way or not; past it, it is whole."""
-    with toxiproxy() as server, server.before(LOCALHOST, peer(echo, read=read_nothing).port) as proxy:
+    with servers.toxiproxy() as server, server.before(LOCALHOST, peer(echo, read=read_nothing).port) as proxy:
         for cut, size in ((True, 1_000), (False, 1_000)):
             with contextlib.ExitStack() as fault:
                 if cut:
@@ -33,7 +35,9 @@ def test_toxiproxy_cuts(peer: Callable[..., Peer], *, reset: bool, end: bytes | 
             assert got == ((b"x" * 10, end) if cut else (b"x" * size, None))
 
 
-def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read(peer: Callable[..., Peer]) -> None:
+def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read(
+    servers: ModuleType, peer: Callable[..., Peer]
+) -> None:
     """The fault ends, its connection too, and the next one is whole."""
     stuck, ended = threading.Event(), threading.Event()
     errors: list[OSError] = []
@@ -53,7 +57,7 @@ def test_toxiproxy_ends_a_fault_of_a_client_that_does_not_read(peer: Callable[..
             errors.append(error)
 
     flooding = peer(floods, echo, read=read_nothing)
-    with toxiproxy() as server, server.before(LOCALHOST, flooding.port) as proxy:
+    with servers.toxiproxy() as server, server.before(LOCALHOST, flooding.port) as proxy:
         with (
             proxy.fault("bandwidth", rate=1_000_000),
             socket.create_connection((LOCALHOST, proxy.port), timeout=LONG),
@@ -81,15 +85,3 @@ def read(connection: socket.socket, size: int) -> tuple[bytes, bytes | type[OSEr
             return got, b""
         got += more
     return got, None
-
-
-def test_toxiproxy_needs_go(program: Callable[[str, str], None]) -> None:
-    """Without it, the error says so; where there is one it is built, beforehand and once."""
-    with pytest.raises(ServerError, match="install Go"):
-        toxiproxy()
-    _toxiproxy.prepare()
-
-    program("go", COMPILER.format(calls="/dev/null"))
-    _toxiproxy.prepare()
-    program("go", "exit 1")
-    _toxiproxy.prepare()
