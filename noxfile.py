@@ -125,10 +125,11 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the sources, and the stub of the native module against the module."""
+    """Check the types of the sources and of the public API, and the native module's stub."""
     _install(session, "types", "run", "test", "bench", "demo", wheels=True)
     checked = [f"packages/{package}/src" for package in PACKAGES]
     session.run("mypy", *checked, "tools", "benchmarks", "noxfile.py", "tests/typing")
+    session.run("pyright")  # what users of either meet: pyproject.toml names the files
     session.run("python", "-m", "mypy.stubtest", "db_core._native")
 
 

@@ -6,7 +6,7 @@ Each is imported when it is first asked for. pandas' own half is `_pandas`.
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
 from db_core._native import Batch
 from db_core.errors import InvalidArgumentError
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from db_core._native import Column
 
-__all__ = ["Frame", "Into", "check_into", "name_with_nul"]
+__all__ = ["AnyFrame", "Frame", "Into", "check_into", "name_with_nul"]
 
 Into: TypeAlias = Literal["pandas", "polars", "arrow"]
+AnyFrame: TypeAlias = "pd.DataFrame | pl.DataFrame | pa.Table"  # what `Into` names, in its order
 
 _LIBRARY: dict[Into, str] = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
@@ -204,7 +205,13 @@ class Frame:
         columns = zip(self._batch.names, self._batch.columns(), strict=True)
         return {name: _values(column) for name, column in columns}
 
-    def release(self, into: Into) -> Any:
+    @overload
+    def release(self, into: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def release(self, into: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def release(self, into: Literal["arrow"]) -> pa.Table: ...
+    def release(self, into: Into) -> AnyFrame:
         """Hand the columns over as a frame of another library, without a copy.
 
         Into pandas, whose frames can be changed in place, this one is used up.

@@ -6,7 +6,7 @@ not needed. Written where db-redis keeps frames; nothing here knows Redis.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from db_core._native import PieceReader, PieceWriter, Table
 from db_core.errors import InvalidArgumentError, ParseError, SerializationError
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
-    from db_core.frame import Into
+    from db_core.frame import AnyFrame, Into
 
 __all__ = ["FrameReader", "check_into", "write_pieces"]
 
@@ -111,7 +113,13 @@ class FrameReader:
         except ParseError as error:
             raise SerializationError(str(error)) from error
 
-    def finish(self, into: Into) -> Any:
+    @overload
+    def finish(self, into: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def finish(self, into: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def finish(self, into: Literal["arrow"]) -> pa.Table: ...
+    def finish(self, into: Into) -> AnyFrame:
         """Give the frame.
 
         Raises:
@@ -141,7 +149,7 @@ def _column_at_fault(table: Table, into: Into) -> str:
     return "the frame"
 
 
-def _made(table: Table, into: Into) -> Any:
+def _made(table: Table, into: Into) -> AnyFrame:
     if into == "pandas":
         from db_core._pandas_exact import KEY
         from db_core._pandas_restored import to_pandas

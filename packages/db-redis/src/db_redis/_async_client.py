@@ -7,7 +7,7 @@ import contextlib
 import functools
 import inspect
 import weakref
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 import redis
 import redis.asyncio
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from db_core.frame import Into
     from db_redis._cache import OnOutage
     from db_redis._connect import Url
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from db_redis._keys import Key
     from db_redis._settings import RedisSettings
     from db_redis._steps import Step, Steps
+
+    _DefaultT = TypeVarWithDefault("_DefaultT", default=None)
 
 __all__ = ["AsyncRedisClient"]
 
@@ -127,6 +134,18 @@ class AsyncRedisClient(BaseClient):
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
         await self._run(steps, "saving the frame", key)
 
+    @overload
+    async def read_frame(
+        self, key: Key, into: Literal["pandas"] = "pandas", *, default: _DefaultT = ...
+    ) -> pd.DataFrame | _DefaultT: ...
+    @overload
+    async def read_frame(
+        self, key: Key, into: Literal["polars"], *, default: _DefaultT = ...
+    ) -> pl.DataFrame | _DefaultT: ...
+    @overload
+    async def read_frame(
+        self, key: Key, into: Literal["arrow"], *, default: _DefaultT = ...
+    ) -> pa.Table | _DefaultT: ...
     async def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
         """As `RedisClient.read_frame`."""
         return await self._run(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 import redis
 from redis.client import Pipeline
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from db_core.frame import Into
     from db_redis._cache import OnOutage
     from db_redis._connect import Url
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from db_redis._keys import Key
     from db_redis._settings import RedisSettings
     from db_redis._steps import Step, Steps
+
+    _DefaultT = TypeVarWithDefault("_DefaultT", default=None)
 
 __all__ = ["RedisClient"]
 
@@ -271,6 +278,18 @@ class RedisClient(BaseClient):
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
         self._run(steps, "saving the frame", key)
 
+    @overload
+    def read_frame(
+        self, key: Key, into: Literal["pandas"] = "pandas", *, default: _DefaultT = ...
+    ) -> pd.DataFrame | _DefaultT: ...
+    @overload
+    def read_frame(
+        self, key: Key, into: Literal["polars"], *, default: _DefaultT = ...
+    ) -> pl.DataFrame | _DefaultT: ...
+    @overload
+    def read_frame(
+        self, key: Key, into: Literal["arrow"], *, default: _DefaultT = ...
+    ) -> pa.Table | _DefaultT: ...
     def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
         """Read the frame saved under `key`.
 
