@@ -322,8 +322,8 @@ def test_the_jitter_never_leaves_its_range() -> None:
     """Not even for the shortest expiry."""
     expiry = Expiry(None, 0.99)
 
-    assert {1} == {expiry.draw(0.001) for _ in range(100)}
-    draws = [expiry.draw(1) or 0 for _ in range(10_000)]
+    assert {1} == {expiry.lifetime(0.001) for _ in range(100)}
+    draws = [expiry.lifetime(1) or 0 for _ in range(10_000)]
     assert 10 <= min(draws) < 50
     assert 950 < max(draws) <= 1000
 

@@ -1,8 +1,9 @@
-"""From a function and its arguments to a key: arguments that differ never share one; pure.
+"""From a function and its arguments to a key of `cached`: different arguments never share a key; pure.
 
-Arguments that JSON tells wholly are written as JSON, so that a key can be read. All others are hashed, part
-by part, as `copy` would make each of them anew: from a constructor, its arguments and a state. So a type
-that this module has never heard of tells its time zone, dtype, frequency or labels too, or is refused.
+Arguments that JSON describes completely are written as JSON, so that a person can read the key. All others
+are hashed, part by part, by what `copy` would use to copy them: a constructor, its arguments and a state.
+So of a type that this module does not know the time zone, dtype, frequency and labels count too, or the
+value is refused.
 """
 
 from __future__ import annotations
@@ -32,31 +33,32 @@ if TYPE_CHECKING:
 
 __all__ = ["key_maker"]
 
-_LONGEST_KEY = 200  # bytes of arguments; more are hashed
-_PROTOCOL = 4  # of the copy protocol: the one from which on a datetime tells its fold
+_LONGEST_KEY = 200  # bytes of arguments as JSON; longer ones are hashed
+_PROTOCOL = 4  # of `object.__reduce_ex__`: the first one with the fold of a datetime
 _SIZE = 16  # bytes of a digest
-_SCRIPTS = ("__main__", "__mp_main__")  # the latter in what multiprocessing spawns
-# Of these, objects without an order of their own are parts of others.
+_SCRIPTS = ("__main__", "__mp_main__")  # the second one in processes that multiprocessing spawns
+# Their values may have parts that define no `__eq__`, and are described completely all the same.
 _LIBRARIES = ("numpy", "pandas", "polars", "pyarrow")
 
 
-class _Untold(Exception):  # noqa: N818 - what it says of a value
-    """A value does not tell all of itself; the text says why."""
+class _NotKeyable(Exception):  # noqa: N818 - it says something about a value
+    """A value can't be described completely, so it can't be a part of a key. The text says why."""
 
 
 def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any, ...], dict[str, Any]], Key]:
-    """Return what makes a key of a function's arguments.
+    """Return the function that makes a key from the arguments of a call.
 
     Args:
         function: The function that is decorated.
-        key: A text to put before them, else the function's name; or a function that gives the whole key.
+        key: A text to put before the arguments, or a function that returns the whole key. None stands for
+            the name of `function`.
 
     Raises:
         InvalidArgumentError: `key` is none of these, or the function needs one.
     """
     if callable(key):
-        whole = key
-        return lambda args, kwargs: whole(*args, **kwargs)
+        make_key = key
+        return lambda args, kwargs: make_key(*args, **kwargs)
     if key is not None and (not isinstance(key, str) or not key):
         raise InvalidArgumentError(
             f"`key` must be text or a function of the arguments, not {shown(key)}", argument="key"
@@ -74,22 +76,26 @@ def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any,
             return text
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        told = {name: _orderless(signature, name, value) for name, value in bound.arguments.items()}
-        return f"{text}:{_written(told) or _hashed(told, text)}"
+        arguments = {name: _normalized(signature, name, value) for name, value in bound.arguments.items()}
+        return f"{text}:{_as_json(arguments) or _as_hash(arguments, text)}"
 
     return make
 
 
 def _name_of(function: Any) -> str:
-    """Return the module and name of a function that is the only one to have them."""
+    """Return the module and name of a function, if no other function has the same.
+
+    Raises:
+        InvalidArgumentError: Another function may have the same.
+    """
     if not inspect.isfunction(function):
         raise _needs_key(function, "only a function that `def` made has a name of its own")
     name = function.__qualname__
     if "<" in name or name.rpartition(".")[2] == "_":
         raise _needs_key(function, "other functions that are made in the same place have its name")
-    # Where a decorator is written above a function, the name is not bound yet.
-    named = _found(function)
-    if named is not function and inspect.unwrap(function, stop=lambda inner: inner is named) is named:
+    # While a decorator runs, the name of its function is not bound yet, so nothing else is found by it.
+    found = _find_by_name(function)
+    if found is not function and inspect.unwrap(function, stop=lambda inner: inner is found) is found:
         raise _needs_key(function, "it wraps another function and has the name of that one")
     module = _module_of(function)
     if not module:
@@ -98,9 +104,9 @@ def _name_of(function: Any) -> str:
 
 
 def _module_of(named: Any) -> str | None:
-    """Return the module of a function or class, of a script its file; None in a session without one."""
+    """Return the module of a function or class, or the file of a script; None in an interactive session."""
     module: str | None = named.__module__
-    if module not in _SCRIPTS:  # each script is called so
+    if module not in _SCRIPTS:  # every script has one of these names
         return module
     names = getattr(named, "__globals__", None) or vars(sys.modules[module])
     spec, path = (names.get(name) for name in ("__spec__", "__file__"))
@@ -114,8 +120,8 @@ def _needs_key(function: object, reason: str, kind: str = "a text that is its ow
     )
 
 
-def _orderless(signature: inspect.Signature, name: str, value: Any) -> Any:
-    """Return an argument such that how it was passed makes no difference."""
+def _normalized(signature: inspect.Signature, name: str, value: Any) -> Any:
+    """Return an argument in a form that does not depend on how it was passed."""
     kind = signature.parameters[name].kind
     if kind is inspect.Parameter.VAR_KEYWORD:
         return dict(sorted(value.items()))
@@ -125,11 +131,11 @@ def _orderless(signature: inspect.Signature, name: str, value: Any) -> Any:
 # --- As JSON ------------------------------------------------------------------
 
 
-def _written(arguments: dict[str, Any]) -> str | None:
-    """Return arguments as JSON, or its hash where it is long; None where JSON does not tell all of them."""
+def _as_json(arguments: dict[str, Any]) -> str | None:
+    """Return arguments as JSON, hashed if it is long; None if JSON does not describe them completely."""
     try:
         text = orjson.dumps(arguments) if _is_json(arguments) else None
-    except (orjson.JSONEncodeError, RecursionError):  # too deep, or no Unicode
+    except (orjson.JSONEncodeError, RecursionError):  # nested too deeply, or not valid Unicode
         return None
     if text is not None and len(text) > _LONGEST_KEY:
         return hashlib.blake2b(text, digest_size=_SIZE).hexdigest()
@@ -137,7 +143,7 @@ def _written(arguments: dict[str, Any]) -> str | None:
 
 
 def _is_json(value: Any) -> bool:
-    """Tell whether JSON says everything of a value, as of numbers, texts, lists and dicts alone."""
+    """Return whether JSON describes a value completely: numbers, texts, lists and dicts of them."""
     kind = type(value)
     if kind is dict:
         return all(type(key) is str and _is_json(part) for key, part in value.items())
@@ -146,29 +152,29 @@ def _is_json(value: Any) -> bool:
     return value is None or kind in (str, bool, int) or (kind is float and math.isfinite(value))
 
 
-# --- As what would make them anew ---------------------------------------------
+# --- As what `copy` would use --------------------------------------------------
 
 
-def _hashed(arguments: dict[str, Any], function: str) -> str:
-    told: list[bytes] = []
+def _as_hash(arguments: dict[str, Any], function: str) -> str:
+    parts: list[bytes] = []
     for name, value in arguments.items():
         try:
-            told += [name.encode(), _digest_of(value)]
+            parts += [name.encode(), _digest_of(value)]
         except RecursionError:
             reason = "it is nested too deeply, or holds itself"
-        except _Untold as untold:
-            reason = str(untold)
+        except _NotKeyable as error:
+            reason = str(error)
         except BaseException as error:
             if not is_of_a_library(error):
                 raise
-            raise _no_key(name, function, f"{type(error).__name__}: {error}") from error
+            raise _refused(name, function, f"{type(error).__name__}: {error}") from error
         else:
             continue
-        raise _no_key(name, function, reason)
-    return _digest("arguments", told).hex()
+        raise _refused(name, function, reason)
+    return _digest("arguments", parts).hex()
 
 
-def _no_key(name: str, function: str, reason: str) -> InvalidArgumentError:
+def _refused(name: str, function: str, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"the argument `{name}` of {function} makes no key: {reason}. "
         "Pass `key=`, a function of the same arguments that returns the key",
@@ -186,32 +192,32 @@ def _digest(kind: str, parts: Iterable[bytes]) -> bytes:
 
 def _digest_of(value: Any) -> bytes:
     kind = type(value)
-    if kind in _TELLERS:
-        return _digest(f"{kind.__name__} ", _TELLERS[kind](value))
+    if kind in _PARTS:
+        return _digest(f"{kind.__name__} ", _PARTS[kind](value))
     if isinstance(value, type | FunctionType):
-        return _digest("name ", [_own_name(value).encode()])
-    if not _has_value(value):
-        raise _Untold(f"{_label(kind)} has no `__eq__`, so no other value is equal to it")
-    return _digest("made ", _remade(value))
+        return _digest("name ", [_unique_name(value).encode()])
+    if not _is_equal_to_a_copy(value):
+        raise _NotKeyable(f"{_full_name(kind)} has no `__eq__`, so no other value is equal to it")
+    return _digest("made ", _parts_of_object(value))
 
 
-def _remade(value: Any) -> Iterable[bytes]:
-    """Tell what would make a value anew; see `object.__reduce__`."""
+def _parts_of_object(value: Any) -> Iterable[bytes]:
+    """Describe a value by what `copy` would use; see `object.__reduce__`."""
     kind = type(value)
     reduce = copyreg.dispatch_table.get(kind)
     reduced: Any = reduce(value) if reduce else value.__reduce_ex__(_PROTOCOL)
-    if isinstance(reduced, str):  # the one object of that name
+    if isinstance(reduced, str):  # a singleton, by its name
         yield f"{value.__module__}.{reduced}".encode()
         return
     make, arguments, *rest = reduced
     state, items, pairs = [*rest, None, None, None][:3]
     yield from map(_digest_of, (make, arguments, state, list(items or ()), list(pairs or ())))
-    if isinstance(value, dt.datetime | dt.time):  # pandas leaves it out
+    if isinstance(value, dt.datetime | dt.time):  # pandas leaves the fold out
         yield b"fold" * value.fold
 
 
-def _has_value(value: Any) -> bool:
-    """Tell whether a copy of a value may stand for it: not for what is equal to itself alone."""
+def _is_equal_to_a_copy(value: Any) -> bool:
+    """Return whether a copy may stand for a value. What defines no `__eq__` is equal to itself only."""
     kind: Any = type(value)
     return (
         kind.__eq__ is not object.__eq__
@@ -222,53 +228,59 @@ def _has_value(value: Any) -> bool:
     )
 
 
-def _own_name(named: Any) -> str:
-    """Return the module and name by which alone a class or function is found."""
-    if _found(named) is not named:
-        raise _Untold(f"{_label(named)} is not found by its name; define it at the top of a module")
+def _unique_name(named: Any) -> str:
+    """Return the module and name of a class or function, if it is found by them.
+
+    Raises:
+        _NotKeyable: It is not.
+    """
+    if _find_by_name(named) is not named:
+        raise _NotKeyable(f"{_full_name(named)} is not found by its name; define it at the top of a module")
     module = _module_of(named)
     if not module:
-        raise _Untold(f"{_label(named)} is of a session without a file, and others may have one of its name")
+        raise _NotKeyable(
+            f"{_full_name(named)} is of a session without a file, and others may have one of its name"
+        )
     return f"{module}.{named.__qualname__}"
 
 
-def _found(named: Any) -> Any:
-    """Return what is found by the module and name of a class or function, None if nothing is."""
+def _find_by_name(named: Any) -> Any:
+    """Return what the module and name of a class or function lead to, or None."""
     try:
         return functools.reduce(getattr, named.__qualname__.split("."), sys.modules.get(named.__module__))
     except AttributeError:
         return None
 
 
-def _label(named: Any) -> str:
+def _full_name(named: Any) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def _list(values: Iterable[Any]) -> Iterable[bytes]:
+def _parts_of_list(values: Iterable[Any]) -> Iterable[bytes]:
     return map(_digest_of, values)
 
 
-def _set(values: Iterable[Any]) -> Iterable[bytes]:
+def _parts_of_set(values: Iterable[Any]) -> Iterable[bytes]:
     return sorted(map(_digest_of, values))
 
 
-def _dict(values: dict[Any, Any]) -> Iterable[bytes]:
+def _parts_of_dict(values: dict[Any, Any]) -> Iterable[bytes]:
     for key, value in values.items():
         yield _digest_of(key)
         yield _digest_of(value)
 
 
-# What each of these types tells of itself; a subclass is remade.
-_TELLERS: dict[type, Callable[[Any], Iterable[bytes]]] = {
+# The parts that are hashed of each of these types. Subclasses are described by what `copy` would use.
+_PARTS: dict[type, Callable[[Any], Iterable[bytes]]] = {
     type(None): lambda _: (),
     bool: lambda value: [b"%d" % value],
     int: lambda value: [hex(value).encode()],
     float: lambda value: [value.hex().encode()],
     str: lambda value: [value.encode()],
     bytes: lambda value: [value],
-    list: _list,
-    tuple: _list,
-    set: _set,
-    frozenset: _set,
-    dict: _dict,
+    list: _parts_of_list,
+    tuple: _parts_of_list,
+    set: _parts_of_set,
+    frozenset: _parts_of_set,
+    dict: _parts_of_dict,
 }

@@ -1,4 +1,4 @@
-"""`AsyncRedisClient`: the methods of `RedisClient`, to be awaited; the same steps, another waiting."""
+"""`AsyncRedisClient`: the methods of `RedisClient` for asyncio. The same steps, awaited."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from db_redis import _cache, _connect, _frames, _operations
 from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
-from db_redis._loops import Clients, Lent
+from db_redis._loops import Borrowed, ClientsByLoop
 from db_redis._retries import AsyncRetry
-from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
+from db_redis._steps import Command, Compute, FailedPartway, Outcome, Pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -47,19 +47,19 @@ __all__ = ["AsyncRedisClient"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
-_MOST_CONNECTIONS = 100  # tasks beyond wait for one; redis-py would refuse them
+_MAX_CONNECTIONS = 100  # further tasks wait for a connection; redis-py alone would refuse them
 
 
 class AsyncRedisClient(BaseClient):
     """`RedisClient` for asyncio: the same arguments, methods, values and errors, awaited.
 
-    An asynchronous context manager. A call that is cancelled gives its connection up, so its answer
-    never reaches another call; whether it took effect is unknown.
+    It is an asynchronous context manager. If a call is cancelled, its connection is closed, so that its
+    reply never reaches another call. Whether the call took effect is unknown.
 
-    May be used on any number of event loops, one after the other or each in its thread, and after a
-    fork: each has connections of its own, which are closed with `close` on that loop, and at the
-    latest where `asyncio.run` or `asyncio.Runner` ends the loop. A `client` that is given is for one
-    loop, as redis-py's are.
+    It may be used on any number of event loops, one after the other or each in its thread, and after a
+    fork. Each loop has its own connections. `close` closes those of the running loop; `asyncio.run` and
+    `asyncio.Runner` close them at the latest, when they end the loop. A `client` of yours works on one
+    loop only, as redis-py's clients do.
 
     Args:
         client: A `redis.asyncio.Redis` (from a Sentinel too) or `redis.asyncio.RedisCluster`.
@@ -67,33 +67,35 @@ class AsyncRedisClient(BaseClient):
     The other arguments are those of `RedisClient`.
     """
 
-    # The one that was given, or that of the first event loop.
+    # The client that was passed, or that of the first event loop.
     _client: redis.asyncio.Redis | redis.asyncio.RedisCluster
 
-    def _set_up(self, client: Any, settings: RedisSettings | Url | None, manner: dict[str, Any]) -> None:
-        super()._set_up(client, settings, manner)
+    def _set_up(self, client: Any, settings: RedisSettings | Url | None, behaviour: dict[str, Any]) -> None:
+        super()._set_up(client, settings, behaviour)
         self._clients = (
-            None if settings is None else Clients(client, functools.partial(self._connect, settings))
+            None
+            if settings is None
+            else ClientsByLoop(client, functools.partial(self._make_client, settings))
         )
-        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None  # of a given client
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None  # of a client that was passed
 
     async def save_in_redis(self, key: Key, value: object) -> None:
-        """As `RedisClient.save_in_redis`."""
+        """Do the same as `RedisClient.save_in_redis`."""
         await self._run(_operations.save(self._options, key, value), "saving", key)
 
     async def save_in_redis_with_expiration(
         self, key: Key, value: object, expiration_in_seconds: Expiration
     ) -> None:
-        """As `RedisClient.save_in_redis_with_expiration`."""
+        """Do the same as `RedisClient.save_in_redis_with_expiration`."""
         steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
         await self._run(steps, "saving", key)
 
     async def safe_read_from_redis(self, key: Key, *, default: object = None) -> Any:
-        """As `RedisClient.safe_read_from_redis`."""
+        """Do the same as `RedisClient.safe_read_from_redis`."""
         return await self._run(_operations.read(self._options, key, default), "reading", key)
 
-    async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
-        """As `RedisClient.read_as`."""
+    async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - the plainest name
+        """Do the same as `RedisClient.read_as`."""
         return await self._run(_operations.read_as(self._options, key, type, default), "reading", key)
 
     async def save_many(
@@ -104,7 +106,7 @@ class AsyncRedisClient(BaseClient):
         atomic: bool = False,
         chunk_bytes: int = _operations.CHUNK_BYTES,
     ) -> None:
-        """As `RedisClient.save_many`."""
+        """Do the same as `RedisClient.save_many`."""
         steps = _operations.save_many(
             self._options, mapping, expiration_in_seconds, atomic=atomic, chunk_bytes=chunk_bytes
         )
@@ -113,13 +115,13 @@ class AsyncRedisClient(BaseClient):
     async def read_many(
         self, keys: Iterable[_KeyT], *, chunk_bytes: int = _operations.CHUNK_BYTES
     ) -> dict[_KeyT, Any]:
-        """As `RedisClient.read_many`."""
+        """Do the same as `RedisClient.read_many`."""
         return await self._run(
             _operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many"
         )
 
     async def delete_many(self, keys: Iterable[Key]) -> int:
-        """As `RedisClient.delete_many`."""
+        """Do the same as `RedisClient.delete_many`."""
         return await self._run(_operations.delete_many(self._options, keys), "deleting many")
 
     async def save_frame(
@@ -130,7 +132,7 @@ class AsyncRedisClient(BaseClient):
         *,
         piece_bytes: int = _frames.PIECE_BYTES,
     ) -> None:
-        """As `RedisClient.save_frame`."""
+        """Do the same as `RedisClient.save_frame`."""
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
         await self._run(steps, "saving the frame", key)
 
@@ -147,7 +149,7 @@ class AsyncRedisClient(BaseClient):
         self, key: Key, into: Literal["arrow"], *, default: _DefaultT = ...
     ) -> pa.Table | _DefaultT: ...
     async def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
-        """As `RedisClient.read_frame`."""
+        """Do the same as `RedisClient.read_frame`."""
         return await self._run(
             _frames.read_frame(self._options, key, into, default), "reading the frame", key
         )
@@ -161,12 +163,14 @@ class AsyncRedisClient(BaseClient):
         stale: Expiration | None = None,
         lock_timeout: Expiration = 60.0,
         on_outage: OnOutage = "error",
-        type: Any = None,  # noqa: A002 - says it best
+        type: Any = None,  # noqa: A002 - the plainest name
     ) -> Any:
-        """As `RedisClient.get_or_compute`; `function` may be asynchronous."""
+        """Do the same as `RedisClient.get_or_compute`; `function` may be asynchronous."""
         _cache.check_function(function, may_be_asynchronous=True)
-        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
-        outcome = await self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key)
+        policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
+        outcome = await self._run(
+            _cache.get_or_compute(self._options, key, function, policy), "computing", key
+        )
         return outcome.get()
 
     def cached(
@@ -177,10 +181,10 @@ class AsyncRedisClient(BaseClient):
         key: str | Callable[..., Key] | None = None,
         lock_timeout: Expiration = 60.0,
         on_outage: OnOutage = "error",
-        type: Any = None,  # noqa: A002 - says it best
+        type: Any = None,  # noqa: A002 - the plainest name
     ) -> Callable[[Callable[_P, Awaitable[_T]]], Callable[_P, Awaitable[_T]]]:
-        """As `RedisClient.cached`, for asynchronous functions."""
-        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        """Do the same as `RedisClient.cached`, for asynchronous functions."""
+        policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
             _cache.check_function(function, may_be_asynchronous=True)
@@ -190,7 +194,7 @@ class AsyncRedisClient(BaseClient):
             async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
                 name = make_key(args, kwargs)
                 compute = functools.partial(function, *args, **kwargs)
-                steps = _cache.get_or_compute(self._options, name, compute, how)
+                steps = _cache.get_or_compute(self._options, name, compute, policy)
                 result: _T = (await self._run(steps, "computing", name)).get()
                 return result
 
@@ -199,33 +203,33 @@ class AsyncRedisClient(BaseClient):
         return decorate
 
     def scan(self, match: Key = "*", *, count: int = 1000) -> AsyncIterator[Key]:
-        """As `RedisClient.scan`, for ``async for``."""
+        """Do the same as `RedisClient.scan`, for ``async for``."""
         options: Any = _operations.scan_options(self._options, match, count) | self._raw
         return self._scan(options)
 
     async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
         try:
-            async with self._lent() as client:
+            async with self._borrowed() as client:
                 async for name in client.scan_iter(**options):
                     if (key := self._options.keys.key(name)) is not None:
                         yield key
         except THEIRS as error:
             raise self._translate(error, "scanning", None) from error
-        except Exception as error:  # noqa: BLE001 - it comes out again
-            raise self._told(error, "scanning", None)  # noqa: B904 - it has its cause
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            raise self._error_to_raise(error, "scanning", None)  # noqa: B904 - it has its cause
 
     async def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
-        """As `RedisClient.touch`."""
+        """Do the same as `RedisClient.touch`."""
         return await self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
 
     async def ttl(self, key: Key) -> float | None:
-        """As `RedisClient.ttl`."""
+        """Do the same as `RedisClient.ttl`."""
         return await self._run(_operations.ttl(self._options, key), "looking at", key)
 
     async def close(self) -> None:
-        """Close the connections of the running event loop, unless they belong to a `client` that was given.
+        """Close the connections of the running event loop, unless they belong to a `client` that you passed.
 
-        A later call opens new ones, as in redis-py. One that is under way does so too, and closes them.
+        A later call opens new ones, as in redis-py. A call that is under way does so too, and closes them.
         """
         if self._clients is not None:
             await self._clients.close()
@@ -238,72 +242,72 @@ class AsyncRedisClient(BaseClient):
     ) -> None:
         await self.close()
 
-    # --- The waiting ---
+    # --- Waiting ---
 
     async def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
-        """Do the steps of a method; an error is thrown into it first, as it may know what to do."""
+        """Take the steps of a method. An error is thrown into the method, which may handle it."""
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
         try:
             step = next(steps)
             while True:
                 try:
-                    reply = await self._do(step)
-                    if task and task.cancelling() > before:  # CPython 3.11's wait_for may lose it
-                        raise asyncio.CancelledError  # noqa: TRY301 - the steps are told
-                except BaseException as error:  # noqa: BLE001 - it comes out again
-                    step = steps.throw(self._meant(error))
+                    reply = await self._take_step(step)
+                    if task and task.cancelling() > before:  # CPython 3.11's wait_for may lose a cancellation
+                        raise asyncio.CancelledError  # noqa: TRY301 - it is thrown into the steps
+                except BaseException as error:  # noqa: BLE001 - it is raised again
+                    step = steps.throw(self._as_redis_error(error))
                 else:
                     step = steps.send(reply)
         except StopIteration as end:
             result: _T = end.value
             return result
-        except (*THEIRS, Incomplete) as error:
+        except (*THEIRS, FailedPartway) as error:
             raise self._translate(error, doing, subject) from error
 
-    def _lent(self) -> AbstractAsyncContextManager[Any]:
-        """Return what gives redis-py's client for the running loop."""
+    def _borrowed(self) -> AbstractAsyncContextManager[Any]:
+        """Return a context manager that lends redis-py's client for the running loop."""
         if self._clients is not None:
-            return Lent(self._clients)
+            return Borrowed(self._clients)
         if self._loop is None:
             self._loop = weakref.ref(asyncio.get_running_loop())
         return contextlib.nullcontext(self._client)
 
-    def _meant(self, error: BaseException) -> BaseException:
+    def _as_redis_error(self, error: BaseException) -> BaseException:
         is_elsewhere = self._loop is not None and self._loop() is not asyncio.get_running_loop()
         if not (is_elsewhere and type(error) is RuntimeError):
-            return super()._meant(error)
-        meant = redis.ConnectionError(
+            return super()._as_redis_error(error)
+        elsewhere = redis.ConnectionError(
             "the connections of the `client` that was given belong to another event loop; "
             "close it before that loop ends, or make one for each loop"
         )
-        meant.__cause__ = error
-        return meant
+        elsewhere.__cause__ = error
+        return elsewhere
 
-    async def _do(self, step: Step) -> Any:
+    async def _take_step(self, step: Step) -> Any:
         if isinstance(step, Command):
-            async with self._lent() as client:
+            async with self._borrowed() as client:
                 reply = client.execute_command(*step.args, **(self._raw if step.raw else DECODED))
-                return await (_to_the_end(reply) if step.to_the_end else reply)
+                return await (_finish_if_cancelled(reply) if step.finish_if_cancelled else reply)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
-        if isinstance(step, Call):
+        if isinstance(step, Compute):
             try:
                 value = step.function()
                 return Outcome(await value if inspect.isawaitable(value) else value)
-            except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
+            except BaseException as error:  # noqa: BLE001 - it is raised after the lock is released
                 return Outcome(error=error)
-        async with self._lent() as client, client.pipeline(transaction=step.atomic) as pipeline:
+        async with self._borrowed() as client, client.pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
                 pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return await pipeline.execute(raise_on_error=False)
 
     @staticmethod
-    def _connect(settings: RedisSettings | Url) -> redis.asyncio.Redis:
+    def _make_client(settings: RedisSettings | Url) -> redis.asyncio.Redis:
         if isinstance(settings, _connect.Url):
-            made = _connect.from_url(redis.asyncio.Redis, settings, AsyncRetry, _MOST_CONNECTIONS)
+            made = _connect.from_url(redis.asyncio.Redis, settings, AsyncRetry, _MAX_CONNECTIONS)
         else:
-            made = redis.asyncio.Redis(**_connect.connection_options(settings, AsyncRetry, _MOST_CONNECTIONS))
+            made = redis.asyncio.Redis(**_connect.connection_options(settings, AsyncRetry, _MAX_CONNECTIONS))
         refusing = made.connection_pool
         waiting = redis.asyncio.BlockingConnectionPool(
             max_connections=refusing.max_connections,
@@ -314,7 +318,7 @@ class AsyncRedisClient(BaseClient):
         return redis.asyncio.Redis.from_pool(waiting)
 
     @staticmethod
-    def _check_given(client: object) -> None:
+    def _check_client(client: object) -> None:
         kinds = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
         _connect.check_given(client, kinds, (Pipeline, ClusterPipeline), "redis.asyncio")
 
@@ -323,8 +327,8 @@ class AsyncRedisClient(BaseClient):
         return isinstance(client, redis.asyncio.RedisCluster)
 
 
-async def _to_the_end(reply: Awaitable[Any]) -> Any:
-    """Wait for a reply, and be cancelled after it."""
+async def _finish_if_cancelled(reply: Awaitable[Any]) -> Any:
+    """Wait for a reply even if the task is cancelled, and raise the cancellation after it."""
     waited_for = asyncio.ensure_future(reply)
     cancelled = None
     while not waited_for.done():
@@ -334,6 +338,6 @@ async def _to_the_end(reply: Awaitable[Any]) -> Any:
             cancelled = error
     if cancelled is not None:
         if not waited_for.cancelled():
-            waited_for.exception()  # looked at, or asyncio complains of it
+            waited_for.exception()  # retrieved, as asyncio logs an exception that nobody retrieved
         raise cancelled
     return waited_for.result()

@@ -1,4 +1,4 @@
-"""What `RedisClient` and `AsyncRedisClient` have in common: being made, shown, copied; their errors."""
+"""The base of `RedisClient` and `AsyncRedisClient`: construction, `repr`, pickling and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
 from db_redis._keys import Keys
 from db_redis._operations import Options
-from db_redis._steps import Incomplete
+from db_redis._steps import FailedPartway
 
 if TYPE_CHECKING:
     from db_redis._connect import Url
@@ -28,12 +28,12 @@ __all__ = ["DECODED", "BaseClient"]
 
 DECODED: dict[str, bool] = {}
 _RAW = {NEVER_DECODE: True}
-_STUMBLES = (AttributeError, TypeError, ValueError)
+_PARSE_ERRORS = (AttributeError, TypeError, ValueError)
 _NAN = ("null", "error", "string")
 
 
 class BaseClient:
-    """A client, but for the waiting. A subclass says which half of redis-py it uses."""
+    """The part of a client that never waits. A subclass says which half of redis-py it uses."""
 
     _client: Any
     _options: Options
@@ -65,14 +65,14 @@ class BaseClient:
             "socket_timeout": socket_timeout,
             "socket_connect_timeout": socket_connect_timeout,
         }
-        manner = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
+        behaviour = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
         if client is None:
             settings = _connect.load_settings(connection)
-            self._set_up(self._connect(settings), settings, manner)
+            self._set_up(self._make_client(settings), settings, behaviour)
         else:
-            self._check_given(client)
+            self._check_client(client)
             _connect.check_excluded(connection)
-            self._set_up(client, None, manner)
+            self._set_up(client, None, behaviour)
 
     @classmethod
     def from_url(
@@ -86,44 +86,44 @@ class BaseClient:
         default_ttl: Expiration | None = None,
         ttl_jitter: float = 0.0,
     ) -> Self:
-        """Make a client of a URL; the environment is not read.
+        """Make a client from a URL. The environment is not read.
 
         Args:
             url: ``redis://[username:password@]host[:port][/db]``, ``rediss://`` for TLS, or
-                ``unix://path``; with redis-py's options after a question mark, such as
+                ``unix://path``. redis-py's options may follow a question mark, as in
                 ``?ssl_ca_certs=/etc/ssl/private-ca.pem``. They win over the arguments.
-            socket_timeout: Seconds to wait for an answer; else 5.
-            socket_connect_timeout: Seconds to wait for a connection; else 5.
-            namespace: As for the class, and so for all others.
+            socket_timeout: Seconds to wait for a reply; by default 5.
+            socket_connect_timeout: Seconds to wait for a connection; by default 5.
+            namespace: As for the class; so are `nan`, `default_ttl` and `ttl_jitter`.
 
         Raises:
-            ConfigurationError: The URL or an argument is malformed. It quotes nothing of the URL.
+            ConfigurationError: The URL or an argument is malformed. The message quotes nothing of the URL.
         """
-        settings = _connect.url_of(url, socket_timeout, socket_connect_timeout)
-        manner = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
+        settings = _connect.url_settings(url, socket_timeout, socket_connect_timeout)
+        behaviour = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
         made = cls.__new__(cls)
-        made.__setstate__((settings, manner))
+        made.__setstate__((settings, behaviour))
         return made
 
-    def _set_up(self, client: Any, settings: RedisSettings | Url | None, manner: dict[str, Any]) -> None:
-        if not isinstance(manner["nan"], str) or manner["nan"] not in _NAN:
+    def _set_up(self, client: Any, settings: RedisSettings | Url | None, behaviour: dict[str, Any]) -> None:
+        if not isinstance(behaviour["nan"], str) or behaviour["nan"] not in _NAN:
             choices = ", ".join(map(repr, _NAN))
-            raise ConfigurationError(f"`nan` must be one of {choices}, not {shown(manner['nan'])}")
+            raise ConfigurationError(f"`nan` must be one of {choices}, not {shown(behaviour['nan'])}")
         self._options = Options(
-            keys=Keys(manner["namespace"]),
-            expiry=Expiry(manner["default_ttl"], manner["ttl_jitter"]),
-            nan=cast("Nan", manner["nan"]),
+            keys=Keys(behaviour["namespace"]),
+            expiry=Expiry(behaviour["default_ttl"], behaviour["ttl_jitter"]),
+            nan=cast("Nan", behaviour["nan"]),
             is_cluster=self._is_cluster(client),
         )
         self._client = client
-        # What has redis-py leave bytes as they are, as it does by itself with our own settings.
+        # Clients of our own settings leave bytes as they are. Others may have been told to decode replies.
         self._raw = _RAW if settings is None or isinstance(settings, _connect.Url) else DECODED
-        self._settings = settings  # None if the client was given
-        self._manner = manner
+        self._settings = settings  # None if the caller passed `client`
+        self._behaviour = behaviour
 
     def __repr__(self) -> str:
-        place = _connect.place(self._settings, self._client)
-        return f"{type(self).__name__}({place}, namespace={self._manner['namespace']!r})"
+        place = _connect.describe_place(self._settings, self._client)
+        return f"{type(self).__name__}({place}, namespace={self._behaviour['namespace']!r})"
 
     def __getstate__(self) -> tuple[RedisSettings | Url, dict[str, Any]]:
         if self._settings is None:
@@ -131,52 +131,53 @@ class BaseClient:
                 f"a {type(self).__name__} made from `client` can't be pickled: "
                 "its connections belong to this process"
             )
-        return self._settings, self._manner
+        return self._settings, self._behaviour
 
     def __setstate__(self, state: tuple[RedisSettings | Url, dict[str, Any]]) -> None:
-        settings, manner = state
-        self._set_up(self._connect(settings), settings, manner)
+        settings, behaviour = state
+        self._set_up(self._make_client(settings), settings, behaviour)
 
     def _translate(self, error: Exception, doing: str, subject: object) -> Exception:
-        """Give our error for one of redis-py's."""
+        """Return our error for one of redis-py's."""
         what = f"{doing} {subject!r}" if isinstance(subject, str | bytes) else doing
-        if isinstance(error, Incomplete):
+        if isinstance(error, FailedPartway):
             what = f"{what}, {error},"
             error = cast("Exception", error.__cause__)
         return translate(error, what, self._client.get_connection_kwargs().get("password"))
 
-    def _meant(self, error: BaseException) -> BaseException:
-        """Give what an error means that redis-py stumbles over in a reply.
+    def _as_redis_error(self, error: BaseException) -> BaseException:
+        """Return `InvalidResponse` for a built-in error that redis-py raised over a malformed reply.
 
-        Of a given client, it may as well be one of its owner's, as of what gives its password. What a
-        signal's handler raises, or a caller throws into a generator, does not come out of redis-py's code.
+        An error of a `client` that the caller passed is returned as it is, since code of the caller's, such
+        as a credential provider, may have raised it. So is one that a signal handler raised or that was
+        thrown into a generator: redis-py's code did not raise it.
         """
-        if self._settings is None or type(error) not in _STUMBLES:
+        if self._settings is None or type(error) not in _PARSE_ERRORS:
             return error
         *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
         if package_of(innermost) != "redis":
             return error
-        meant = redis.InvalidResponse("the reply is none to this command")
-        meant.__cause__ = error
-        return meant
+        invalid = redis.InvalidResponse("the reply does not have the form that this command's replies have")
+        invalid.__cause__ = error
+        return invalid
 
-    def _told(self, error: BaseException, doing: str, subject: object) -> BaseException:
-        """Give the error to raise for one that is none of redis-py's: itself, or ours with its cause."""
-        meant = self._meant(error)
-        if not isinstance(meant, THEIRS):
+    def _error_to_raise(self, error: BaseException, doing: str, subject: object) -> BaseException:
+        """Return the error to raise for a built-in one: ours if the reply was malformed, else the same."""
+        theirs = self._as_redis_error(error)
+        if not isinstance(theirs, THEIRS):
             return error
-        told = self._translate(meant, doing, subject)
-        told.__cause__ = meant
-        return told
+        ours = self._translate(theirs, doing, subject)
+        ours.__cause__ = theirs
+        return ours
 
-    # --- What the halves differ in ---
+    # --- Supplied by each client ---
 
     @staticmethod
-    def _connect(settings: RedisSettings | Url) -> Any:
+    def _make_client(settings: RedisSettings | Url) -> Any:
         raise NotImplementedError
 
     @staticmethod
-    def _check_given(client: object) -> None:
+    def _check_client(client: object) -> None:
         raise NotImplementedError
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""Values that are computed when they are missing, as steps: one caller computes, the others wait.
+"""`get_or_compute` and `cached`, as steps: one caller computes a missing value, the others wait for it.
 
-How fresh a value is, is told by how long its key has left: it lives `ttl` and then `stale` longer.
-So what is stored is the value alone, which any reader reads, and no clock is compared with another.
+A key lives for `ttl` and then for `stale`, so the time that it has left says whether its value is fresh.
+Nothing is stored beside the value, so any reader can read it, and no two clocks are compared.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from db_core.foreign import shown
 from db_redis._codec import encode
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
-from db_redis._operations import check, decoded, shaped, typed
-from db_redis._steps import Call, Command, Outcome, Pause, Pipeline
+from db_redis._operations import decode_value, decoder_for, expect_reply, raise_refusal
+from db_redis._steps import Command, Compute, Outcome, Pause, Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
     from db_redis._operations import Options
     from db_redis._steps import Steps
 
-__all__ = ["OnOutage", "Policy", "check_function", "get_or_compute", "policy"]
+__all__ = ["OnOutage", "Policy", "check_function", "get_or_compute", "make_policy"]
 
 OnOutage: TypeAlias = Literal["error", "compute"]
 
 _SHORTEST_PAUSE = 0.005  # seconds; each pause of a waiting caller is half as long again
 _LONGEST_PAUSE = 0.25
-_MARK_LIFETIME = b"10000"  # milliseconds: long beyond the pause of those who look for it
-# What Redis answers while it is there, but for now can't write, or read either.
-_UNABLE = frozenset(
+_FAILURE_LIFETIME = b"10000"  # milliseconds: much longer than the pauses of the callers who look for it
+# The codes of a Redis that runs, but can't write, or even read, for now.
+_OUTAGE_CODES = frozenset(
     ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"]
 )
 _LOGGER = logging.getLogger("db_redis")
-# Only its owner gives a lock back: after a long computation it may be another's.
+# Only the holder of a lock may delete it: after a long computation another caller may hold it.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a value is kept; times in milliseconds."""
+    """How a value is kept. Times are in milliseconds."""
 
     ttl: int
     stale: int
@@ -64,15 +64,15 @@ class Policy:
     computes_in_outage: bool
     decode: Callable[[bytes], Any]
 
-    def forgives(self, error: Exception) -> bool:
-        """Tell whether an error of Redis leaves the caller with the value all the same."""
+    def tolerates(self, error: Exception) -> bool:
+        """Return whether the caller gets the value in spite of an error of Redis."""
         return self.computes_in_outage and _is_outage(error)
 
 
-def policy(
+def make_policy(
     ttl: Expiration, stale: Expiration | None, lock_timeout: Expiration, on_outage: object, kind: Any
 ) -> Policy:
-    """Check how a value is to be kept.
+    """Check the arguments that say how a value is kept.
 
     Raises:
         InvalidArgumentError: An argument is unusable.
@@ -86,81 +86,83 @@ def policy(
         stale=0 if stale is None else milliseconds(stale, "stale"),
         lock_timeout=milliseconds(lock_timeout, "lock_timeout"),
         computes_in_outage=on_outage == "compute",
-        decode=typed(kind),
+        decode=decoder_for(kind),
     )
 
 
-def get_or_compute(options: Options, key: Key, function: Callable[[], Any], how: Policy) -> Steps[Outcome]:
-    """Return the value under a key; where it is missing or stale, have one caller compute it."""
+def get_or_compute(options: Options, key: Key, function: Callable[[], Any], policy: Policy) -> Steps[Outcome]:
+    """Return the value under a key. If it is missing or stale, one caller computes it."""
     name = options.keys.name(key)
     lock = None
     try:
-        found = yield from _find_or_lock(options, key, name, how)
+        found = yield from _find_or_lock(options, key, name, policy)
         if isinstance(found, Outcome):
             return found
         lock = found
     except THEIRS as error:
-        if not how.forgives(error):
+        if not policy.tolerates(error):
             raise
     try:
-        outcome, text = _shaped(options, key, (yield Call(function)), how)
+        outcome, text = _as_read_back(options, key, (yield Compute(function)), policy)
         if isinstance(outcome.error, Exception):
-            return (yield from _stale_or_error(key, name, how, lock, outcome.error))
+            return (yield from _stale_or_error(key, name, policy, lock, outcome.error))
         if lock is not None and text is not None:
-            yield from _store(options, name, text, how)
+            yield from _store(options, name, text, policy)
     finally:
         if lock is not None:
             yield from _release(lock)
     return outcome
 
 
-def _store(options: Options, name: bytes, text: bytes, how: Policy) -> Steps[None]:
-    lifetime = (options.expiry.spread(how.ttl) or how.ttl) + how.stale
+def _store(options: Options, name: bytes, text: bytes, policy: Policy) -> Steps[None]:
+    lifetime = (options.expiry.with_jitter(policy.ttl) or policy.ttl) + policy.stale
     try:
         yield Command(("SET", name, text, "PX", b"%d" % lifetime))
     except THEIRS as error:
-        if not how.forgives(error):
+        if not policy.tolerates(error):
             raise
 
 
 def _stale_or_error(
-    key: Key, name: bytes, how: Policy, lock: _Lock | None, error: Exception
+    key: Key, name: bytes, policy: Policy, lock: _Lock | None, error: Exception
 ) -> Steps[Outcome]:
-    """Return the stale value where there is one, as RFC 5861 has it; else the error, told to who waits."""
-    with contextlib.suppress(*THEIRS, SerializationError):  # what the function raised matters more
-        stored = (yield from _look(name, how))[0] if how.stale else None
+    """Return the stale value if there is one, as in RFC 5861; else the error, also to waiting callers."""
+    with contextlib.suppress(*THEIRS, SerializationError):  # the function's own error matters more
+        stored = (yield from _read_with_freshness(name, policy))[0] if policy.stale else None
         if stored is not None:
-            value = decoded(key, stored, how.decode)
-            # Neither the error's text nor its traceback, as a secret may be in them.
-            _LOGGER.warning("computing %r failed, so its stale value was used: %s", key, _told(error))
+            value = decode_value(key, stored, policy.decode)
+            # The error's text and traceback are not logged, as they may hold a secret.
+            _LOGGER.warning(
+                "computing %r failed, so its stale value was used: %s", key, _type_and_place(error)
+            )
             return Outcome(value)
     if lock is not None:
         lock.error = error
         with contextlib.suppress(*THEIRS):
-            yield Command(("SET", lock.mark, _name(error), "PX", _MARK_LIFETIME))
+            yield Command(("SET", lock.failure_name, _type_name(error), "PX", _FAILURE_LIFETIME))
     return Outcome(error=error)
 
 
-def _name(error: Exception) -> str:
+def _type_name(error: Exception) -> str:
     kind = type(error)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
-def _told(error: Exception) -> str:
-    """Return the kind of an error and the place where it was raised."""
+def _type_and_place(error: Exception) -> str:
+    """Return the type of an error and the place where it was raised."""
     places = [
         f" at {frame.f_code.co_filename}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    return _name(error) + "".join(places[-1:])
+    return _type_name(error) + "".join(places[-1:])
 
 
 class _Lock:
-    """A lock of one caller, who computes when Redis has given it.
+    """One caller's claim to a lock. It holds the lock while its token is what Redis has under `name`.
 
     Attributes:
         name: The lock's name in Redis.
-        token: What its owner knows it by.
-        error: What the owner's function raised, for those of this process who wait for it.
+        token: A random value that identifies the caller.
+        error: What the caller's function raised, for other callers of this process who wait.
     """
 
     __slots__ = ("__weakref__", "error", "name", "token")
@@ -171,33 +173,33 @@ class _Lock:
         self.error = error
 
     @property
-    def mark(self) -> bytes:
-        """Where the owner leaves word that it failed; only who has seen the token looks there."""
+    def failure_name(self) -> bytes:
+        """Where the holder stores that it failed. Only callers who saw its token look there."""
         return self.name + b":" + self.token
 
 
-# Those who may have a lock, by token; those of other processes are not there.
-_COMPUTING: WeakValueDictionary[bytes, _Lock] = WeakValueDictionary()
+# The claims of this process, by token.
+_LOCKS: WeakValueDictionary[bytes, _Lock] = WeakValueDictionary()
 
 
-def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps[Outcome | _Lock]:
-    """Wait for a value, fresh or allowed to be stale, for the failure of who computes it, or for the lock."""
-    stored, is_fresh = yield from _look(name, how)
+def _find_or_lock(options: Options, key: Key, name: bytes, policy: Policy) -> Steps[Outcome | _Lock]:
+    """Wait for a value that is fresh or allowed to be stale, for the holder's failure, or for the lock."""
+    stored, is_fresh = yield from _read_with_freshness(name, policy)
     if is_fresh:
-        return Outcome(decoded(key, stored, how.decode))
+        return Outcome(decode_value(key, stored, policy.decode))
     lock = _Lock(options.keys.lock(name), uuid.uuid4().hex.encode())
-    _COMPUTING[lock.token] = lock  # before anybody can see the token
-    owner = None
+    _LOCKS[lock.token] = lock  # before other callers can see the token
+    awaited = None
     pause = _SHORTEST_PAUSE
     while True:
         failure = None
         try:
-            holder = yield from _try_lock(lock, how)
-            # The one who had the lock before us may have computed it since we looked.
-            stored, is_fresh = yield from _look(name, how)
-            if stored is None and owner is not None and holder != owner.token:
-                failure = yield from _failure_of(owner, key)
-        except BaseException:  # also where the answer is lost, the lock may be ours
+            holder = yield from _try_lock(lock, policy)
+            # The last holder may have saved the value since it was read above.
+            stored, is_fresh = yield from _read_with_freshness(name, policy)
+            if stored is None and awaited is not None and holder != awaited.token:
+                failure = yield from _read_failure(awaited, key)
+        except BaseException:  # the lock may be ours even if the reply was lost
             yield from _release(lock)
             raise
         if holder == lock.token:
@@ -207,75 +209,77 @@ def _find_or_lock(options: Options, key: Key, name: bytes, how: Policy) -> Steps
         if failure is not None:
             return Outcome(error=failure)
         if stored is not None:
-            return Outcome(decoded(key, stored, how.decode))
-        if holder is not None and (owner is None or holder != owner.token):
-            owner = _COMPUTING.get(holder) or _Lock(lock.name, holder)
+            return Outcome(decode_value(key, stored, policy.decode))
+        if holder is not None and (awaited is None or holder != awaited.token):
+            awaited = _LOCKS.get(holder) or _Lock(lock.name, holder)
         yield Pause(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def _try_lock(lock: _Lock, how: Policy) -> Steps[bytes | None]:
-    """Take a lock if nobody has it; return the token of who has it now."""
-    if (yield Command(("SET", lock.name, lock.token, "NX", "PX", b"%d" % how.lock_timeout))):
+def _try_lock(lock: _Lock, policy: Policy) -> Steps[bytes | None]:
+    """Take a lock if nobody holds it. Return the token of who holds it now."""
+    if (yield Command(("SET", lock.name, lock.token, "NX", "PX", b"%d" % policy.lock_timeout))):
         return lock.token
-    # Where the answer to SET is lost, redis-py asks again, and is refused by our own lock.
-    held: bytes | None = yield Command(("GET", lock.name), raw=True)
-    return held
+    # If the reply to SET is lost, redis-py sends it again, and our own lock refuses the second.
+    holder: bytes | None = yield Command(("GET", lock.name), raw=True)
+    return holder
 
 
-def _failure_of(owner: _Lock, key: Key) -> Steps[Exception | None]:
-    """Return what made the owner of a lock fail: the error, or of another process one that names it."""
-    if owner.error is not None:
-        return owner.error
-    mark = yield Command(("GET", owner.mark), raw=True)
-    if mark is None:
+def _read_failure(awaited: _Lock, key: Key) -> Steps[Exception | None]:
+    """Return the error of a holder's computation, or one that names it if that was in another process."""
+    if awaited.error is not None:
+        return awaited.error
+    stored = yield Command(("GET", awaited.failure_name), raw=True)
+    if stored is None:
         return None
-    raised = shaped(mark, bytes).decode("utf-8", "replace")
+    raised = expect_reply(stored, bytes).decode("utf-8", "replace")
     return ComputationFailedError(f"computing {key!r} failed in another process, which raised {raised}")
 
 
-def _look(name: bytes, how: Policy) -> Steps[tuple[Any, bool]]:
-    """Give what is stored, or None, and whether it is fresh."""
-    if not how.stale:
+def _read_with_freshness(name: bytes, policy: Policy) -> Steps[tuple[Any, bool]]:
+    """Return the stored text, or None, and whether it is fresh."""
+    if not policy.stale:
         stored = yield Command(("GET", name), raw=True)
         return stored, stored is not None
     replies = yield Pipeline([("GET", name), ("PTTL", name)], raw=True)
-    check(replies)
-    stored, left = replies[0], shaped(replies[1], int)
-    return stored, stored is not None and (left > how.stale or left == -1)
+    raise_refusal(replies)
+    stored, left = replies[0], expect_reply(replies[1], int)
+    return stored, stored is not None and (left > policy.stale or left == -1)
 
 
-def _shaped(options: Options, key: Key, outcome: Outcome, how: Policy) -> tuple[Outcome, bytes | None]:
-    """Return what was computed as a reader of the stored value has it, so that all callers have the same."""
+def _as_read_back(
+    options: Options, key: Key, outcome: Outcome, policy: Policy
+) -> tuple[Outcome, bytes | None]:
+    """Return a computed value as readers of the stored one get it, so that all get the same; and its text."""
     if outcome.error is not None:
         return outcome, None
     try:
         text = encode(outcome.value, options.nan)
-        return Outcome(decoded(key, text, how.decode)), text
+        return Outcome(decode_value(key, text, policy.decode)), text
     except SerializationError as error:
-        told = SerializationError(f"the value computed for {key!r}: {error}", path=error.path)
-        told.__cause__ = error
-        return Outcome(error=told), None
+        unwritable = SerializationError(f"the value computed for {key!r}: {error}", path=error.path)
+        unwritable.__cause__ = error
+        return Outcome(error=unwritable), None
 
 
 def _release(lock: _Lock) -> Steps[None]:
-    """Give a lock back; if that fails, it expires, and what came before it matters more."""
-    with contextlib.suppress(*THEIRS):
-        yield Command(("EVAL", _RELEASE, b"1", lock.name, lock.token), to_the_end=True)
+    """Give up a lock, if it is held."""
+    with contextlib.suppress(*THEIRS):  # it expires then, and an earlier error matters more
+        yield Command(("EVAL", _RELEASE, b"1", lock.name, lock.token), finish_if_cancelled=True)
 
 
 def _is_outage(error: Exception) -> bool:
-    meant = translate(error, "")
-    if isinstance(meant, QueryError):
-        return meant.code in _UNABLE
-    return isinstance(meant, ConnectionFailedError | OperationTimeoutError)
+    ours = translate(error, "")
+    if isinstance(ours, QueryError):
+        return ours.code in _OUTAGE_CODES
+    return isinstance(ours, ConnectionFailedError | OperationTimeoutError)
 
 
 def check_function(function: object, *, may_be_asynchronous: bool) -> None:
-    """Refuse what can't be computed with.
+    """Check the function that computes a value.
 
     Raises:
-        InvalidArgumentError: It is no function, or is asynchronous where nobody awaits it.
+        InvalidArgumentError: It is not callable, or it is asynchronous and the client can't await it.
     """
     if not callable(function):
         raise InvalidArgumentError(

@@ -1,6 +1,7 @@
-"""`RedisClient`: JSON values under keys, where a missing key is never mistaken for a failure.
+"""`RedisClient`: JSON values under keys, where a failure is never mistaken for a missing key.
 
-The methods' work is in `_operations` and its neighbours, as steps; here is the waiting, and the words.
+The work of its methods is done by the steps of `_operations`, `_frames` and `_cache`. This module holds
+their documentation, and waits for Redis.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
 from db_redis._pool import Pool, disconnect_idle
 from db_redis._retries import Retry
-from db_redis._steps import Call, Command, Incomplete, Outcome, Pause
+from db_redis._steps import Command, Compute, FailedPartway, Outcome, Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,47 +46,49 @@ __all__ = ["RedisClient"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _KeyT = TypeVar("_KeyT", str, bytes, str | bytes)
-_MOST_CONNECTIONS = 10_000  # one for each thread: what Redis takes; redis-py would refuse the 101st
+# Each thread takes one; Redis accepts as many by default. redis-py alone would refuse the 101st.
+_MAX_CONNECTIONS = 10_000
 
 
 class RedisClient(BaseClient):
     """Saves values as JSON under keys, and reads them back.
 
-    Safe to share between threads, and across a fork. A context manager. It pickles by its
-    settings, password included, unless it was made from `client`.
+    Threads and forked processes may share a client. It is a context manager. It can be pickled, by its
+    settings with the password, unless it was made from `client`.
 
-    A call that is interrupted, as by Ctrl-C or a signal's handler that raises, gives its connection up, so
-    its answer never reaches another call; whether it took effect is unknown. A `client` that is given
-    gives up all that are idle: of several threads, one may have taken the connection before.
+    If a call is interrupted, as by Ctrl-C or a signal handler that raises, its connection is closed, so that
+    its reply never reaches another call. Whether the call took effect is unknown. With a `client` of yours
+    all its idle connections are closed, since another thread may have taken the interrupted one.
 
-    What a value becomes: dict, list, tuple, str, int, float, bool and None are JSON's own. A
-    dataclass is all its fields, a pydantic model its own dump by alias (its parts as the models
-    they are), an Enum its value, a set a sorted list. datetime, date, time, pandas Timestamp, numpy
-    datetime64 and polars' times are ISO 8601 texts with as many digits as they have, nanoseconds
-    too; timedeltas ISO 8601 durations in days of 24 hours; Decimal and UUID texts. numpy scalars
-    are numbers, arrays nested lists; NaT, NA and what is masked null. A Series is a list, or an
-    object by its index where that says more than a count; a DataFrame a list of objects, one a row,
-    index levels first. Keys of a dict that are no text become the text of their value. Integers
-    beyond 64 bits, bytes, and two keys that become one are errors. What is in an `orjson.Fragment`
+    Values become JSON as follows. dict, list, tuple, str, int, float, bool and None have JSON forms.
+    A dataclass becomes all its fields, a pydantic model its dump by alias (each part by its own
+    type), an Enum its value, a set a sorted list. datetime, date, time, pandas Timestamp, numpy
+    datetime64 and polars' times become ISO 8601 texts with all their digits, nanoseconds
+    included; timedeltas ISO 8601 durations in days of 24 hours; Decimal and UUID texts. numpy scalars
+    become numbers, arrays nested lists; NaT, NA and masked values null. A Series becomes a list, or an
+    object by its index if that does more than count the rows; a DataFrame a list of objects, one for
+    each row, index levels first. A dict's keys that are not text become the text of their JSON form.
+    Integers beyond 64 bits, bytes, and two keys with the same text are errors. An `orjson.Fragment`
     is written as it is, unchecked.
 
     Args:
-        host: Name or address; else ``REDIS_HOST``, else localhost.
-        port: Else ``REDIS_PORT``, else 6379.
-        password: Else ``REDIS_PASSWORD``, else none.
-        db: Number of the database; else ``REDIS_DB``, else 0.
-        username: Of an ACL user; else ``REDIS_USERNAME``, else the default user.
-        ssl: Whether to use TLS, verified; else ``REDIS_SSL``, else no.
-        socket_timeout: Seconds to wait for an answer; else ``REDIS_SOCKET_TIMEOUT``, else 5.
-        socket_connect_timeout: Seconds to wait for a connection;
-            else ``REDIS_SOCKET_CONNECT_TIMEOUT``, else 5.
+        host: Name or address of the server. Default: ``REDIS_HOST``, then localhost.
+        port: Port of the server. Default: ``REDIS_PORT``, then 6379.
+        password: Password of the user. Default: ``REDIS_PASSWORD``, then none.
+        db: Number of the database. Default: ``REDIS_DB``, then 0.
+        username: Name of an ACL user. Default: ``REDIS_USERNAME``, then Redis's default user.
+        ssl: Whether to use TLS, with the certificate verified. Default: ``REDIS_SSL``, then no.
+        socket_timeout: Seconds to wait for a reply. Default: ``REDIS_SOCKET_TIMEOUT``, then 5.
+        socket_connect_timeout: Seconds to wait for a connection.
+            Default: ``REDIS_SOCKET_CONNECT_TIMEOUT``, then 5.
         client: A `redis.Redis` (from a Sentinel too) or `redis.RedisCluster` to use instead of
             all of the above. It stays yours: `close` leaves it open.
-        namespace: Put before every key, with a colon.
-        nan: What becomes of NaN and the infinities, which JSON has not: ``"null"``; ``"error"``, a
+        namespace: Text to put before every key, with a colon.
+        nan: How NaN and the infinities are written, which JSON lacks: ``"null"``; ``"error"``, a
             SerializationError; or ``"string"``: "NaN", "Infinity", "-Infinity".
-        default_ttl: Seconds, or a timedelta, that a key lives if nothing else is said; else for ever.
-        ttl_jitter: A fraction, at least 0 and below 1: every expiry is shorter by a random part of
+        default_ttl: Seconds, or a timedelta, after which keys expire unless a call says otherwise.
+            None: never.
+        ttl_jitter: A fraction, at least 0 and below 1. Every expiry is shorter by a random part of
             it, so that keys written together don't expire together.
 
     Raises:
@@ -95,36 +98,36 @@ class RedisClient(BaseClient):
     _client: redis.Redis | redis.RedisCluster
 
     def save_in_redis(self, key: Key, value: object) -> None:
-        """Save `value` under `key`, in place of what was there, its expiry included.
+        """Save `value` under `key`, in place of what the key held and of its expiry.
 
         Args:
             key: Text or bytes, not empty.
-            value: Anything with a JSON form or a rule, see the class.
+            value: Anything that has a JSON form, see the class.
 
         Raises:
             InvalidArgumentError: The key is unusable. Nothing was sent.
-            SerializationError: The value has no JSON form; `path` leads to the part. Nothing was sent.
+            SerializationError: The value has no JSON form. `path` leads to the part. Nothing was sent.
             ConnectionFailedError: Redis can't be reached, or the connection broke.
-            OperationTimeoutError: Redis did not answer in time; whether it saved is unknown.
-            AuthenticationError: Redis refused the password, or the user may not do this.
-            QueryError: Redis refused the command; the text is its own.
+            OperationTimeoutError: Redis did not reply in time. Whether it saved the value is unknown.
+            AuthenticationError: Redis refused the password, or the user lacks a permission.
+            QueryError: Redis refused the command. The message quotes Redis.
         """
         self._run(_operations.save(self._options, key, value), "saving", key)
 
     def save_in_redis_with_expiration(
         self, key: Key, value: object, expiration_in_seconds: Expiration
     ) -> None:
-        """Save `value` under `key` and have Redis remove it later; both in one command.
+        """Save `value` under `key` with an expiry, in one command.
 
         Args:
             key: Text or bytes, not empty.
-            value: Anything with a JSON form or a rule, see the class.
+            value: Anything that has a JSON form, see the class.
             expiration_in_seconds: Seconds from now, or a timedelta, also numpy's; at least 0.001.
-                Kept to the millisecond, but for `ttl_jitter`.
+                It is rounded to a millisecond and shortened by `ttl_jitter`.
 
         Raises:
             InvalidArgumentError: The key or the expiration is unusable. Nothing was sent.
-            SerializationError: As for `save_in_redis`, and so for all others.
+            DatabaseError: Any other error of `save_in_redis`.
         """
         steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
         self._run(steps, "saving", key)
@@ -134,50 +137,50 @@ class RedisClient(BaseClient):
 
         Args:
             key: Text or bytes, not empty.
-            default: What to return when the key does not exist. A stored null is None all the same.
+            default: What to return if the key does not exist. A stored null is None all the same.
 
         Returns:
-            The value as JSON has it: dict, list, str, int, float, bool or None; or `default`.
+            The JSON value as dict, list, str, int, float, bool or None; or `default`.
 
         Raises:
             InvalidArgumentError: The key is unusable. Nothing was sent.
-            SerializationError: What is stored there is not JSON.
+            SerializationError: The key holds a text that is not JSON.
             ConnectionFailedError: Redis can't be reached, or the connection broke.
-            OperationTimeoutError: Redis did not answer in time.
-            AuthenticationError: Redis refused the password, or the user may not do this.
-            QueryError: Redis refused the command, as when the key holds a list; the text is its own.
+            OperationTimeoutError: Redis did not reply in time.
+            AuthenticationError: Redis refused the password, or the user lacks a permission.
+            QueryError: Redis refused the command, as for a key that holds a list. The message quotes Redis.
         """
-        # Not by `_run`: on the fastest of all calls it would be a tenth.
+        # This does not go through `_run`, which would add a tenth to the fastest of all calls.
         name = self._options.keys.name(key)
         try:
             stored = self._client.execute_command("GET", name, **self._raw)  # type: ignore[no-untyped-call]
         except THEIRS as error:
             raise self._translate(error, "reading", key) from error
-        except BaseException as error:  # noqa: BLE001 - it comes out again
-            self._forget_replies()
-            raise self._told(error, "reading", key)  # noqa: B904 - it has its cause
-        return default if stored is None else _operations.decoded(key, stored)
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            self._drop_unread_replies()
+            raise self._error_to_raise(error, "reading", key)  # noqa: B904 - it has its cause
+        return default if stored is None else _operations.decode_value(key, stored)
 
-    def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - says it best
-        """Read the value saved under `key` as a dataclass, a pydantic model, or any type pydantic reads.
+    def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - the plainest name
+        """Read the value saved under `key` as a dataclass, a pydantic model, or any type that pydantic reads.
 
-        Strict: a text is no number, but for "NaN", "Infinity" and "-Infinity", which ``nan="string"``
-        writes. Texts in ISO 8601 are read as datetime, date, time and timedelta (to the microsecond;
-        further digits are dropped), lists as tuples and sets. A datetime whose offset has seconds is
-        read as the same moment in UTC.
+        Types are strict: a text is not read as a number, except "NaN", "Infinity" and "-Infinity", which
+        ``nan="string"`` writes. ISO 8601 texts are read as datetime, date, time and timedelta (to the
+        microsecond; further digits are dropped), lists as tuples and sets. A datetime whose offset has
+        seconds is read as the same moment in UTC.
 
         Args:
             key: Text or bytes, not empty.
-            type: What to read it as, such as ``Meter`` or ``list[Meter]``.
-            default: What to return when the key does not exist.
+            type: The type to read, such as ``Meter`` or ``list[Meter]``.
+            default: What to return if the key does not exist.
 
         Returns:
             An instance of `type`, or `default`.
 
         Raises:
-            InvalidArgumentError: The key is unusable, or `type` is no type that can be read.
-            SerializationError: What is stored is not of the type; `path` leads to the part.
-            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+            InvalidArgumentError: The key is unusable, or `type` is not a type that can be read.
+            SerializationError: The stored value is not of the type. `path` leads to the part.
+            DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_operations.read_as(self._options, key, type, default), "reading", key)
 
@@ -191,20 +194,20 @@ class RedisClient(BaseClient):
     ) -> None:
         """Save many values, in chunks of one round trip each.
 
-        Every value is made into JSON before anything is sent.
+        Every value is converted to JSON before anything is sent.
 
         Args:
-            mapping: Keys, text or bytes, and their values.
-            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
-            atomic: Nobody sees a part of a chunk. On a Cluster a chunk is then of one slot, so
-                only keys with a common ``{tag}`` are in one.
-            chunk_bytes: Most bytes of keys and values in a chunk; a larger value is a chunk alone.
+            mapping: Values by key. Keys are text or bytes.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; by default `default_ttl`.
+            atomic: Whether other clients see all of a chunk or nothing. On a Cluster the keys of a
+                chunk are then in one slot, so only keys with a common ``{tag}`` share a chunk.
+            chunk_bytes: Most bytes of keys and values in a chunk. A larger value is a chunk alone.
 
         Raises:
             InvalidArgumentError: A key or another argument is unusable. Nothing was sent.
-            SerializationError: A value has no JSON form; the text names its key. Nothing was sent.
-            ConnectionFailedError: As for `save_in_redis`, and so for all others; the text says
-                after how many keys. Those before are saved; those of the chunk may be.
+            SerializationError: A value has no JSON form. The message names its key. Nothing was sent.
+            DatabaseError: Any other error of `save_in_redis`. The message says how many keys were
+                saved before; those of the chunk that failed may be saved too.
         """
         steps = _operations.save_many(
             self._options, mapping, expiration_in_seconds, atomic=atomic, chunk_bytes=chunk_bytes
@@ -218,18 +221,17 @@ class RedisClient(BaseClient):
 
         Args:
             keys: Text or bytes.
-            chunk_bytes: About how many bytes to ask for in one go; as sizes are not known before,
-                it is kept by the mean of those read so far.
+            chunk_bytes: About how many bytes to ask for in one round trip. The mean size of the values
+                read so far sets the number of keys.
 
         Returns:
-            Value by key, in the order of `keys`, the keys as they were given; a key that does not
-            exist is absent.
+            Values by key, in the order of `keys`. A key that does not exist is absent.
 
         Raises:
             InvalidArgumentError: A key is unusable. Nothing was sent.
-            SerializationError: What is stored under a key is not JSON; the text names it.
-            QueryError: A key holds something else, such as a frame; or as for `safe_read_from_redis`.
-            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+            SerializationError: A key holds a text that is not JSON. The message names the key.
+            QueryError: A key holds something else, such as a frame; or Redis refused a command.
+            DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many")
 
@@ -240,11 +242,11 @@ class RedisClient(BaseClient):
             keys: Text or bytes.
 
         Returns:
-            How many there were.
+            How many of them existed.
 
         Raises:
             InvalidArgumentError: A key is unusable. Nothing was sent.
-            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+            DatabaseError: Any other error of `save_in_redis`.
         """
         return self._run(_operations.delete_many(self._options, keys), "deleting many")
 
@@ -256,24 +258,24 @@ class RedisClient(BaseClient):
         *,
         piece_bytes: int = _frames.PIECE_BYTES,
     ) -> None:
-        """Save a frame with all its types, index and labels, in place of what was there.
+        """Save a frame with all its types, index and labels, in place of what the key held.
 
-        Stored as Arrow IPC, compressed where that makes it smaller, in one Redis hash that
-        `touch`, `ttl` and `delete_many` take like any key. A reader sees the old frame or the new.
+        It is stored as Arrow IPC, compressed if that makes it smaller, in one Redis hash that
+        `touch`, `ttl` and `delete_many` accept like any key. A reader sees the old frame or the new one.
 
         Args:
             key: Text or bytes, not empty.
             frame: A pandas or polars DataFrame, a pyarrow Table, or any frame with Arrow's
-                PyCapsule protocol. Of pandas: index, labels, dtypes and flags; not Interval, Sparse
-                and complex dtypes, Arrow's extension types, objects of several types, nor names of
-                an index that are neither text, number nor tuple.
-            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
-            piece_bytes: Most bytes of a piece: what is made, sent and held by Redis at a time.
+                PyCapsule protocol. A pandas frame keeps its index, labels, dtypes and flags. It can't
+                have Interval, Sparse or complex dtypes, Arrow's extension types, objects of several
+                types, or index names that are neither text, number nor tuple.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; by default `default_ttl`.
+            piece_bytes: Most bytes of a piece. A frame is written, sent and stored in pieces.
 
         Raises:
             InvalidArgumentError: An argument is unusable. Nothing was sent.
-            SerializationError: Something can't be kept exactly; names the column. Nothing was sent.
-            ConnectionFailedError: As for `save_in_redis`, and so for all others; what was there stays.
+            SerializationError: A column can't be kept exactly. The message names it. Nothing was sent.
+            DatabaseError: Any other error of `save_in_redis`. What the key held stays.
         """
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
         self._run(steps, "saving the frame", key)
@@ -295,20 +297,20 @@ class RedisClient(BaseClient):
 
         Args:
             key: Text or bytes, not empty.
-            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table), whatever it was saved
-                from. The index of a pandas frame is the first columns of the others, but for a
-                RangeIndex, which has none.
-            default: What to return when the key does not exist.
+            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table), from whichever of them it
+                was saved. In polars and Arrow the index of a pandas frame becomes the first columns,
+                except a RangeIndex, which is left out.
+            default: What to return if the key does not exist.
 
         Returns:
             The frame, or `default`.
 
         Raises:
             InvalidArgumentError: The key or `into` is unusable, or the library is not installed.
-            SerializationError: What is stored is no frame, or a column has no place in `into`.
-            IncompleteResultError: A piece was missing, also when it was read again.
-            QueryError: The key holds something else; or as for `safe_read_from_redis`.
-            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+            SerializationError: The key holds a hash that is not a frame, or `into` has no type for a column.
+            IncompleteResultError: A piece was missing in each of several reads.
+            QueryError: The key holds something else, or Redis refused a command.
+            DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_frames.read_frame(self._options, key, into, default), "reading the frame", key)
 
@@ -321,38 +323,38 @@ class RedisClient(BaseClient):
         stale: Expiration | None = None,
         lock_timeout: Expiration = 60.0,
         on_outage: OnOutage = "error",
-        type: Any = None,  # noqa: A002 - says it best
+        type: Any = None,  # noqa: A002 - the plainest name
     ) -> Any:
-        """Read the value under `key`; if there is none, have one caller compute and save it.
+        """Read the value under `key`. If there is none, one caller computes and saves it.
 
-        The others wait for it, or take the old value where `stale` allows. If the computing caller
-        dies or takes longer than `lock_timeout`, another one computes. If `function` fails, those who
-        waited get its error too; where a stale value is there, all get that, and the log a warning.
+        The other callers wait for it, or get the old value while `stale` allows. If the computing caller
+        dies or takes longer than `lock_timeout`, another one computes. If `function` fails, the callers
+        who wait get its error too. If there is a stale value, all of them get that, and a warning is logged.
 
         Args:
             key: Text or bytes, not empty.
-            function: Computes the value; without arguments. What it raises comes out, and nothing is
-                saved, unless there is a stale value.
-            ttl: Seconds, or a timedelta, that a value is fresh.
-            stale: Seconds after that in which one caller computes and the others still get the old value;
-                that one, too, if `function` fails.
-            lock_timeout: Seconds that computing may take before another caller tries.
-            on_outage: If Redis can't be reached, or can't write for now, as without memory or on a
-                replica: ``"error"``, or ``"compute"`` without the cache.
-            type: What to read the value as, see `read_as`; else as JSON has it.
+            function: Computes the value, without arguments. If it raises an error, nothing is saved, and
+                the caller gets the error, or the stale value if there is one.
+            ttl: Seconds, or a timedelta, for which a value is fresh.
+            stale: Seconds after `ttl` in which one caller computes, and the others still get the old
+                value; so does the computing one if `function` fails.
+            lock_timeout: Seconds that computing may take before another caller computes too.
+            on_outage: What to do if Redis can't be reached, or can't write for now, as when its memory is
+                full or on a replica: ``"error"``, or ``"compute"`` the value without the cache.
+            type: The type to read the value as, see `read_as`; by default the JSON value.
 
         Returns:
-            The value as it is read from Redis, to the caller who computed it too.
+            The value as it is read from Redis, also for the caller who computed it.
 
         Raises:
             InvalidArgumentError: An argument is unusable.
-            SerializationError: The value has no JSON form; or what is stored is not JSON, or not of `type`.
-            ComputationFailedError: The function failed in another process; names what it raised there.
-            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+            SerializationError: The value has no JSON form; or the stored one is not JSON, or not of `type`.
+            ComputationFailedError: The function failed in another process. The message names the error.
+            DatabaseError: Any other error of `save_in_redis`.
         """
         _cache.check_function(function, may_be_asynchronous=False)
-        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
-        return self._run(_cache.get_or_compute(self._options, key, function, how), "computing", key).get()
+        policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
+        return self._run(_cache.get_or_compute(self._options, key, function, policy), "computing", key).get()
 
     def cached(
         self,
@@ -362,26 +364,27 @@ class RedisClient(BaseClient):
         key: str | Callable[..., Key] | None = None,
         lock_timeout: Expiration = 60.0,
         on_outage: OnOutage = "error",
-        type: Any = None,  # noqa: A002 - says it best
+        type: Any = None,  # noqa: A002 - the plainest name
     ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-        """Keep what a function returns, by its arguments; a decorator.
+        """Decorate a function so that its results are cached by its arguments.
 
         Args:
-            ttl: As for `get_or_compute`, and so for all others.
-            stale: See there.
-            key: A text to put before the arguments, else module and name of the function, which only a
-                function that ``def`` made outside of others has for itself; or a function that gives the
-                key for the same arguments, which methods need. Arguments are written as JSON where that
-                tells all of them, else hashed, part by part, as `copy` would make them anew.
-            lock_timeout: See there.
-            on_outage: See there.
-            type: See there.
+            ttl: As for `get_or_compute`.
+            stale: As for `get_or_compute`.
+            key: A text to put before the arguments. By default the module and name of the function, which
+                must be made by ``def`` outside of other functions, so that no other has the same. Or a
+                function that returns the key for the same arguments, which methods need. Arguments
+                are written as JSON if that describes them completely; else they are hashed, part by part,
+                by what `copy` would use to copy them.
+            lock_timeout: As for `get_or_compute`.
+            on_outage: As for `get_or_compute`.
+            type: As for `get_or_compute`.
 
         Raises:
-            InvalidArgumentError: An argument is unusable, or the function needs `key`; on a call, an
-                argument of the function does not tell all of itself, or is an object without ``__eq__``.
+            InvalidArgumentError: An argument is unusable, or the function needs `key`. Of a call: an
+                argument can't be described completely, or is an object without ``__eq__``.
         """
-        how = _cache.policy(ttl, stale, lock_timeout, on_outage, type)
+        policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
 
         def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
             _cache.check_function(function, may_be_asynchronous=False)
@@ -391,7 +394,7 @@ class RedisClient(BaseClient):
             def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
                 name = make_key(args, kwargs)
                 compute = functools.partial(function, *args, **kwargs)
-                steps = _cache.get_or_compute(self._options, name, compute, how)
+                steps = _cache.get_or_compute(self._options, name, compute, policy)
                 result: _T = self._run(steps, "computing", name).get()
                 return result
 
@@ -400,21 +403,21 @@ class RedisClient(BaseClient):
         return decorate
 
     def scan(self, match: Key = "*", *, count: int = 1000) -> Iterator[Key]:
-        """Go through the keys of the namespace, without blocking Redis.
+        """Iterate over the keys of the namespace, without blocking Redis.
 
-        As Redis has it: a key that is there all the while comes at least once, perhaps twice; one
-        that comes or goes meanwhile may or may not.
+        As Redis promises, a key that exists all the time is listed at least once, perhaps twice. A key
+        that is added or deleted meanwhile may be listed or not.
 
         Args:
             match: A pattern with ``*``, ``?`` and ``[…]`` for the key after the namespace.
-            count: About how many keys Redis looks at in one go.
+            count: About how many keys Redis looks at in one round trip.
 
         Returns:
-            Keys as text, or bytes where they are no UTF-8; of all nodes on a Cluster.
+            Keys as text, or as bytes if they are not UTF-8; on a Cluster those of all nodes.
 
         Raises:
             InvalidArgumentError: `match` or `count` is unusable.
-            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+            DatabaseError: Any other error of `safe_read_from_redis`, while iterating.
         """
         options: Any = _operations.scan_options(self._options, match, count) | self._raw
         return self._scan(options)
@@ -428,37 +431,37 @@ class RedisClient(BaseClient):
             raise self._translate(error, "scanning", None) from error
         except GeneratorExit:
             raise
-        except BaseException as error:  # noqa: BLE001 - it comes out again
-            self._forget_replies()
-            raise self._told(error, "scanning", None)  # noqa: B904 - it has its cause
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            self._drop_unread_replies()
+            raise self._error_to_raise(error, "scanning", None)  # noqa: B904 - it has its cause
 
     def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
-        """Have a key live this long from now.
+        """Set a new expiry of a key, counted from now.
 
         Args:
             key: Text or bytes, not empty.
-            expiration_in_seconds: As for `save_in_redis_with_expiration`; else `default_ttl`.
+            expiration_in_seconds: As for `save_in_redis_with_expiration`; by default `default_ttl`.
 
         Returns:
             Whether the key exists.
 
         Raises:
-            InvalidArgumentError: An argument is unusable, or there is no expiration.
-            ConnectionFailedError: As for `save_in_redis`, and so for all others.
+            InvalidArgumentError: An argument is unusable, or neither it nor `default_ttl` is given.
+            DatabaseError: Any other error of `save_in_redis`.
         """
         return self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
 
     def ttl(self, key: Key) -> float | None:
-        """Give the seconds a key has left; infinity if it does not expire, None if it does not exist.
+        """Return the seconds until a key expires; infinity if it does not expire, None if it does not exist.
 
         Raises:
             InvalidArgumentError: The key is unusable.
-            ConnectionFailedError: As for `safe_read_from_redis`, and so for all others.
+            DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_operations.ttl(self._options, key), "looking at", key)
 
     def close(self) -> None:
-        """Close the connections, unless they belong to a `client` that was given.
+        """Close the connections, unless they belong to a `client` that you passed.
 
         A later call opens new ones, as in redis-py.
         """
@@ -473,61 +476,61 @@ class RedisClient(BaseClient):
     ) -> None:
         self.close()
 
-    # --- The waiting ---
+    # --- Waiting ---
 
     def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
-        """Do the steps of a method; an error is thrown into it first, as it may know what to do."""
+        """Take the steps of a method. An error is thrown into the method, which may handle it."""
         try:
             step = next(steps)
             while True:
                 try:
-                    reply = self._do(step)
-                except BaseException as error:  # noqa: BLE001 - it comes out again
+                    reply = self._take_step(step)
+                except BaseException as error:  # noqa: BLE001 - it is raised again
                     if not isinstance(error, THEIRS):
-                        self._forget_replies()
-                    step = steps.throw(self._meant(error))
+                        self._drop_unread_replies()
+                    step = steps.throw(self._as_redis_error(error))
                 else:
                     step = steps.send(reply)
         except StopIteration as end:
             result: _T = end.value
             return result
-        except (*THEIRS, Incomplete) as error:
+        except (*THEIRS, FailedPartway) as error:
             raise self._translate(error, doing, subject) from error
 
-    def _do(self, step: Step) -> Any:
+    def _take_step(self, step: Step) -> Any:
         if isinstance(step, Command):
             return self._client.execute_command(*step.args, **(self._raw if step.raw else DECODED))  # type: ignore[no-untyped-call]
         if isinstance(step, Pause):
             return time.sleep(step.seconds)
-        if isinstance(step, Call):
+        if isinstance(step, Compute):
             try:
                 return Outcome(step.function())
-            except BaseException as error:  # noqa: BLE001 - it is raised when the lock is given back
+            except BaseException as error:  # noqa: BLE001 - it is raised after the lock is released
                 return Outcome(error=error)
         with self._client.pipeline(transaction=step.atomic) as pipeline:
             for args in step.commands:
                 pipeline.execute_command(*args, **(self._raw if step.raw else DECODED))
             return pipeline.execute(raise_on_error=False)
 
-    def _forget_replies(self) -> None:
-        """After an interrupt, see that no later call of a given client has a reply to this one.
+    def _drop_unread_replies(self) -> None:
+        """Close the idle connections of a `client` that was passed, as one may hold the reply to this call.
 
-        Our own pool has seen to it already.
+        Our own pool has closed the connection already.
         """
         if not self._settings:
             disconnect_idle(self._client)
 
     @staticmethod
-    def _connect(settings: RedisSettings | Url) -> redis.Redis:
+    def _make_client(settings: RedisSettings | Url) -> redis.Redis:
         made: redis.Redis
         if isinstance(settings, _connect.Url):
-            made = _connect.from_url(redis.Redis, settings, Retry, _MOST_CONNECTIONS)
+            made = _connect.from_url(redis.Redis, settings, Retry, _MAX_CONNECTIONS)
         else:
-            made = redis.Redis(**_connect.connection_options(settings, Retry, _MOST_CONNECTIONS))
+            made = redis.Redis(**_connect.connection_options(settings, Retry, _MAX_CONNECTIONS))
         return redis.Redis.from_pool(Pool.like(made.connection_pool))
 
     @staticmethod
-    def _check_given(client: object) -> None:
+    def _check_client(client: object) -> None:
         _connect.check_given(client, (redis.Redis, redis.RedisCluster), (Pipeline, ClusterPipeline), "redis")
 
     @staticmethod

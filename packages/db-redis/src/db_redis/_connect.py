@@ -1,4 +1,4 @@
-"""From settings to redis-py's clients: what the sync and the asyncio client share of being made."""
+"""From settings to redis-py's clients, for `RedisClient` and `AsyncRedisClient` alike."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = [
     "check_excluded",
     "check_given",
     "connection_options",
+    "describe_place",
     "from_url",
     "load_settings",
-    "place",
-    "url_of",
+    "url_settings",
 ]
 
 _TIMEOUT = 5.0  # seconds
@@ -37,7 +37,7 @@ _FORM = "must be redis://, rediss:// or unix://, then [username:password@]host[:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """Where Redis is, as a URL, which may hold a password; and the arguments beside it."""
+    """The URL of a Redis, which may hold a password, and the timeouts of its connections."""
 
     url: str
     socket_timeout: float
@@ -51,7 +51,7 @@ def load_settings(connection: Mapping[str, object]) -> RedisSettings:
     """Read the settings from arguments and environment.
 
     Raises:
-        ConfigurationError: One is malformed.
+        ConfigurationError: A setting is malformed.
     """
     # Imported here, so that `import db_redis` does not load pydantic.
     from db_core.settings import load
@@ -60,21 +60,23 @@ def load_settings(connection: Mapping[str, object]) -> RedisSettings:
     return load(RedisSettings, connection)
 
 
-def connection_options(settings: RedisSettings | Url, retry: type[Any], most: int) -> dict[str, Any]:
-    """Give the arguments of redis-py's client, or of its `from_url` beside the URL.
+def connection_options(
+    settings: RedisSettings | Url, retry: type[Any], max_connections: int
+) -> dict[str, Any]:
+    """Return the arguments of redis-py's client, or those of its `from_url` beside the URL.
 
     Args:
-        settings: What is known.
+        settings: The settings, or a URL with its timeouts.
         retry: `Retry` or `AsyncRetry` of `_retries`.
-        most: Connections at a time.
+        max_connections: Most connections at a time.
     """
     options: dict[str, Any] = {
         "socket_timeout": settings.socket_timeout,
         "socket_connect_timeout": settings.socket_connect_timeout,
-        "max_connections": most,
+        "max_connections": max_connections,
         # By default redis-py tries everything eleven times: a silent server would hold a call for a
-        # minute. Here only a broken connection is tried again, for about a second at most, and a
-        # timeout means what it says.
+        # minute. Here only a broken connection is tried again, for about a second. A timeout is not, so a
+        # call waits no longer than the timeout says.
         "retry": retry(ExponentialWithJitterBackoff(base=0.05, cap=1), _TRIES, (redis.ConnectionError,)),
     }
     if isinstance(settings, Url):
@@ -89,11 +91,11 @@ def connection_options(settings: RedisSettings | Url, retry: type[Any], most: in
     }
 
 
-def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) -> Url:
-    """Give the settings of a URL; what is wrong inside it is found when it is connected.
+def url_settings(url: object, socket_timeout: object, socket_connect_timeout: object) -> Url:
+    """Return the settings of a URL. `from_url` finds the faults that redis-py knows.
 
     Raises:
-        ConfigurationError: It is no URL, its place is malformed, or a timeout is unusable.
+        ConfigurationError: `url` is not text, its address is malformed, or a timeout is unusable.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"`url` must be text, not {type(url).__name__}")
@@ -105,12 +107,12 @@ def url_of(url: object, socket_timeout: object, socket_connect_timeout: object) 
     given = {
         name: cast("float", _TIMEOUT if seconds is None else seconds) for name, seconds in timeouts.items()
     }
-    _check_place(url)
+    _check_address(url)
     return Url(url, **given)
 
 
-def _check_place(url: str) -> None:
-    """Refuse what redis-py would leave out without a word, such as a path that is no number."""
+def _check_address(url: str) -> None:
+    """Refuse parts that redis-py would ignore silently, such as a path that is not a number."""
     if any("\ud800" <= letter <= "\udfff" for letter in url):
         raise ConfigurationError("`url` must be valid Unicode")
     if "#" in url:
@@ -118,7 +120,7 @@ def _check_place(url: str) -> None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # redis-py finds it too
+    except ValueError:  # redis-py raises it in `from_url`
         return
     if parts.scheme not in ("redis", "rediss"):
         return
@@ -128,34 +130,34 @@ def _check_place(url: str) -> None:
         raise ConfigurationError(f"`url` {_FORM}")
 
 
-def from_url(client: type[Any], settings: Url, retry: type[Any], most: int) -> Any:
-    """Make redis-py's client of a URL, and see that it could make a connection.
+def from_url(client: type[Any], settings: Url, retry: type[Any], max_connections: int) -> Any:
+    """Make redis-py's client from a URL, and check that its connections can be made.
 
     Raises:
         ConfigurationError: The URL is malformed, or has an option that redis-py does not know.
     """
     reason = _FORM
     try:
-        made = client.from_url(settings.url, **connection_options(settings, retry, most))
+        made = client.from_url(settings.url, **connection_options(settings, retry, max_connections))
         pool = made.connection_pool
         pool.connection_class(**pool.connection_kwargs)
-    except TypeError as error:  # an unknown option; redis-py's text names it, and quotes no value
+    except TypeError as error:  # an unknown option: redis-py's text names it and quotes no value
         reason = f"has an option that redis-py does not know: {str(error).rpartition(' ')[2]}"
-    except (ValueError, redis.RedisError):  # may quote a part of the URL, which may be the password
+    except (ValueError, redis.RedisError):  # the text may quote a part of the URL, even the password
         pass
     else:
         return made
     raise ConfigurationError(f"`url` {reason}")
 
 
-def check_given(client: object, kinds: tuple[type, ...], not_kinds: tuple[type, ...], name: str) -> None:
-    """Refuse what is not one of redis-py's clients of the right half.
+def check_given(client: object, kinds: tuple[type, ...], excluded: tuple[type, ...], name: str) -> None:
+    """Check that `client` is one of redis-py's clients, and of the right kind.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: It is not, or its encoding does not keep ASCII.
     """
-    # A pipeline is a client too, but only queues.
-    if not isinstance(client, kinds) or isinstance(client, not_kinds):
+    # A pipeline is a subclass of a client, but only queues commands.
+    if not isinstance(client, kinds) or isinstance(client, excluded):
         raise ConfigurationError(
             f"`client` must be a {name}.Redis or {name}.RedisCluster, not {type(client).__name__}"
         )
@@ -165,7 +167,7 @@ def check_given(client: object, kinds: tuple[type, ...], not_kinds: tuple[type, 
         keeps_ascii = printable.encode(encoding) == printable.encode()
     except (LookupError, TypeError, UnicodeError):
         keeps_ascii = False
-    if not keeps_ascii:  # of which the commands are
+    if not keeps_ascii:  # redis-py encodes the commands, too
         raise ConfigurationError(
             "`client` must have an encoding that leaves ASCII as it is, such as 'utf-8', "
             f"not {shown(encoding)}"
@@ -173,19 +175,18 @@ def check_given(client: object, kinds: tuple[type, ...], not_kinds: tuple[type, 
 
 
 def check_excluded(connection: Mapping[str, object]) -> None:
-    """Refuse arguments of a connection beside a client that has one.
+    """Refuse arguments of a connection beside `client`, which has its own.
 
     Raises:
-        ConfigurationError: There are some; all are named.
+        ConfigurationError: Such arguments are given. The message names all of them.
     """
     given = [f"`{name}`" for name, value in connection.items() if value is not None]
     if given:
         raise ConfigurationError(f"`client` has its own connection; it excludes {', '.join(given)}")
 
 
-def place(settings: RedisSettings | Url | None, client: Any) -> str:
-    """Say where a client's Redis is; without names and passwords."""
-    # The username is left out with the password: it is half of what gets one in.
+def describe_place(settings: RedisSettings | Url | None, client: Any) -> str:
+    """Describe where a client's Redis is, without username and password."""
     if settings is None:
         return f"client=<{type(client).__name__}>"
     known = client.get_connection_kwargs()

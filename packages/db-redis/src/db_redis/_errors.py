@@ -1,4 +1,4 @@
-"""redis-py's errors as those of `db_core`, without the password."""
+"""Translation of redis-py's errors into those of `db_core`, without the password."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from db_core.secret import Secret
 
 __all__ = ["REFUSED", "THEIRS", "translate"]
 
-# A tuple, as redis-py's cluster errors are no `RedisError`.
+# redis-py's cluster errors are not subclasses of `RedisError`.
 THEIRS = (theirs.RedisError, theirs.RedisClusterException)
 
 REFUSED = (
@@ -23,28 +23,28 @@ REFUSED = (
 _BROKEN = (
     theirs.ClusterError,
     theirs.ConnectionError,
-    theirs.InvalidResponse,  # the peer does not speak the protocol
+    theirs.InvalidResponse,  # the peer does not speak Redis's protocol
     theirs.RedisClusterException,
 )
 
 
 def translate(error: Exception, doing: str, secret: object = None) -> ours.DatabaseError:
-    """Give the error of ours that says what `error` says.
+    """Return our error for one of redis-py's.
 
     Args:
-        error: One of `THEIRS`; loses the secret from its own text too, as it will be chained.
-        doing: What was tried, as in ``"reading 'meters'"``.
-        secret: The password; servers before Redis 6 quote it when they don't know HELLO.
+        error: One of `THEIRS`. The secret is masked in it too, as it will be chained.
+        doing: What the call was doing, as in ``"reading 'meters'"``.
+        secret: The password. Servers before Redis 6 quote it, as they don't know HELLO.
     """
     if isinstance(secret, bytes):
         secret = secret.decode("utf-8", "replace")
     if isinstance(secret, str) and secret:
-        _hide(Secret(secret), error)
+        _mask(Secret(secret), error)
     empty_frames(error, "redis")
     code, text = _code_and_text(error)
     message = f"{doing} failed: {text}"
-    # The order matters: to redis-py a refused password is also a ConnectionError, and a cluster
-    # that is down also a ResponseError.
+    # The order matters: redis-py's error for a refused password is also a ConnectionError, and that for a
+    # Cluster that is down also a ResponseError.
     if isinstance(error, REFUSED):
         return ours.AuthenticationError(message)
     if isinstance(error, theirs.TimeoutError):
@@ -57,9 +57,9 @@ def translate(error: Exception, doing: str, secret: object = None) -> ours.Datab
 
 
 def _code_and_text(error: Exception) -> tuple[str | None, str]:
-    """Give the server's code, such as ``WRONGTYPE``, and its whole text.
+    """Return the server's code, such as ``WRONGTYPE``, and its whole text.
 
-    Of the codes it knows, redis-py cuts the text off; those it does not know are the first word.
+    redis-py cuts a code that it knows off the text. One that it does not know is the text's first word.
     """
     text = str(error)
     if code := getattr(error, "status_code", None):
@@ -68,9 +68,9 @@ def _code_and_text(error: Exception) -> tuple[str | None, str]:
     return (first_word if first_word.isupper() else None), text
 
 
-def _hide(secret: Secret, error: Exception) -> None:
+def _mask(secret: Secret, error: Exception) -> None:
     for link in links(error):
-        if isinstance(link, THEIRS):  # the others are the system's, or our caller's
+        if isinstance(link, THEIRS):  # the others are the system's or our caller's
             link.args = tuple(secret.masked(arg) if isinstance(arg, str) else arg for arg in link.args)
             for name, value in vars(link).items():
                 if isinstance(value, str):

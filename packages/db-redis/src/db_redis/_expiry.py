@@ -1,4 +1,4 @@
-"""How long a key lives: from seconds to Redis's milliseconds; pure but for the dice of the jitter."""
+"""How long a key lives, from seconds to Redis's milliseconds. Only the jitter is random, all else is pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import ConfigurationError, InvalidArgumentError
 from db_core.foreign import shown
-from db_redis._values import Unportable
+from db_redis._values import NoJsonForm
 
 if TYPE_CHECKING:
-    import numpy as np  # which need not be there
+    import numpy as np  # need not be installed
 
 __all__ = ["Expiration", "Expiry", "milliseconds"]
 
 Expiration: TypeAlias = "float | timedelta | np.timedelta64"
 
 _SHORTEST = 0.001  # seconds: Redis counts milliseconds
-_LONGEST = 9e15  # seconds: Redis adds it to its clock, in 64 bits of milliseconds
+_LONGEST = 9e15  # seconds: Redis adds it to its clock, in milliseconds of 64 bits
 
 
 def milliseconds(expiration: object, argument: str = "expiration_in_seconds") -> int:
-    """Give seconds, or a timedelta, in milliseconds.
+    """Convert seconds, or a timedelta, to milliseconds.
 
     Raises:
-        InvalidArgumentError: It is neither, or out of range.
+        InvalidArgumentError: `expiration` is neither, or is out of range.
     """
     number: Any = expiration if type(expiration) in (int, float) else _seconds(expiration)
     if type(number) not in (int, float) and not _is_number(number):
@@ -35,7 +35,7 @@ def milliseconds(expiration: object, argument: str = "expiration_in_seconds") ->
             f"`{argument}` must be seconds or a timedelta of a fixed length, not {shown(expiration)}",
             argument=argument,
         )
-    if not _SHORTEST <= number <= _LONGEST:  # NaN is never within
+    if not _SHORTEST <= number <= _LONGEST:  # also refuses NaN
         raise InvalidArgumentError(
             f"`{argument}` must be from {_SHORTEST} to {_LONGEST} seconds", argument=argument
         )
@@ -44,10 +44,10 @@ def milliseconds(expiration: object, argument: str = "expiration_in_seconds") ->
 
 
 class Expiry:
-    """What a client says of expiry: the default, and how far keys written together spread."""
+    """A client's default lifetime of keys, and the jitter that keeps them from expiring together."""
 
     def __init__(self, default_ttl: object, ttl_jitter: object) -> None:
-        """Take the client's two arguments.
+        """Check the client's two arguments.
 
         Raises:
             ConfigurationError: One is unusable.
@@ -64,23 +64,23 @@ class Expiry:
             )
         self._jitter = float(ttl_jitter)  # type: ignore[arg-type]
 
-    def draw(self, expiration: object) -> int | None:
-        """Give the milliseconds for one key; None if it is to live for ever.
+    def lifetime(self, expiration: object) -> int | None:
+        """Return the milliseconds that one key shall live, jitter included; None if it never expires.
 
         Raises:
             InvalidArgumentError: The expiration is unusable.
         """
-        return self.spread(self.fixed(expiration))
+        return self.with_jitter(self.without_jitter(expiration))
 
-    def fixed(self, expiration: object) -> int | None:
-        """Give the milliseconds before the jitter: what was given, else the default."""
+    def without_jitter(self, expiration: object) -> int | None:
+        """Return the milliseconds before the jitter: of `expiration` if it is given, else the default."""
         return self.default if expiration is None else milliseconds(expiration)
 
-    def spread(self, lifetime: int | None) -> int | None:
-        """Shorten by a random part of the jitter, which leaves a millisecond at least."""
+    def with_jitter(self, lifetime: int | None) -> int | None:
+        """Shorten a lifetime by a random part of the jitter. At least one millisecond remains."""
         if lifetime is None or not self._jitter:
             return lifetime
-        return lifetime - int(lifetime * self._jitter * random.random())  # noqa: S311 - no secret
+        return lifetime - int(lifetime * self._jitter * random.random())  # noqa: S311 - it is no secret
 
 
 def _is_fraction(value: object) -> bool:
@@ -88,24 +88,24 @@ def _is_fraction(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    # numpy says of its lengths of time that they are numbers.
-    return isinstance(value, Real) and not isinstance(value, bool) and not _is_of_numpy(value)
+    # numpy's timedelta64 is registered as a number.
+    return isinstance(value, Real) and not isinstance(value, bool) and not _is_timedelta64(value)
 
 
-def _is_of_numpy(value: object) -> bool:
+def _is_timedelta64(value: object) -> bool:
     return type(value).__name__ == "timedelta64" and type(value).__module__ == "numpy"
 
 
 def _seconds(expiration: object) -> object:
     if isinstance(expiration, timedelta):
         return expiration.total_seconds()
-    if not _is_of_numpy(expiration):
+    if not _is_timedelta64(expiration):
         return expiration
     # Imported here, so that `import db_redis` does not load numpy.
     from db_redis._numpy import nanoseconds
 
     try:
         length = nanoseconds(expiration)
-    except Unportable:  # of months or years, or without a unit
+    except NoJsonForm:  # of months or years, or without a unit
         return None
     return None if length is None else Fraction(length, 10**9)

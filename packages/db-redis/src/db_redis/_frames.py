@@ -1,9 +1,9 @@
-"""Frames under keys, as steps: each is one Redis hash of a manifest and pieces of Arrow IPC.
+"""The methods on frames, as steps. A frame is one Redis hash of a manifest and pieces of Arrow IPC.
 
-One key, so that expiring, deleting and overwriting it do what they say. A frame of several pieces
-is written under another name and renamed when it is whole: readers see the old one or the new.
-The first piece is read in one go with the manifest. The fields of the others have the version in their
-name, so a frame that is replaced in the middle of a read is noticed.
+As a frame has one key, expiring, deleting and overwriting it are single commands. A frame of several pieces
+is a draft under another name until it is whole, and then renamed: readers see the old frame or the new one.
+The manifest and the first piece are read at once. The fields of the other pieces have the version in their
+name, so that a reader notices a frame that is replaced while it reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import redis
 from db_core.errors import IncompleteResultError, InvalidArgumentError, QueryError, SerializationError
 from db_redis._errors import THEIRS
 from db_redis._keys import slot_of
-from db_redis._operations import OK, check, check_whole, shaped
+from db_redis._operations import OK_REPLIES, check_positive, expect_reply, raise_refusal
 from db_redis._steps import Command, Pipeline
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PIECE_BYTES", "read_frame", "save_frame"]
 
-# Unless told otherwise. Redis is busy with one for some milliseconds, and the copies that are made on
-# both sides stay in the processor's cache: 24 MB went twice as fast so as in pieces of 8 MB.
+# The default. Redis is busy with such a piece for some milliseconds, and the copies that both sides make
+# stay in the processor's cache: 24 MB took half the time that they took in pieces of 8 MB.
 PIECE_BYTES = 4 << 20
-_LARGEST_PIECE = 512 << 20  # what Redis takes
-_DRAFT_LIFETIME = b"600000"  # milliseconds: what is left of a writer that died goes away by itself
+_LARGEST_PIECE = 512 << 20  # the longest value that Redis accepts
+_DRAFT_LIFETIME = b"600000"  # milliseconds, after which the draft of a writer that died expires
 _MANIFEST = b"manifest"
 _FIRST = b"0"
 _FORMAT = 1
@@ -43,12 +43,12 @@ _ATTEMPTS = 3
 
 
 class _Manifest(NamedTuple):
-    """What a reader needs to know of a frame."""
+    """The version of a frame and its number of pieces."""
 
     version: str
     pieces: int
 
-    def written(self) -> bytes:
+    def to_json(self) -> bytes:
         return orjson.dumps({"format": _FORMAT, "version": self.version, "pieces": self.pieces})
 
     def field(self, number: int) -> bytes:
@@ -58,13 +58,13 @@ class _Manifest(NamedTuple):
 def save_frame(
     options: Options, key: Key, frame: object, expiration: object, *, piece_bytes: int
 ) -> Steps[None]:
-    """Save a frame, in place of what was there."""
+    """Save a frame in place of what the key held."""
     # Imported here, so that `import db_redis` does not load the native extension.
     from db_core.ipc import write_pieces
 
     name = options.keys.name(key)
-    lifetime = options.expiry.draw(expiration)
-    check_whole("piece_bytes", piece_bytes)
+    lifetime = options.expiry.lifetime(expiration)
+    check_positive("piece_bytes", piece_bytes)
     if piece_bytes > _LARGEST_PIECE:
         raise InvalidArgumentError(
             f"`piece_bytes` must be at most {_LARGEST_PIECE}, which is what Redis takes",
@@ -89,14 +89,14 @@ def save_frame(
 def _save_whole(name: bytes, piece: bytes, manifest: _Manifest, lifetime: int | None) -> Steps[None]:
     commands: list[Args] = [
         ("UNLINK", name),
-        ("HSET", name, _MANIFEST, manifest.written(), manifest.field(0), piece),
+        ("HSET", name, _MANIFEST, manifest.to_json(), manifest.field(0), piece),
     ]
     if lifetime is not None:
         commands.append(("PEXPIRE", name, b"%d" % lifetime))
     replies = yield Pipeline(commands, atomic=True)
-    check(replies)
-    if replies[1:] != [2, 1][: len(commands) - 1]:  # two fields are new, and one key will expire
-        raise _odd()
+    raise_refusal(replies)
+    if replies[1:] != [2, 1][: len(commands) - 1]:  # two new fields, and one key with an expiry
+        raise _unexpected_reply()
 
 
 def _save_in_pieces(
@@ -106,70 +106,70 @@ def _save_in_pieces(
         number = 0
         for piece in pieces:
             alive: list[Args] = [("HSET", draft, b"writing", version), ("PEXPIRE", draft, _DRAFT_LIFETIME)]
-            check((yield Pipeline(alive)))
-            shaped((yield Command(("HSET", draft, _Manifest(version, 0).field(number), piece))), int)
+            raise_refusal((yield Pipeline(alive)))
+            expect_reply((yield Command(("HSET", draft, _Manifest(version, 0).field(number), piece))), int)
             number += 1
         yield from _publish(name, draft, _Manifest(version, number), lifetime)
     except BaseException:
-        with contextlib.suppress(*THEIRS):  # else it expires
+        with contextlib.suppress(*THEIRS):  # if it fails, the draft expires
             yield Command(("UNLINK", draft))
         raise
 
 
 def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | None) -> Steps[None]:
-    # Not in the transaction: redis-py repeats that when the connection breaks, and a manifest that is
-    # written again when the draft is renamed already would be a frame without pieces.
-    written = manifest.written()
+    # The manifest is not written in the transaction below. redis-py repeats a transaction when the connection
+    # breaks, and a manifest that is written after the draft was renamed would be a frame without pieces.
+    written = manifest.to_json()
     commands: list[Args] = [("HSET", draft, _MANIFEST, written), ("HDEL", draft, b"writing"), ("HLEN", draft)]
     replies = yield Pipeline(commands)
-    check(replies)
-    # A draft that Redis lost, evicted or flushed was begun anew by the next piece. Nothing is written to it
-    # from here on, so it stays whole or is gone; but for a failover, after which it is too late to keep
-    # what was there, and not to say so.
+    raise_refusal(replies)
+    # If Redis lost, evicted or flushed the draft, the next piece began a new one, which lacks the earlier
+    # pieces. Nothing is written to the draft from here on, so it stays whole or does not exist. Only after a
+    # failover can it lack pieces below; then the old frame is lost, and an error says so.
     fields = manifest.pieces + 1
     if replies[2] != fields:
-        raise _gone()
+        raise _draft_lost()
     live: Args = ("PERSIST", draft) if lifetime is None else ("PEXPIRE", draft, b"%d" % lifetime)
     replies = yield Pipeline([("HLEN", draft), live, ("RENAME", draft, name)], atomic=True)
     if isinstance(replies[2], redis.ResponseError) and "no such key" in str(replies[2]):
         if written == (yield Command(("HGET", name, _MANIFEST), raw=True)):
-            return  # a transaction that was repeated
-        raise _gone()
-    check(replies)
+            return  # redis-py repeated the transaction, and the first time it took effect
+        raise _draft_lost()
+    raise_refusal(replies)
     if replies[0] != fields:
-        raise _gone()
-    if replies[2] not in OK:
-        raise _odd()
+        raise _draft_lost()
+    if replies[2] not in OK_REPLIES:
+        raise _unexpected_reply()
 
 
-def _gone() -> QueryError:
+def _draft_lost() -> QueryError:
     return QueryError("saving a frame failed: its pieces were gone before it was whole; was Redis emptied?")
 
 
-def _odd() -> QueryError:
+def _unexpected_reply() -> QueryError:
     return QueryError("saving a frame failed: Redis answered neither OK nor an error")
 
 
 def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[Any]:
-    """Read a frame; one that is replaced meanwhile is read again."""
+    """Read a frame, and once more if it is replaced meanwhile."""
     from db_core.ipc import FrameReader, check_into
 
     name = options.keys.name(key)
     kind = check_into(into)
     written = None
     for attempt in range(_ATTEMPTS):
-        # At last all in one go, as it is replaced faster than it is read.
-        found = yield from _start(name, whole=attempt == _ATTEMPTS - 1)
+        # The last attempt reads the whole hash at once, as it is replaced faster than piece by piece.
+        found = yield from _read_beginning(name, whole=attempt == _ATTEMPTS - 1)
         written = found.get(_MANIFEST)
         if written is None:
             there = yield Command(("TYPE", name), raw=True)
             if there == b"none":
                 return default
             if there == b"hash":
-                continue  # it was saved just now, or it is no frame
-            kind_there = shaped(there, bytes).decode()
+                continue  # the frame was saved just now, or the hash is not a frame
+            kind_there = expect_reply(there, bytes).decode()
             raise QueryError(f"reading {key!r} failed: WRONGTYPE it holds a {kind_there}", code="WRONGTYPE")
-        manifest = _manifest(key, written)
+        manifest = _parse_manifest(key, written)
         reader = FrameReader()
         try:
             for number in range(manifest.pieces):
@@ -179,7 +179,7 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
                     piece = yield Command(("HGET", name, field), raw=True)
                 if piece is None:
                     break
-                reader.feed(shaped(piece, bytes))
+                reader.feed(expect_reply(piece, bytes))
             else:
                 return reader.finish(kind)
         except SerializationError as error:
@@ -193,27 +193,27 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
     )
 
 
-def _start(name: bytes, *, whole: bool) -> Steps[dict[bytes, bytes | None]]:
-    """Give the fields of the manifest and the first piece, or of the whole frame, at one moment."""
+def _read_beginning(name: bytes, *, whole: bool) -> Steps[dict[bytes, bytes | None]]:
+    """Read the manifest and the first piece, or the `whole` frame, in one command."""
     if whole:
-        fields: dict[bytes, bytes | None] = shaped((yield Command(("HGETALL", name), raw=True)), dict)
+        fields: dict[bytes, bytes | None] = expect_reply((yield Command(("HGETALL", name), raw=True)), dict)
         return fields
-    asked = (_MANIFEST, _FIRST)
-    replies = shaped((yield Command(("HMGET", name, *asked), raw=True)), list, len(asked))
-    return dict(zip(asked, replies, strict=True))
+    wanted = (_MANIFEST, _FIRST)
+    replies = expect_reply((yield Command(("HMGET", name, *wanted), raw=True)), list, len(wanted))
+    return dict(zip(wanted, replies, strict=True))
 
 
-def _manifest(key: Key, written: bytes) -> _Manifest:
+def _parse_manifest(key: Key, written: bytes) -> _Manifest:
     try:
-        known = orjson.loads(written)
-        format_ = known["format"]
-        check_whole("format", format_)
+        fields = orjson.loads(written)
+        format_ = fields["format"]
+        check_positive("format", format_)
         if format_ != _FORMAT:
             raise SerializationError(
                 f"the frame of {key!r} is of format {format_}; this version of db-redis reads {_FORMAT}"
             )
-        check_whole("pieces", known["pieces"])
-        return _Manifest(known["version"], known["pieces"])
+        check_positive("pieces", fields["pieces"])
+        return _Manifest(fields["version"], fields["pieces"])
     except (orjson.JSONDecodeError, KeyError, TypeError, InvalidArgumentError):
         raise SerializationError(
             f"what is stored under {key!r} is no frame: its manifest is malformed"

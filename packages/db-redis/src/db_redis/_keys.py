@@ -1,4 +1,7 @@
-"""Keys as Redis has them: a namespace before each, and names of our own beside them; pure."""
+"""From the user's keys to names in Redis: a namespace before each, and reserved names beside them; pure.
+
+A key is what the user passes. A name is the bytes that Redis has for it.
+"""
 
 from __future__ import annotations
 
@@ -14,52 +17,52 @@ __all__ = ["Key", "Keys", "slot_of"]
 
 Key = str | bytes
 
-# In the name of what is not a user's, in whatever namespace: locks, and frames that are being written.
-_OWN = b"__db_redis__:"
-_OWN_TEXT = _OWN.decode()
-_TAGGED = re.compile(rb"\{[^}]+\}")
+# Every name that is ours, in whatever namespace, holds this: locks, and frames that are being written.
+_RESERVED = b"__db_redis__:"
+_RESERVED_TEXT = _RESERVED.decode()
+_HASH_TAG = re.compile(rb"\{[^}]+\}")
 
 
 class Keys:
-    """Turns keys into the names that Redis has, and back."""
+    """Converts keys to names, and back."""
 
     def __init__(self, namespace: object) -> None:
-        """Take a namespace, or None.
+        """Check a namespace, which may be None.
 
         Raises:
-            ConfigurationError: It is unusable.
+            ConfigurationError: The namespace is unusable.
         """
         self.prefix = _prefix(namespace)
 
     def name(self, key: object, argument: str = "key") -> bytes:
-        """Give the name of a key.
+        """Return the name of a key.
 
         Raises:
             InvalidArgumentError: The key is unusable.
         """
-        # The common case by itself: on the fastest of all calls the rest would be a twentieth.
-        if type(key) is str and key and _OWN_TEXT not in key:
+        # The common case takes this short way: the rest would add a twentieth to the fastest calls.
+        if type(key) is str and key and _RESERVED_TEXT not in key:
             try:
                 return self.prefix + key.encode()
             except UnicodeEncodeError:
-                pass  # told below
+                pass  # `_utf8` raises it below
         if not isinstance(key, str | bytes) or not key:
             raise InvalidArgumentError(
                 f"`{argument}` must be text or bytes, and not empty, not {shown(key)}", argument=argument
             )
-        key = _encoded(key, argument)
-        if _OWN in key:
+        key = _utf8(key, argument)
+        if _RESERVED in key:
             raise InvalidArgumentError(
-                f"`{argument}` must not hold {_OWN_TEXT!r}, which is kept for locks",
+                f"`{argument}` must not hold {_RESERVED_TEXT!r}, which is kept for locks",
                 argument=argument,
             )
         return self.prefix + key
 
     def names(self, keys: object, argument: str = "keys") -> dict[bytes, Key]:
-        """Give the names of several keys, each with its key as it was given; doubles are one.
+        """Return each key by its name, without duplicates.
 
         Raises:
-            InvalidArgumentError: One is unusable, or `keys` is one key.
+            InvalidArgumentError: A key is unusable, or `keys` is a single key.
         """
         if isinstance(keys, str | bytes):
             raise InvalidArgumentError(f"`{argument}` must be several keys, not one text", argument=argument)
@@ -72,20 +75,23 @@ class Keys:
         return self._names_at_once(listed) or {self.name(key, argument): key for key in listed}
 
     def _names_at_once(self, keys: list[Any]) -> dict[bytes, Key] | None:
-        """Do what `name` does, for texts without NUL: one by one is a fifth of the time of reading many."""
+        """Return what `names` does for texts without NUL, else None.
+
+        Calling `name` for each key would take a fifth of the time of reading many.
+        """
         try:
             joined = self.prefix + f"\0{self.prefix.decode()}".join(keys).encode()
         except (TypeError, UnicodeEncodeError):
             return None
         names = joined.split(b"\0")
-        if len(names) != len(keys) or _OWN in joined:
+        if len(names) != len(keys) or _RESERVED in joined:
             return None
         named = dict(zip(names, keys, strict=True))
         return None if self.prefix in named else named
 
     def key(self, name: bytes) -> Key | None:
-        """Give the key of a name: text, or bytes that are no UTF-8; None for a name of our own."""
-        if _OWN in name:
+        """Return the key of a name: text, or bytes that are not UTF-8; None for a reserved name."""
+        if _RESERVED in name:
             return None
         key = name[len(self.prefix) :]
         try:
@@ -94,41 +100,41 @@ class Keys:
             return key
 
     def pattern(self, match: object) -> bytes:
-        """Give the glob that finds the keys that `match` does, in this namespace only.
+        """Return the glob pattern that finds what `match` does, in this namespace only.
 
         Raises:
-            InvalidArgumentError: It is unusable.
+            InvalidArgumentError: `match` is unusable.
         """
         if not isinstance(match, str | bytes) or not match:
             raise InvalidArgumentError(
                 f"`match` must be a pattern as Redis has them, such as 'meters:*', not {shown(match)}",
                 argument="match",
             )
-        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + _encoded(match, "match")
+        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + _utf8(match, "match")
 
     def lock(self, name: bytes) -> bytes:
-        """Give the name of the lock of a name: in the same slot of a Cluster."""
-        return self.prefix + _OWN + b"lock:" + _tagged(name)
+        """Return the name of a name's lock, in the same slot of a Cluster."""
+        return self.prefix + _RESERVED + b"lock:" + _with_hash_tag(name)
 
     def draft(self, name: bytes, version: str) -> bytes:
-        """Give the name under which something is prepared, to be renamed: in the same slot of a Cluster."""
-        return self.prefix + _OWN + b"draft:" + _tagged(name) + b":" + version.encode()
+        """Return the name of a frame that is being written, in the same slot of a Cluster."""
+        return self.prefix + _RESERVED + b"draft:" + _with_hash_tag(name) + b":" + version.encode()
 
 
-def _encoded(text: str | bytes, argument: str) -> bytes:
+def _utf8(text: str | bytes, argument: str) -> bytes:
     try:
         return text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError as error:
         raise InvalidArgumentError(f"`{argument}` has no UTF-8 form: {error}", argument=argument) from error
 
 
-def _tagged(name: bytes) -> bytes:
-    """Give a name within which a Cluster finds the slot of this one."""
-    return name if _TAGGED.search(name) else b"{" + name + b"}"
+def _with_hash_tag(name: bytes) -> bytes:
+    """Return a part for another name, by which a Cluster puts that in the slot of this name."""
+    return name if _HASH_TAG.search(name) else b"{" + name + b"}"
 
 
 def slot_of(name: bytes) -> int:
-    """Give the slot of a name on a Cluster."""
+    """Return the slot of a name on a Cluster."""
     return key_slot(name)
 
 
@@ -141,6 +147,6 @@ def _prefix(namespace: object) -> bytes:
         prefix = f"{namespace}:".encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"`namespace` has no UTF-8 form: {error}") from error
-    if _OWN in prefix:
-        raise ConfigurationError(f"`namespace` must not hold {_OWN_TEXT!r}, which is kept for locks")
+    if _RESERVED in prefix:
+        raise ConfigurationError(f"`namespace` must not hold {_RESERVED_TEXT!r}, which is kept for locks")
     return prefix

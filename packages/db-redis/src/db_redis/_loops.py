@@ -1,7 +1,8 @@
 """redis-py's asyncio clients, one for each event loop: a connection works only on the loop that opened it.
 
-Each is kept by an asynchronous generator that waits for its end. asyncio ends the generators of a loop
-before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connection open without `close`.
+An asynchronous generator waits for the end of each loop and then closes that loop's client. asyncio ends
+the generators of a loop before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connection
+open, also without `close`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
-__all__ = ["Clients", "Lent"]
+__all__ = ["Borrowed", "ClientsByLoop"]
 
 
-_Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]  # the process, and the loop
-_CLOSING: set[asyncio.Task[None]] = set()  # which a loop alone does not keep
+_ProcessLoop: TypeAlias = tuple[int, asyncio.AbstractEventLoop]  # process ID and loop
+_CLOSING: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
 
 
 class _Client(Protocol):
@@ -32,103 +33,106 @@ _C = TypeVar("_C", bound=_Client)
 
 
 @dataclass(eq=False, slots=True)
-class _Kept(Generic[_C]):
+class _LoopClient(Generic[_C]):
+    """A loop's client, the generator that closes it, and how many blocks use it now."""
+
     client: _C
-    keeper: AsyncGenerator[None]
-    dropped: weakref.finalize[[_Place, AsyncGenerator[None]], Clients[_C]]
+    closer: AsyncGenerator[None]
+    finalizer: weakref.finalize[[_ProcessLoop, AsyncGenerator[None]], ClientsByLoop[_C]]
     users: int = 0
-    is_over: bool = False  # closed while it had users, who may open connections again
+    is_closed: bool = False  # `close` was called; blocks that still use the client may open connections again
 
 
-class Clients(Generic[_C]):
+class ClientsByLoop(Generic[_C]):
     """Makes a client for each event loop that asks for one."""
 
     def __init__(self, first: _C, make: Callable[[], _C]) -> None:
-        """Take the client of the first loop, and what makes the others."""
+        """Keep the client of the first loop, and the function that makes the others."""
         self._unused = [first]
         self._make = make
-        # By process, too: after a fork the loops are there twice, and their connections are the parent's.
-        self._kept: dict[_Place, _Kept[_C]] = {}
+        # The process is part of the key: a fork copies the loops, but their connections are the parent's.
+        self._clients: dict[_ProcessLoop, _LoopClient[_C]] = {}
 
-    async def here(self) -> _Kept[_C]:
-        """Return what is kept for the running loop."""
+    async def of_running_loop(self) -> _LoopClient[_C]:
+        """Return the client of the running loop, made now if there is none."""
         place = os.getpid(), asyncio.get_running_loop()
-        kept = self._kept.get(place)
-        if kept is None:
-            self._forget_closed()
+        found = self._clients.get(place)
+        if found is None:
+            self._forget_closed_loops()
             try:
-                client = self._unused.pop()  # by one of several threads
+                client = self._unused.pop()  # only one of several threads gets it
             except IndexError:
                 client = self._make()
-            keeper = _keep(client)
-            # It is kept until then, so that no connection is garbage, which warns, before it is closed.
-            dropped = weakref.finalize(self, _end, place, keeper)
-            dropped.atexit = False
-            kept = self._kept[place] = _Kept(client, keeper, dropped)
-            await anext(keeper)  # asyncio hears of it by this
-        return kept
+            closer = _close_at_loop_end(client)
+            # The finalizer keeps the client alive until its loop has closed it. A connection that is
+            # collected as garbage before that warns.
+            finalizer = weakref.finalize(self, _close_on, place, closer)
+            finalizer.atexit = False
+            found = self._clients[place] = _LoopClient(client, closer, finalizer)
+            await anext(closer)  # the first step registers the generator with the loop
+        return found
 
     async def close(self) -> None:
-        """Close the connections of the running loop; those of another are for that one to close."""
-        self._forget_closed()
-        kept = self._kept.pop((os.getpid(), asyncio.get_running_loop()), None)
-        if kept is not None:
-            kept.is_over = True
-            kept.dropped.detach()
-            await kept.keeper.aclose()
+        """Close the connections of the running loop. Those of another loop can only be closed there."""
+        self._forget_closed_loops()
+        found = self._clients.pop((os.getpid(), asyncio.get_running_loop()), None)
+        if found is not None:
+            found.is_closed = True
+            found.finalizer.detach()
+            await found.closer.aclose()
 
-    def _forget_closed(self) -> None:
-        for place in list(self._kept):
+    def _forget_closed_loops(self) -> None:
+        for place in list(self._clients):
             process, loop = place
             if process == os.getpid() and loop.is_closed():
-                kept = self._kept.pop(place, None)
-                if kept is not None:
-                    kept.dropped.detach()
+                found = self._clients.pop(place, None)
+                if found is not None:
+                    found.finalizer.detach()
 
 
-class Lent(Generic[_C]):
-    """Lends the client of the running loop for the time of a block.
+class Borrowed(Generic[_C]):
+    """Lends the client of the running loop to a block.
 
-    Who closes it meanwhile closes its connections, and the block opens new ones: the last block closes those.
+    If the client is closed meanwhile, the block opens new connections, and the last such block closes them.
     """
 
-    __slots__ = ("_clients", "_kept")
+    __slots__ = ("_clients", "_loop_client")
 
-    def __init__(self, clients: Clients[_C]) -> None:
+    def __init__(self, clients: ClientsByLoop[_C]) -> None:
         self._clients = clients
 
     async def __aenter__(self) -> _C:
-        self._kept = await self._clients.here()
-        self._kept.users += 1
-        return self._kept.client
+        self._loop_client = await self._clients.of_running_loop()
+        self._loop_client.users += 1
+        return self._loop_client.client
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kept.users -= 1
-        if self._kept.is_over and not self._kept.users:
-            await self._kept.client.aclose()
+        self._loop_client.users -= 1
+        if self._loop_client.is_closed and not self._loop_client.users:
+            await self._loop_client.client.aclose()
 
 
-def _end(place: _Place, keeper: AsyncGenerator[None]) -> None:
-    """Have a loop close the connections of a client that was dropped."""
+def _close_on(place: _ProcessLoop, closer: AsyncGenerator[None]) -> None:
+    """Have a loop close its client, whose owner no longer exists."""
     process, loop = place
 
     def close() -> None:
-        task = loop.create_task(_closed(keeper))
+        task = loop.create_task(_aclose(closer))
         _CLOSING.add(task)
         task.add_done_callback(_CLOSING.discard)
 
     if process == os.getpid():
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and so are they
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and so are its connections
             loop.call_soon_threadsafe(close)
 
 
-async def _closed(keeper: AsyncGenerator[None]) -> None:
-    await keeper.aclose()
+async def _aclose(closer: AsyncGenerator[None]) -> None:
+    await closer.aclose()
 
 
-async def _keep(client: _Client) -> AsyncGenerator[None]:
+async def _close_at_loop_end(client: _Client) -> AsyncGenerator[None]:
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The rules for numpy's scalars and arrays; imported with the first of them."""
+"""The rules for numpy's scalars and arrays. This module is imported with the first of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from db_redis._values import Unportable, duration
+from db_redis._values import NoJsonForm, iso_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +29,16 @@ _NANOSECONDS = {
 
 
 def _array(array: Any, nan: Nan) -> object:
-    """Nested lists, by dimension."""
+    """Return nested lists, one level for each dimension."""
     if array.ndim == 0:
         return None if array[()] is np.ma.masked else array[()]
     kind = array.dtype.kind
     is_masked = isinstance(array, np.ma.MaskedArray)
     if is_masked and kind in "Mm":
-        raise Unportable(f"numpy's masked {array.dtype} has no JSON form")
+        raise NoJsonForm(f"numpy's masked {array.dtype} has no JSON form")
     make = _MAKERS.get(kind)
     if make is None:
-        raise Unportable(f"numpy's {array.dtype} has no JSON form")
+        raise NoJsonForm(f"numpy's {array.dtype} has no JSON form")
     return array.tolist() if is_masked else make(array, nan)
 
 
@@ -48,18 +48,18 @@ def _floats(array: Any, nan: Nan) -> object:
         _check_doubles(array, doubles)
     if nan != "null" and not np.isfinite(doubles).all():
         return doubles.tolist()
-    return _written(doubles)
+    return _write_numbers(doubles)
 
 
 def _times(array: Any, _nan: Nan) -> object:
-    native = array.astype(array.dtype.newbyteorder("="))  # numpy writes others as other times
+    native = array.astype(array.dtype.newbyteorder("="))  # numpy misreads other byte orders here
     texts = np.datetime_as_string(native).astype(object)
     texts[np.isnat(array)] = None
     return texts.tolist()
 
 
 def _texts(array: Any, _nan: Nan) -> object:
-    """Of numpy's StringDType; what is missing among texts is no number that is NaN."""
+    """Return the texts of a StringDType array. A missing text is null, whatever `nan` says."""
     return _each(array, lambda text: text if isinstance(text, str) else None)
 
 
@@ -73,15 +73,15 @@ def _each(array: Any, write: Callable[[Any], str | None]) -> object:
     return texts.reshape(array.shape).tolist()
 
 
-def _written(array: Any, _nan: Nan = "null") -> orjson.Fragment:
-    """Let orjson write plain numbers, without an object for each."""
+def _write_numbers(array: Any, _nan: Nan = "null") -> orjson.Fragment:
+    """Have orjson write the numbers of an array, without a Python object for each."""
     native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     return orjson.Fragment(orjson.dumps(native, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def _check_doubles(array: Any, doubles: Any) -> None:
     if not np.array_equal(array, doubles, equal_nan=True):
-        raise Unportable(f"numpy's {array.dtype} has more digits than a JSON number keeps")
+        raise NoJsonForm(f"numpy's {array.dtype} has more digits than a JSON number keeps")
 
 
 def _scalar(value: Any, _nan: Nan) -> object:
@@ -100,33 +100,33 @@ def _scalar(value: Any, _nan: Nan) -> object:
     if kind == "m":
         return _timedelta(value)
     if kind == "S":
-        raise Unportable("bytes are not text: decode them, or write them in base64")
-    raise Unportable(f"numpy's {value.dtype} has no JSON form")
+        raise NoJsonForm("bytes are not text: decode them, or write them in base64")
+    raise NoJsonForm(f"numpy's {value.dtype} has no JSON form")
 
 
 def _timedelta(value: Any) -> str | None:
     length = nanoseconds(value)
-    return None if length is None else duration(length)
+    return None if length is None else iso_duration(length)
 
 
 def nanoseconds(value: Any) -> int | None:
-    """Return the length of a timedelta64; None of NaT.
+    """Return the length of a timedelta64; None for NaT.
 
     Raises:
-        Unportable: Its unit has no fixed length.
+        NoJsonForm: Its unit has no fixed length.
     """
     if np.isnat(value):
         return None
     unit, count = np.datetime_data(value.dtype)
     if unit not in _NANOSECONDS:
-        raise Unportable(f"numpy's {value.dtype} is no length of time that can be kept")
+        raise NoJsonForm(f"numpy's {value.dtype} is no length of time that can be kept")
     return int(value.astype(np.int64)) * count * _NANOSECONDS[unit]
 
 
 _MAKERS: dict[str, Rule] = {
-    "b": _written,
-    "i": _written,
-    "u": _written,
+    "b": _write_numbers,
+    "i": _write_numbers,
+    "u": _write_numbers,
     "f": _floats,
     "M": _times,
     "m": _timedeltas,

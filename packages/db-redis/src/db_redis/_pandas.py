@@ -1,4 +1,4 @@
-"""The rules for pandas' scalars, Series, Index and DataFrame; imported with the first of them."""
+"""The rules for pandas' scalars, Series, Index and DataFrame. Imported with the first of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from db_redis._values import Unportable, duration
+from db_redis._values import NoJsonForm, iso_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,15 +18,15 @@ __all__ = ["RULES"]
 
 def _timedelta(value: Any, _nan: Nan) -> str:
     microseconds = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
-    return duration(microseconds * 1000 + value.nanoseconds)
+    return iso_duration(microseconds * 1000 + value.nanoseconds)
 
 
 def _interval(_value: object, _nan: Nan) -> object:
-    raise Unportable("an Interval has no JSON form: write its two ends")
+    raise NoJsonForm("an Interval has no JSON form: write its two ends")
 
 
 def _array(values: Any, _nan: Nan = "null") -> list[Any]:
-    """List a Series, Index or array; what is missing among texts and categories is no number that is NaN."""
+    """List a Series, Index or array. A missing text or category is null, whatever `nan` says."""
     listed: list[Any] = values.tolist()
     if isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype):
         return [None if missing else value for value, missing in zip(listed, pd.isna(values), strict=True)]
@@ -34,21 +34,21 @@ def _array(values: Any, _nan: Nan = "null") -> list[Any]:
 
 
 def _series(series: Any, _nan: Nan) -> object:
-    """Label to value; just the values where the labels only count them."""
-    if _only_counts(series.index):
+    """Return a dict of labels to values, or a list if the index only counts the rows."""
+    if _counts_rows(series.index):
         return _array(series)
     _refuse_twice(series.index, "labels of its index")
     labelled = dict(zip(_labels(series.index), _array(series), strict=True))
     if len(labelled) < len(series):
-        raise Unportable("two labels of its index become one text")
+        raise NoJsonForm("two labels of its index become one text")
     return labelled
 
 
 def _frame(frame: Any, _nan: Nan) -> object:
-    """One object a row, the levels of the index first, but for an index that only counts the rows."""
+    """Return one dict for each row. The index levels come first, unless the index only counts the rows."""
     names: list[Any] = []
     columns: list[list[Any]] = []
-    if not _only_counts(frame.index):
+    if not _counts_rows(frame.index):
         for level in range(frame.index.nlevels):
             values = frame.index.get_level_values(level)
             unnamed = "time" if isinstance(values, pd.DatetimeIndex) else f"level_{level}"
@@ -63,7 +63,7 @@ def _frame(frame: Any, _nan: Nan) -> object:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _only_counts(index: Any) -> bool:
+def _counts_rows(index: Any) -> bool:
     return (
         isinstance(index, pd.RangeIndex)
         and index.name is None
@@ -79,7 +79,7 @@ def _labels(index: Any) -> Iterable[Any]:
 def _refuse_twice(labels: Any, what: str) -> None:
     if not labels.is_unique:
         twice = labels[labels.duplicated()][0]
-        raise Unportable(f"two {what} are {twice!r}")
+        raise NoJsonForm(f"two {what} are {twice!r}")
 
 
 RULES: dict[str, Rule] = {

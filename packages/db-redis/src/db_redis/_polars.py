@@ -1,4 +1,4 @@
-"""The rules for polars' Series and DataFrame; imported with the first of them."""
+"""The rules for polars' Series and DataFrame. This module is imported with the first of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from db_redis._values import Unportable, duration
+from db_redis._values import NoJsonForm, iso_duration
 
 if TYPE_CHECKING:
     from db_redis._values import Nan, Rule
@@ -17,7 +17,7 @@ _NANOSECONDS = {"ns": 1, "us": 1000, "ms": 10**6}
 
 
 def _series(series: pl.Series, _nan: Nan) -> object:
-    """Give its values; Python's own times would lose the nanoseconds."""
+    """Return the values of a Series. Times are written as text here, as Python's lose the nanoseconds."""
     kind = series.dtype
     if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
         if kind.time_zone:
@@ -28,14 +28,14 @@ def _series(series: pl.Series, _nan: Nan) -> object:
     if isinstance(kind, pl.Duration):
         factor = _NANOSECONDS[kind.time_unit]
         counts = series.to_physical().to_list()
-        return [None if count is None else duration(count * factor) for count in counts]
+        return [None if count is None else iso_duration(count * factor) for count in counts]
     if kind.is_nested() and _loses_nanoseconds(kind):
-        raise Unportable(f"the nanoseconds within {kind} can't be kept: unnest it, or explode it")
+        raise NoJsonForm(f"the nanoseconds within {kind} can't be kept: unnest it, or explode it")
     return series.to_list()
 
 
 def _frame(frame: pl.DataFrame, nan: Nan) -> object:
-    """One object a row."""
+    """Return one dict for each row."""
     columns: list[Any] = [_series(series, nan) for series in frame.get_columns()]
     return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -44,7 +44,7 @@ def _check_offsets(series: pl.Series) -> None:
     """Refuse offsets with seconds, which polars rounds."""
     offsets = series.dt.base_utc_offset() + series.dt.dst_offset()
     if (offsets.dt.total_seconds() % 60 != 0).any():
-        raise Unportable(f"{series.dtype} has times whose offset has seconds: convert them to UTC")
+        raise NoJsonForm(f"{series.dtype} has times whose offset has seconds: convert them to UTC")
 
 
 def _clock(nanoseconds: int | None) -> str | None:

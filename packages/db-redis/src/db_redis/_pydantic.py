@@ -1,6 +1,7 @@
-"""The rule for pydantic's models, and reading a value back as a type; imported when first needed.
+"""The rule for pydantic's models, and reading a value as a type.
 
-pydantic comes with db-core's settings, so it is always there; loading it takes longer than all else.
+pydantic is always installed, as db-core's settings need it. This module is imported when it is first needed,
+as loading pydantic takes longer than loading everything else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db_core.errors import InvalidArgumentError, SerializationError
 from db_redis._codec import decode
-from db_redis._plain import path_of
+from db_redis._plain import format_path
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "adapter_of", "decode_as"]
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_SECONDS = re.compile(r"[+-][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$")  # in an offset
-_MOST_PATHS = 4  # in one text
+_OFFSET_WITH_SECONDS = re.compile(r"[+-][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$")
+_MOST_PATHS = 4  # in one message
 
 
 def _model(model: Any, _nan: Nan) -> object:
-    """By alias, as that is what a model is read by; its parts as what they are, not as what was declared."""
+    """Dump by alias, as models are read by alias; and each part by its own type, not by the declared one."""
     return model.model_dump(by_alias=True, polymorphic_serialization=True)
 
 
@@ -40,24 +41,24 @@ RULES: dict[str, Rule] = {"BaseModel": _model}
 
 
 def decode_as(text: bytes, kind: Any) -> Any:
-    """Read a JSON text as a type, strictly: a text is no number, but an ISO 8601 text is a datetime.
+    """Read a JSON text as a type, strictly: a text is not a number, but an ISO 8601 text is a datetime.
 
     Raises:
-        InvalidArgumentError: `kind` is no type that can be read.
-        SerializationError: The text is not JSON, or is not of that type; `path` leads to the part.
+        InvalidArgumentError: `kind` is not a type that can be read.
+        SerializationError: The text is not JSON, or not of that type. `path` leads to the part.
     """
     adapter = adapter_of(kind)
     try:
-        value = decode(text)  # pydantic reads more than JSON: NaN, and any number of digits
+        value = decode(text)  # pydantic accepts more than JSON: NaN, and integers of any length
     except SerializationError as error:
         raise SerializationError(f"$ is no {_name(kind)}: {error}", path="$") from None
-    made, faults = _made(adapter, text)
-    if faults and (respelt := _respelt(value, faults)) is not None:
-        made, faults = _made(adapter, respelt)
+    instance, faults = _validate(adapter, text)
+    if faults and (respelt := _respell_faults(value, faults)) is not None:
+        instance, faults = _validate(adapter, respelt)
     if not faults:
-        return made
-    # The cause quotes what is stored, which may be a secret, so it is not chained.
-    paths = list(dict.fromkeys(path_of(_way(value, fault)) for fault in faults))
+        return instance
+    # pydantic's error is not chained, as it quotes the stored value, which may be a secret.
+    paths = list(dict.fromkeys(format_path(_path_to(value, fault)) for fault in faults))
     also = f"; also {', '.join(paths[1:_MOST_PATHS])}" if len(paths) > 1 else ""
     more = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
     raise SerializationError(
@@ -65,83 +66,85 @@ def decode_as(text: bytes, kind: Any) -> Any:
     )
 
 
-def _made(adapter: TypeAdapter[Any], text: bytes | str) -> tuple[Any, list[ErrorDetails]]:
+def _validate(adapter: TypeAdapter[Any], text: bytes | str) -> tuple[Any, list[ErrorDetails]]:
     try:
         return adapter.validate_json(text, strict=True), []
     except ValidationError as error:
         return None, error.errors(include_input=False, include_url=False)
 
 
-def _respelt(value: Any, faults: list[ErrorDetails]) -> str | None:
-    """Return JSON in which pydantic can read what stood where it found faults; None if there is nothing.
+def _respell_faults(value: Any, faults: list[ErrorDetails]) -> str | None:
+    """Return the value as JSON with the faulty texts as pydantic reads them; None if it reads none of them.
 
-    As it knows NaN and the infinities as numbers alone, and no offset with seconds.
+    pydantic reads NaN and the infinities as JSON's extended numbers only, and no offset with seconds.
     """
     root: list[Any] = [value]
-    is_other = False
+    has_changed = False
     for fault in faults:
         place: Any = root
-        *way, last = 0, *_way(value, fault)
-        for step in way:
+        *path, last = 0, *_path_to(value, fault)
+        for step in path:
             place = place[step]
-        respelt = _respell(place[last], fault["type"]) if not fault["type"].startswith("missing") else None
+        respelt = (
+            _respell_text(place[last], fault["type"]) if not fault["type"].startswith("missing") else None
+        )
         if respelt is not None:
             place[last] = respelt
-            is_other = True
-    return json.dumps(root[0]) if is_other else None
+            has_changed = True
+    return json.dumps(root[0]) if has_changed else None
 
 
-def _respell(found: object, fault: str) -> object:
+def _respell_text(found: object, fault: str) -> object:
     if not isinstance(found, str):
         return None
     if fault == "float_type":
         return _NOT_FINITE.get(found)
-    if fault.startswith("datetime") and _SECONDS.search(found):
+    if fault.startswith("datetime") and _OFFSET_WITH_SECONDS.search(found):
         with suppress(ValueError, OverflowError):
             return dt.datetime.fromisoformat(found).astimezone(dt.UTC).isoformat()
     return None
 
 
-def _way(value: Any, fault: ErrorDetails) -> list[str | int]:
-    """Give the steps to what is at fault; pydantic's have the members of unions between them."""
-    way: list[str | int] = []
+def _path_to(value: Any, fault: ErrorDetails) -> list[str | int]:
+    """Return the path to a fault. pydantic's path also holds the members of unions, which are left out."""
+    path: list[str | int] = []
     for step in fault["loc"]:
         here = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
         if step in here:
             value = value[step]
-            way.append(step)
+            path.append(step)
         elif fault["type"].startswith("missing") and step == fault["loc"][-1]:
-            way.append(step)
-    return way
+            path.append(step)
+    return path
 
 
 def _reason(fault: ErrorDetails) -> str:
     if fault["type"] == "union_tag_invalid":  # pydantic's text quotes the tag
         return f"its tag is none of {fault['ctx']['expected_tags']}"
-    return _line(fault["msg"])
+    return _one_line(fault["msg"])
 
 
-def _line(text: object) -> str:
+def _one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
-    """Give what reads a type; made once for each.
+    """Return the adapter that reads a type. It is made once for each type.
 
     Raises:
-        InvalidArgumentError: It is no type that can be read.
+        InvalidArgumentError: `kind` is not a type that can be read.
     """
     try:
         return _adapter(kind)
-    except Exception as error:  # pydantic raises many kinds, and so may the annotations of a type
+    except Exception as error:  # pydantic raises many types of errors, and so may annotations
         kinds = "a dataclass, a pydantic model or another type that pydantic reads"
-        raise InvalidArgumentError(f"`type` must be {kinds}: {_line(error)}", argument="type") from error
+        raise InvalidArgumentError(f"`type` must be {kinds}: {_one_line(error)}", argument="type") from error
 
 
 @lru_cache(maxsize=256)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     adapter = TypeAdapter(kind)
-    adapter.rebuild(raise_errors=True)  # else a name that is not defined is told at the first value
+    adapter.rebuild(raise_errors=True)  # else an undefined name would be an error of the first value
     return adapter
 
 

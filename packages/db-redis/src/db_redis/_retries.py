@@ -1,6 +1,6 @@
-"""redis-py's retries, of both halves, but not of a password or certificate that was refused: it stays so.
+"""redis-py's retries for both clients, except after a refused password or certificate, which stays refused.
 
-And what redis-py stumbles over on connecting is a broken connection.
+redis-py raises `AttributeError` over a malformed reply while it connects. That counts as a broken connection.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRetry", "Retry"]
 
 
-class _Reasonable:
-    """Mixed into a `Retry`: lets pass what another attempt would not change."""
+class _SkipRefusals:
+    """Mixed into a `Retry`: raises at once an error that another attempt would not change."""
 
     def call_with_retry(
         self,
@@ -32,70 +32,70 @@ class _Reasonable:
         *arguments: Any,
         **options: Any,
     ) -> Any:
-        handled = sys.exception()  # by our caller: the last context of every error here
+        handled = sys.exception()  # the error that our caller handles; it ends the chain of every error here
 
         def may_help(error: Exception) -> bool:
-            empty_frames(error, "redis")  # nobody else meets the errors of all attempts
-            # To redis-py a refused password is a broken connection, too.
-            is_refusal = isinstance(error, REFUSED) or _is_of_certificate(error, handled)
+            empty_frames(error, "redis")  # only here is the error of each attempt seen
+            # redis-py's error for a refused password is also a ConnectionError.
+            is_refusal = isinstance(error, REFUSED) or _is_certificate_error(error, handled)
             return not is_refusal and (is_retryable is None or is_retryable(error))
 
         return super().call_with_retry(do, fail, may_help, *arguments, **options)  # type: ignore[misc]
 
 
-class Retry(_Reasonable, redis.retry.Retry):
-    """For `redis.Redis`."""
+class Retry(_SkipRefusals, redis.retry.Retry):
+    """Retries of `redis.Redis`."""
 
     def call_with_retry(self, do: Callable[[], Any], *arguments: Any, **options: Any) -> Any:
-        # The first attempt by itself: on the fastest of all calls the rest would be a twentieth.
+        # The first attempt takes this short way: the rest would add a twentieth to the fastest calls.
         failed: list[Exception] = []
         try:
             return do()
         except Exception as error:  # noqa: BLE001 - it is raised again
             failed.append(error)
 
-        def told() -> Any:
+        def attempt() -> Any:
             try:
                 if failed:
                     _raise_again(failed.pop())
                 return do()
             except AttributeError as error:
-                _stumble(error)
+                _raise_as_broken(error)
 
-        return super().call_with_retry(told, *arguments, **options)
+        return super().call_with_retry(attempt, *arguments, **options)
 
 
-class AsyncRetry(_Reasonable, redis.asyncio.retry.Retry):
-    """For `redis.asyncio.Redis`."""
+class AsyncRetry(_SkipRefusals, redis.asyncio.retry.Retry):
+    """Retries of `redis.asyncio.Redis`."""
 
     def call_with_retry(self, do: Callable[[], Any], *arguments: Any, **options: Any) -> Any:
-        async def told() -> Any:
+        async def attempt() -> Any:
             try:
                 return await do()
             except AttributeError as error:
-                _stumble(error)
+                _raise_as_broken(error)
 
-        return super().call_with_retry(told, *arguments, **options)
+        return super().call_with_retry(attempt, *arguments, **options)
 
 
 def _raise_again(error: Exception) -> NoReturn:
-    """Raise an error with what it comes from, and not with what the caller handles."""
+    """Raise an error with its own context, in place of the error that the caller handles."""
     context = error.__context__
     try:
         raise error
     finally:
         error.__context__ = context
-        del error, context  # or the error and this frame hold each other until garbage is collected
+        del error, context  # else the error and this frame refer to each other until garbage is collected
 
 
-def _stumble(error: AttributeError) -> NoReturn:
-    """Raise what an error of redis-py 8.1 means, which takes any reply to HELLO for a map with a `get`."""
+def _raise_as_broken(error: AttributeError) -> NoReturn:
+    """Raise a ConnectionError if redis-py 8.1 failed over a reply to HELLO, which it expects to be a dict."""
     if error.name != "get":
         raise error
-    raise redis.ConnectionError("the reply to HELLO is none of Redis") from error
+    raise redis.ConnectionError("the reply to HELLO is not one that Redis sends") from error
 
 
-def _is_of_certificate(error: BaseException | None, handled: BaseException | None) -> bool:
+def _is_certificate_error(error: BaseException | None, handled: BaseException | None) -> bool:
     while error is not None and error is not handled:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

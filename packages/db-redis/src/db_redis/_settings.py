@@ -1,7 +1,7 @@
-"""Where Redis is and how to get in: arguments, then `REDIS_*` variables, then defaults.
+"""The settings of a connection: arguments, then `REDIS_*` variables, then defaults.
 
-Imported when the first client is made, as pydantic takes longer to load than
-everything of ours together.
+This module is imported when the first client is made, as pydantic takes longer to load than
+all of db-redis.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["RedisSettings"]
 
 
 def _host_name(host: str) -> str:
-    # A URL pasted here may hold a password, and the host is part of many an error's text.
+    # A URL may hold a password, and many errors quote the host.
     if not re.fullmatch(r"[^\s/@]+", host):
         raise ValueError("must be a host name or an address, not a URL")
     try:
         host.encode("idna")
-    except UnicodeError:  # else the socket raises it, on every call
+    except UnicodeError:  # else the socket would raise it on every call
         raise ValueError("is not a valid host name") from None
     return host
 
 
 def _no_bool(number: object) -> object:
-    if isinstance(number, bool):  # pydantic takes True for 1
-        raise ValueError("must be a number, not a bool")  # noqa: TRY004 - what pydantic wants
+    if isinstance(number, bool):  # pydantic accepts True as 1
+        raise ValueError("must be a number, not a bool")  # noqa: TRY004 - pydantic expects a ValueError
     return number
 
 
@@ -40,7 +40,7 @@ _Seconds = Annotated[float, _NoBool, Field(gt=0, allow_inf_nan=False)]
 
 
 class RedisSettings(BackendSettings):
-    """Everything a connection needs; there is always a timeout, so no call hangs for ever."""
+    """All that a connection needs. There is always a timeout, so no call waits for ever."""
 
     model_config = SettingsConfigDict(env_prefix="REDIS_")
 

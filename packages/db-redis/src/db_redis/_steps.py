@@ -1,4 +1,4 @@
-"""What a method wants done, as small values: its steps wait for nothing, the clients do them.
+"""The steps of a method, as small values. A method never waits; the clients take its steps for it.
 
 A method is a generator. It yields a step, is sent the reply or thrown the error, and returns
 the result. So there is one `read_many`, and two clients that know how to wait.
@@ -9,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["Args", "Call", "Command", "Incomplete", "Outcome", "Pause", "Pipeline", "Step", "Steps"]
+__all__ = ["Args", "Command", "Compute", "FailedPartway", "Outcome", "Pause", "Pipeline", "Step", "Steps"]
 
-# Text and bytes alone. hiredis 3.5 makes an integer text itself, and ends the process when the handler of a
-# signal raises meanwhile.
+# Text and bytes only. hiredis 3.5 converts an integer to text itself, and ends the process if a signal
+# handler raises at that moment.
 Args: TypeAlias = tuple[Any, ...]
 
 
 class Command(NamedTuple):
-    """One command; the reply is redis-py's, bytes where `raw`.
+    """Send one command. The reply is redis-py's, or bytes if `raw`.
 
-    Where `to_the_end`, it is waited for even by a task that is cancelled.
+    If `finish_if_cancelled`, a task that is cancelled still waits for the reply.
     """
 
     args: Args
     raw: bool = False
-    to_the_end: bool = False
+    finish_if_cancelled: bool = False
 
 
 class Pipeline(NamedTuple):
-    """Commands in one go; the reply is a list, in which a refusal is an exception.
+    """Send several commands in one round trip. The reply is a list, in which a refusal is an exception.
 
-    Where `atomic`, nothing comes between them; on a Cluster their keys are then of one slot.
+    If `atomic`, Redis runs no other command between them. On a Cluster all their keys are then in one slot.
     """
 
     commands: list[Args]
@@ -39,34 +39,34 @@ class Pipeline(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Seconds to let others work."""
+    """Wait for some seconds."""
 
     seconds: float
 
 
-class Call(NamedTuple):
-    """A function of the user's to call, and to await if it gives something to await; gives an `Outcome`."""
+class Compute(NamedTuple):
+    """Call the user's function, and await its result if that is awaitable. The reply is an `Outcome`."""
 
     function: Callable[[], Any]
 
 
 class Outcome(NamedTuple):
-    """What the user's function gave, or raised."""
+    """The value that the user's function returned, or the error that it raised."""
 
     value: Any = None
     error: BaseException | None = None
 
     def get(self) -> Any:
-        """Give the value, or raise the error."""
+        """Return the value, or raise the error."""
         if self.error is not None:
             raise self.error
         return self.value
 
 
-class Incomplete(Exception):  # noqa: N818 - tells how far it went
-    """An error of redis-py's, its cause, in the middle of a batch; the text says how far that was."""
+class FailedPartway(Exception):  # noqa: N818 - the text says how far the batch went
+    """redis-py raised an error, the cause of this one, in the middle of a batch."""
 
 
-Step: TypeAlias = Command | Pipeline | Pause | Call
+Step: TypeAlias = Command | Pipeline | Pause | Compute
 _Result = TypeVar("_Result")
 Steps: TypeAlias = Generator[Step, Any, _Result]

@@ -1,8 +1,8 @@
-"""What a value JSON does not know becomes: the written rule for each type, one step at a time.
+"""Rules for values that JSON has no form for: one for each type.
 
-A rule gives something nearer to JSON, which may need a rule itself. The types of a library
-have their rules in a room of the library's name, which is imported when the first value of
-that library arrives: so none is imported that did not bring a value.
+A rule returns a simpler value, which may need a rule itself. The rules for a library's types are in
+a module with the library's name. It is imported with the first value of that library, so no library is
+imported of which there is no value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Nan", "Rule", "Unportable", "duration", "not_finite", "rule_for"]
+__all__ = ["Nan", "NoJsonForm", "Rule", "iso_duration", "not_finite", "rule_for"]
 
 Nan: TypeAlias = Literal["null", "error", "string"]
 Rule: TypeAlias = "Callable[[Any, Nan], object]"
@@ -24,12 +24,12 @@ Rule: TypeAlias = "Callable[[Any, Nan], object]"
 _LIBRARIES = ("numpy", "pandas", "polars", "pydantic")
 
 
-class Unportable(Exception):  # noqa: N818 - what it says of a value
+class NoJsonForm(Exception):  # noqa: N818 - it says something about a value
     """A value has no JSON form; the text says why."""
 
 
 def rule_for(value: object) -> Rule | None:
-    """Give the rule for a value, or None if its type has none: JSON's own, or unknown."""
+    """Return the rule for a value; None if its type is one of JSON's, or unknown."""
     return _rule_of(type(value))  # type: ignore[arg-type]  # to mypy `object` hashes otherwise
 
 
@@ -47,20 +47,20 @@ def _rule_of(kind: type) -> Rule | None:
 
 
 def not_finite(number: object, nan: Nan) -> str | None:
-    """Give what stands for a NaN or an infinity.
+    """Return what is written for a NaN or an infinity.
 
     Raises:
-        Unportable: It is to be an error.
+        NoJsonForm: The option `nan` is "error".
     """
     if nan == "null":
         return None
     if nan == "error":
-        raise Unportable(f"JSON has no number {number}")
+        raise NoJsonForm(f"JSON has no number {number}")
     text = str(number).lower()
     return "NaN" if "nan" in text else "-Infinity" if text.startswith("-") else "Infinity"
 
 
-def duration(nanoseconds: int) -> str:
+def iso_duration(nanoseconds: int) -> str:
     """Write a length of time in ISO 8601, as in ``-P1DT2H0.000000001S``: a day is 24 hours."""
     seconds, fraction = divmod(abs(nanoseconds), 10**9)
     minutes, seconds = divmod(seconds, 60)
@@ -79,32 +79,32 @@ def _decimal(value: Decimal, nan: Nan) -> str | None:
 
 
 def _timedelta(value: dt.timedelta, _nan: Nan) -> str:
-    return duration(((value.days * 86_400 + value.seconds) * 10**6 + value.microseconds) * 1000)
+    return iso_duration(((value.days * 86_400 + value.seconds) * 10**6 + value.microseconds) * 1000)
 
 
 def _set(value: frozenset[Any], _nan: Nan) -> list[Any]:
-    """Sort, so that equal sets are equal texts; what has no order is ordered by type and text.
+    """Sort a set, so that equal sets become equal texts; parts that can't be compared, by type and text.
 
-    Sets within are ordered by their text too: to Python, ``<`` of sets is no order, but says subset.
+    Sets within are sorted by their text too, as ``<`` of Python's sets means subset.
     """
     if any(_holds_set(part) for part in value):
-        return sorted(value, key=_text)
+        return sorted(value, key=_sort_key)
     try:
         return sorted(value)
     except TypeError:
-        return sorted(value, key=_text)
+        return sorted(value, key=_sort_key)
 
 
 def _holds_set(part: object) -> bool:
     return isinstance(part, frozenset) or (isinstance(part, tuple) and any(map(_holds_set, part)))
 
 
-def _text(part: object) -> tuple[str, str]:
-    """Give what equal parts have in common, in whatever order their sets are held."""
+def _sort_key(part: object) -> tuple[str, str]:
+    """Return a key for sorting that is the same for equal parts, whatever the order within their sets."""
     if isinstance(part, frozenset):
-        return "frozenset", repr(sorted(map(_text, part)))
+        return "frozenset", repr(sorted(map(_sort_key, part)))
     if isinstance(part, tuple):
-        return "tuple", repr(list(map(_text, part)))
+        return "tuple", repr(list(map(_sort_key, part)))
     return type(part).__name__, repr(part)
 
 
@@ -114,15 +114,15 @@ def _isoformat(value: dt.date, _nan: Nan) -> str:
 
 def _time(value: dt.time, _nan: Nan) -> str:
     if value.tzinfo is not None and value.utcoffset() is None:
-        raise Unportable(f"a time without a date has no offset in {value.tzinfo}")
+        raise NoJsonForm(f"a time without a date has no offset in {value.tzinfo}")
     return value.isoformat()
 
 
 def _bytes(_value: object, _nan: Nan) -> object:
-    raise Unportable("bytes are not text: decode them, or write them in base64")
+    raise NoJsonForm("bytes are not text: decode them, or write them in base64")
 
 
-# By the first of its bases that is here; what JSON or orjson knows is here for its subclasses.
+# The first base of a type that is here counts. Types that orjson writes are here for their subclasses.
 _STANDARD: dict[type, Rule] = {
     Decimal: _decimal,
     dt.timedelta: _timedelta,
