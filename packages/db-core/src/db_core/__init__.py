@@ -1,6 +1,6 @@
 """Errors, settings and the native heart of db-influx and db-redis.
 
-Errors are there at once; everything else, and with it the native extension,
+Errors are imported at once. Everything else, with the native extension,
 is loaded when it is first used, so that `import db_redis` stays light.
 """
 

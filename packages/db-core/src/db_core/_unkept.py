@@ -1,4 +1,4 @@
-"""Columns of pandas that a frame can't keep: what they hold, and what to convert it to."""
+"""The message about a pandas column that a frame can't keep: what it holds, and what to convert it to."""
 
 from __future__ import annotations
 

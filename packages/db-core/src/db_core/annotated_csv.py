@@ -1,4 +1,4 @@
-"""Annotated CSV, as InfluxDB 2.x answers, from anywhere that yields bytes."""
+"""Reading of annotated CSV, InfluxDB 2.x's format of responses, from anything that yields bytes."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ __all__ = [
 Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Iterable[bytes]"
 
 _CHUNK = 1 << 20
-# A batch holds 16 MiB of an answer's text, or 256 bytes a row if that is more: rows may have very long cells.
+# A batch holds at most 16 MiB of text, or 256 bytes a row if that is more, as rows may have very long cells.
 _BATCH_BYTES = 16 << 20
 _WIDE_ROW = 1 << 8
-_SCHEMAS = 1_000  # of a batch, about: each takes memory, rows or none
+_SCHEMAS = 1_000  # about the most in a batch: each takes memory, even without rows
 
 
 def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
-    """Read an answer into one frame.
+    """Read annotated CSV into one frame.
 
     Args:
         source: Bytes, a path, a binary file, or an iterable of bytes split anywhere.
-        require_end: The text must end with InfluxDB's end mark, an empty line, without which an
-            answer is cut off. Pass False for text from elsewhere.
+        require_end: Whether the text must end with InfluxDB's end mark, an empty line. Without it a
+            response was cut off. Pass False for text from elsewhere.
 
     Returns:
-        The union of the answer's tables: columns in order of first appearance, rows in order of
+        The union of all tables: columns in order of first appearance, rows in order of
         arrival, absent cells null, ``#default`` applied. An empty cell without a default is null.
         Columns are float64, int64, uint64, bool, timestamp[ns, UTC], duration[ns], string or binary;
         strings of the group key are dictionaries. A column that is integer in one table and float in
-        another is float64 where that is exact.
+        another is float64 if that is exact.
 
     Raises:
-        IncompleteResultError: The text is cut off.
-        ParseError: The text is not annotated CSV; says byte, table and row.
-        QueryError: The answer holds an error of the server.
-        SchemaConflictError: A column carries types that do not unify; names both tables. Or the tables
-            share so little that the frame would be large and nearly empty.
+        IncompleteResultError: The text was cut off.
+        ParseError: The text is not annotated CSV. The message names byte, table and row.
+        QueryError: The text holds an error of the server.
+        SchemaConflictError: A column has types that do not unify; the message names both tables. Or the
+            tables share so few columns that the frame would be large and nearly empty.
     """
     return union(decode(source, require_end=require_end))
 
@@ -64,11 +64,10 @@ def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
 def iter_annotated_csv(
     source: Source, *, batch_rows: int = 65_536, require_end: bool = True
 ) -> Iterator[Frame]:
-    """Read an answer as frames of at most `batch_rows` rows, each of one schema.
+    """Read annotated CSV as frames of at most `batch_rows` rows, each of one schema.
 
-    Memory is bounded by the batch, whatever the answer's size; of rows with very long cells there are fewer
-    in one. That the answer was complete is known
-    when the iterator ends without an error, not before.
+    A batch bounds the memory, whatever the size of the text; it has fewer rows if their cells are very long.
+    Only when the iterator ends without an error is it known that the text was complete.
 
     Args:
         source: As for `read_annotated_csv`.
@@ -77,7 +76,7 @@ def iter_annotated_csv(
 
     Raises:
         InvalidArgumentError: `batch_rows` is below 1.
-        DatabaseError: As for `read_annotated_csv`, when the iterator reaches the fault.
+        DatabaseError: Any error of `read_annotated_csv`, when the iterator reaches the fault.
     """
     if not isinstance(batch_rows, int) or isinstance(batch_rows, bool) or batch_rows < 1:
         message = f"`batch_rows` must be a whole number, 1 or more, not {shown(batch_rows)}"
@@ -86,19 +85,19 @@ def iter_annotated_csv(
 
 
 def decode(source: Source, *, require_end: bool = True) -> Answer:
-    """Decode an answer without framing it: tables stay apart by schema.
+    """Decode annotated CSV without joining its tables, which stay apart by schema.
 
-    Arguments and errors are those of `read_annotated_csv`, but for conflicts, which arise in framing.
+    Arguments and errors are those of `read_annotated_csv`, except conflicts, which only arise in joining.
     """
     decoder = Decoder()
-    # Bytes are not cut: the pieces would be copies, which took a fifth of the time.
+    # Bytes are not split: the pieces would be copies, which took a fifth of the time.
     for chunk in [source] if isinstance(source, bytes) else _chunks(source):
         decoder.feed(chunk)
     return decoder.finish(require_end=require_end)
 
 
 def decode_at_most(source: Source, rows: int, size: int) -> tuple[Answer, int] | None:
-    """Decode an answer and give it with the bytes of its text; None once it has more rows or bytes."""
+    """Decode annotated CSV and count its bytes. Return None as soon as it has more rows or bytes."""
     decoder = Decoder()
     held = 0
     for chunk in _chunks(source):
@@ -110,41 +109,41 @@ def decode_at_most(source: Source, rows: int, size: int) -> tuple[Answer, int] |
 
 
 def room_of_batch(batch_rows: int) -> int:
-    """Give how many bytes of an answer's text a batch may hold, however few rows that is."""
+    """Return how many bytes of text a batch may hold, however few rows that is."""
     return max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
 
 
 def union(answer: Answer) -> Frame:
-    """Give all tables as one frame; see `read_annotated_csv`."""
+    """Return all tables as one frame; see `read_annotated_csv`."""
     return Frame(answer.union())
 
 
 def split(answer: Answer) -> list[Frame]:
-    """Give one frame per schema, in order of first appearance."""
+    """Return one frame for each schema, in order of first appearance."""
     return [Frame(batch) for batch in answer.split()]
 
 
 def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[Frame]:
     decoder = Decoder()
-    room = room_of_batch(batch_rows)
+    most_bytes = room_of_batch(batch_rows)
     held = 0
     for chunk in _chunks(source):
         decoder.feed(chunk)
         held += len(chunk)
-        if decoder.rows >= batch_rows or held >= room or decoder.schemas > _SCHEMAS:
-            yield from _cut(decoder.take(), batch_rows)
+        if decoder.rows >= batch_rows or held >= most_bytes or decoder.schemas > _SCHEMAS:
+            yield from _frames_of(decoder.take(), batch_rows)
             held = 0
-    yield from _cut(decoder.finish(require_end=require_end), batch_rows)
+    yield from _frames_of(decoder.finish(require_end=require_end), batch_rows)
 
 
-def _cut(answer: Answer, batch_rows: int) -> Iterator[Frame]:
+def _frames_of(answer: Answer, batch_rows: int) -> Iterator[Frame]:
     for batch in answer.split():
         for start in range(0, len(batch), batch_rows):
             yield Frame(batch.slice(start, min(batch_rows, len(batch))))
 
 
 def _chunks(source: Source) -> Iterator[bytes]:
-    """Pieces of the source, none too large to be decoded in between."""
+    """Yield the bytes of a source in pieces of limited size."""
     if isinstance(source, str | os.PathLike):
         if "\0" in os.fspath(source):
             message = f"`source` must be a path, not {source!r}, which holds a NUL"

@@ -1,4 +1,4 @@
-"""An error and those that it comes from."""
+"""The chain of an error: its causes and contexts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["empty_frames", "links", "package_of"]
 
 
 def links(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:
-    """Give an error and those that it comes from, each once, but nothing of one that the caller handles."""
+    """Return an error and its causes and contexts, each once, except the one that the caller handles."""
     found: list[BaseException] = []
     seen = {id(None), id(handled)}
     waiting: list[BaseException | None] = [error]
@@ -27,18 +27,18 @@ def links(error: BaseException, handled: BaseException | None = None) -> list[Ba
 
 
 def empty_frames(error: BaseException, package: str) -> None:
-    """Have an error of another package hold nothing of the call it comes from.
+    """Clear the local variables of a package's frames in an error's tracebacks.
 
-    A frame that holds the error itself would keep what was sent until garbage is collected. Only the
-    package's own frames are emptied: the last context of all may be an error that our caller handles.
+    A frame that refers to the error itself would keep what was sent until garbage is collected. Only the
+    package's own frames are cleared, as the last context may be an error that our caller handles.
     """
     for link in links(error):
         for frame, _ in traceback.walk_tb(link.__traceback__):
             if package_of(frame) == package:
-                with suppress(RuntimeError):  # it still runs
+                with suppress(RuntimeError):  # the frame still runs
                     frame.clear()
 
 
 def package_of(frame: FrameType) -> str:
-    """Name the package that a frame's code is of; code that is run by `exec` may be of none."""
+    """Return the package that a frame's code belongs to; "None" for some code that `exec` runs."""
     return str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -1,8 +1,8 @@
 """The exception tree of db-core, db-influx and db-redis.
 
-Every error is a `DatabaseError`, and also the built-in it resembles, so both
-`except DatabaseError` and `except ConnectionError` do what they say. Every
-error survives pickling with its attributes. None carries a secret.
+Every error is a `DatabaseError`, and also the built-in error that it resembles, so both
+`except DatabaseError` and `except ConnectionError` catch it. Every error can be pickled
+with its attributes. None holds a secret.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 
 
 class DatabaseError(Exception):
-    """Root of every error raised on purpose by these packages."""
+    """The base class of every error that these packages raise on purpose."""
 
 
 class ConfigurationError(DatabaseError, ValueError):
-    """Settings are missing or malformed; names each argument and variable."""
+    """Settings are missing or malformed. The message names each argument and variable."""
 
 
 class InvalidArgumentError(DatabaseError, ValueError):
@@ -66,7 +66,7 @@ class AuthenticationError(DatabaseError, PermissionError):
 
 
 class ComputationFailedError(DatabaseError, RuntimeError):
-    """The function that computes a value for a cache failed in another process; names what it raised."""
+    """The function that computes a cached value failed in another process. The message names its error."""
 
 
 class NotFoundError(DatabaseError, LookupError):
@@ -74,10 +74,10 @@ class NotFoundError(DatabaseError, LookupError):
 
 
 class QueryError(DatabaseError):
-    """The server refused or broke off a request; the text is its own.
+    """The server refused or aborted a request. The message quotes the server.
 
     Attributes:
-        code: The server's error code, such as ``"invalid"``, if it gave one.
+        code: The server's error code, such as ``"invalid"``, if it sent one.
         status: The HTTP status; 200 when the error arrived after some rows.
     """
 
@@ -88,15 +88,15 @@ class QueryError(DatabaseError):
 
 
 class IncompleteResultError(DatabaseError, EOFError):
-    """The answer was cut off before its end mark; none of it is returned."""
+    """A response was cut off, or a part of what is stored is missing. Nothing of it is returned."""
 
 
 class ParseError(DatabaseError, ValueError):
-    """The answer is not annotated CSV as InfluxDB writes it.
+    """The response is not annotated CSV as InfluxDB writes it.
 
     Attributes:
-        offset: Byte offset of the offending record, counted from 0.
-        table: Table in which it stands, counted from 0 over the whole answer.
+        offset: Byte offset of the faulty record, counted from 0.
+        table: Table of that record, counted from 0 over the whole response.
         row: Row within that table, counted from 0.
     """
 
@@ -115,23 +115,23 @@ class ParseError(DatabaseError, ValueError):
 
 
 class SchemaConflictError(DatabaseError, ValueError):
-    """Tables make no one frame: a column's types do not unify, or nearly every cell would be empty."""
+    """Tables can't be joined into one frame: types of a column differ, or nearly all cells would be empty."""
 
 
 class AmbiguousSeriesError(DatabaseError, ValueError):
-    """Values of several series would fall into one cell; names the tags that tell them apart."""
+    """Values of several series would fall into one cell. The message names the tags that differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Rows of a frame of which points were not written.
+    """Rows of a frame whose points were not written.
 
     Attributes:
         start: First row, counted from 0.
         stop: First row after them.
-        points: How many of them were refused; all, unless finding out which would have taken too long:
-            then at least so many.
-        reason: The server's own text, about the first of them; or what broke before they were known to be
+        points: How many of their points were refused. It is the least number if it would have taken too
+            long to find out which.
+        reason: What the server said about the first of them, or what broke before they were known to be
             written.
     """
 
@@ -145,10 +145,10 @@ class WriteError(DatabaseError):
     """Not every point was accepted.
 
     Attributes:
-        accepted: How many points the server is known to have stored: those outside of `rejected`.
-        rejected: Which rows were refused, or not reached, and why; in order. Written again they do no harm.
-        frame: The rejected rows, as a frame of the kind that was to be written; None if no row is known.
-        status: The HTTP status of the refusal, or of what ended the write.
+        accepted: How many points the server is known to have stored: those of rows outside of `rejected`.
+        rejected: The rows that were refused or not sent, in order, with reasons. They can be written again.
+        frame: The rejected rows, as a frame of the same library; None if no row is known.
+        status: The HTTP status of the refusal, or of the error that ended the write.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class WriteError(DatabaseError):
 
 
 class SerializationError(DatabaseError, ValueError):
-    """A value can't be written as, or read from, JSON, or a frame Arrow; nothing was stored.
+    """A value can't be written as JSON or read from it, or a frame as Arrow. Nothing was stored.
 
     Attributes:
         path: Where in the value, as in ``$.meters[3].power``; None for a frame.

@@ -1,4 +1,4 @@
-"""What comes from elsewhere: errors of other libraries, and values whose text can't be had."""
+"""Errors of other libraries, and values of users: code that is not ours and may fail in its own way."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["is_of_a_library", "shown", "told"]
 
 
 def is_of_a_library(error: BaseException) -> bool:
-    """Say whether an error is one, or a panic of Rust's, which is no `Exception`."""
+    """Return whether an error is an `Exception`, or a panic in Rust code, which is none."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 @contextmanager
 def told(tell: Callable[[str], DatabaseError]) -> Iterator[None]:
-    """Raise what `tell` makes of a library's error, of its text.
+    """Translate errors of a library that leave the block: `tell` makes one of ours from the text.
 
-    Ours pass, as do those of a library that is missing and of memory that is used up.
+    Our own errors, missing libraries and exhausted memory are raised as they are.
     """
     try:
         yield
@@ -35,8 +35,8 @@ def told(tell: Callable[[str], DatabaseError]) -> Iterator[None]:
 
 
 def shown(value: object) -> str:
-    """Return `repr` of a value, or its type where that fails, as of a dataclass with a field unset."""
+    """Return `repr` of a value, or its type if that fails, as for a dataclass with an unset field."""
     try:
         return repr(value)
-    except Exception:  # noqa: BLE001 - of a type of the user's
+    except Exception:  # noqa: BLE001 - a user's type may raise anything
         return f"a {type(value).__qualname__}"

@@ -1,6 +1,6 @@
-"""`Frame`: typed columns that pass to pandas, polars and Arrow; the one edge to those libraries.
+"""`Frame`: typed columns that pass to pandas, polars and Arrow.
 
-Each is imported when it is first asked for. pandas' own half is `_pandas`.
+Each of these libraries is imported when it is first needed. The conversion to pandas is in `_pandas`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LIBRARY: dict[Into, str] = {"pandas": "pandas", "polars": "polars", "arrow": "p
 
 
 def check_into(into: object) -> Into:
-    """Give `into` if it names a kind of frame whose library is installed.
+    """Return `into`, if it names a kind of frame whose library is installed.
 
     Raises:
-        InvalidArgumentError: It does not, or the library is missing.
+        InvalidArgumentError: It does not, or the library is not installed.
     """
     for known, library in _LIBRARY.items():
         if isinstance(into, str) and into == known:
@@ -63,7 +63,7 @@ class Frame:
 
     @classmethod
     def of(cls, source: object) -> Frame:
-        """Give `source` as a `Frame`.
+        """Return `source` as a `Frame`.
 
         Args:
             source: A `Frame`, a pandas DataFrame (copied; index levels become columns), or any frame
@@ -101,11 +101,11 @@ class Frame:
         return self._batch
 
     def slice(self, start: int, rows: int) -> Self:
-        """Give the rows from `start` on, at most `rows` of them, without a copy."""
+        """Return at most `rows` rows from `start` on, without a copy."""
         return self.derive(self._batch.slice(start, min(rows, len(self))))
 
     def derive(self, batch: Batch) -> Self:
-        """Give a frame of other columns with the same index."""
+        """Return a frame of other columns with as many index columns."""
         return type(self)(batch, self._index)
 
     def __len__(self) -> int:
@@ -200,7 +200,7 @@ class Frame:
         return "the frame"
 
     def to_pydict(self) -> dict[str, list[Any]]:
-        """Give each column as a list: float, int, bool, str, bytes, int nanoseconds; None where null."""
+        """Return each column as a list: float, int, bool, str, bytes or int nanoseconds; None for null."""
         self._check_names()
         columns = zip(self._batch.names, self._batch.columns(), strict=True)
         return {name: _values(column) for name, column in columns}
@@ -248,7 +248,7 @@ def _unusable(reason: str) -> InvalidArgumentError:
 
 
 def name_with_nul(frame: Any) -> str | None:
-    """Give the first column of a polars frame with a NUL in its name, or a field's: polars aborts over it."""
+    """Return the first column of a polars frame with a NUL in a name, over which polars aborts."""
     schema = frame.collect_schema()
     return next(
         (name for name, kind in schema.items() if any("\0" in one for one in _names(name, kind))), None
@@ -264,7 +264,7 @@ def _names(name: str, kind: Any) -> Iterator[str]:
 
 
 def _without_null_type(frame: Any) -> Any:
-    """A polars frame whose columns of the type Null, which polars exports with buffers, are float64."""
+    """Return a polars frame with float64 in place of Null columns, which polars exports with buffers."""
     import polars as pl
 
     return frame.with_columns(pl.col(pl.Null).cast(pl.Float64)) if isinstance(frame, pl.DataFrame) else frame

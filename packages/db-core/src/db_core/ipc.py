@@ -1,7 +1,7 @@
-"""Frames as pieces of Arrow IPC, and back: types, index and labels exactly as they were.
+"""Frames as pieces of Arrow IPC, and back, with types, index and labels exactly as they were.
 
-The pieces one after the other are one Arrow IPC stream, which any Arrow library reads. pyarrow is
-not needed. Written where db-redis keeps frames; nothing here knows Redis.
+The pieces, one after the other, are one Arrow IPC stream, which any Arrow library reads. pyarrow is
+not needed. db-redis keeps frames so, but nothing here depends on Redis.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["FrameReader", "check_into", "write_pieces"]
 
 
 def write_pieces(frame: object, piece_bytes: int) -> Iterator[bytes]:
-    """Write a frame piece by piece, each of at most `piece_bytes`; compressed where that makes it smaller.
+    """Write a frame in pieces of at most `piece_bytes`, compressed if that makes them smaller.
 
     Args:
         frame: A pandas or polars DataFrame, a pyarrow Table, a `Frame`, or anything with
@@ -34,8 +34,8 @@ def write_pieces(frame: object, piece_bytes: int) -> Iterator[bytes]:
         piece_bytes: Most bytes in a piece.
 
     Raises:
-        InvalidArgumentError: It is no frame. Raised before the first piece is asked for.
-        SerializationError: Something in it can't be kept exactly; names the column. So is this.
+        InvalidArgumentError: `frame` is not a frame. It is raised by the call, not by the iterator.
+        SerializationError: A column can't be kept exactly; the message names it. The call raises it, too.
     """
     return _pieces(PieceWriter(_table(frame), piece_bytes))
 
@@ -63,14 +63,14 @@ def _table(frame: object) -> Table:
         _check_polars(frame)
     try:
         return Table.from_arrow(frame)
-    except BaseException as error:  # polars raises kinds of its own for what Arrow has not
+    except BaseException as error:  # polars raises its own types for what Arrow lacks
         if not is_of_a_library(error):
             raise
         raise SerializationError(f"{_at_fault(frame, modules)} can't be kept: {error}") from error
 
 
 def _check_polars(frame: Any) -> None:
-    """Refuse what polars hands over wrongly: objects as addresses, and nulls without a type with a buffer."""
+    """Refuse what polars exports wrongly: objects as addresses, and Null columns with a buffer."""
     import polars as pl
 
     if (nul := name_with_nul(frame)) is not None:
@@ -85,7 +85,7 @@ def _check_polars(frame: Any) -> None:
 
 
 def _at_fault(frame: Any, modules: set[str]) -> str:
-    """Name the first column of a polars frame that Arrow has no type for."""
+    """Return the name of the first column of a polars frame that Arrow has no type for, for a message."""
     for name in frame.columns if "polars" in modules else ():
         try:
             Table.from_arrow(frame.select(name))
@@ -97,16 +97,16 @@ def _at_fault(frame: Any, modules: set[str]) -> str:
 
 
 class FrameReader:
-    """Takes the pieces of a frame, in order, and gives the frame."""
+    """Reads a frame from its pieces."""
 
     def __init__(self) -> None:
         self._reader = PieceReader()
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece, whose memory a polars or Arrow frame will share.
+        """Read the next piece. A polars or Arrow frame will share its memory.
 
         Raises:
-            SerializationError: It is no Arrow IPC.
+            SerializationError: The piece is not Arrow IPC.
         """
         try:
             self._reader.feed(piece)
@@ -120,10 +120,10 @@ class FrameReader:
     @overload
     def finish(self, into: Literal["arrow"]) -> pa.Table: ...
     def finish(self, into: Into) -> AnyFrame:
-        """Give the frame.
+        """Return the frame, after its last piece.
 
         Raises:
-            SerializationError: The end is missing, or a column has no place in what was asked for.
+            SerializationError: The end is missing, or `into` has no type for a column.
         """
         try:
             table = self._reader.finish()
@@ -138,7 +138,7 @@ class FrameReader:
 
 
 def _column_at_fault(table: Table, into: Into) -> str:
-    """Name the first column that can't be read alone."""
+    """Return the name of the first column that can't be read alone, for a message."""
     for name, array in zip(table.names, table.arrays(), strict=True):
         try:
             _made(Table([name], [array], len(table), {}), into)
@@ -170,13 +170,13 @@ def _made(table: Table, into: Into) -> AnyFrame:
             f"two columns are named {names}, which polars can't hold; read it into pandas"
         )
     frame = pl.DataFrame(table)
-    known: type | tuple[()] = getattr(pl, "BaseExtension", ())  # which older versions lack
+    known: type | tuple[()] = getattr(pl, "BaseExtension", ())  # older versions lack it
     _check_extensions(table, [isinstance(kind, known) for kind in frame.dtypes], into)
     return frame
 
 
 def _check_extensions(table: Table, kept: list[bool], into: Into) -> None:
-    """Refuse columns whose extension type would be lost without a word."""
+    """Refuse columns whose extension type would be lost silently."""
     for name, extension, is_kept in zip(table.names, table.extensions, kept, strict=True):
         if extension is not None and not is_kept:
             raise SerializationError(

@@ -50,15 +50,15 @@ def to_line_protocol(
             name is left out.
         tags: Tags of every point.
         precision: Unit of the timestamps written.
-        duplicates: What becomes of rows that have the same tags and time and give one field different
-            values, of which InfluxDB keeps the last row's. ``"error"`` refuses them, ``"last"`` writes
+        duplicates: What to do with rows that have the same tags and time, but different values of a
+            field, of which InfluxDB keeps the last row's. ``"error"`` refuses them, ``"last"`` writes
             them.
 
     Raises:
         InvalidArgumentError: A name or tag that line protocol can't carry, an infinite float, a type
             that can't be stored, a text above 1 MiB, tags above 64 KiB, a missing time or one that
             InfluxDB or `precision` can't hold, a row without a field, a row that a later one would
-            overwrite; says column and row.
+            overwrite. The message names column and row.
     """
     lines = encoder(
         frame,
@@ -83,7 +83,7 @@ def encoder(
     precision: Precision = "ns",
     duplicates: Duplicates = "error",
 ) -> Encoder:
-    """Check a frame and give its lines body by body; arguments and errors as for `to_line_protocol`."""
+    """Check a frame and return the encoder of its lines; arguments and errors as for `to_line_protocol`."""
     return Encoder(**_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates))
 
 
@@ -98,17 +98,17 @@ def problems(
     duplicates: Duplicates = "error",
     most: int = 1_000,
 ) -> list[tuple[int | None, str | None, str]]:
-    """Give row, column and reason of what `to_line_protocol` would refuse, at most so many."""
+    """Return row, column and reason of at most `most` things that `to_line_protocol` would refuse."""
     return Encoder.problems(
         **_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates), most=most
     )
 
 
 def check_duplicates(duplicates: object) -> Duplicates:
-    """Return `duplicates` if it is a choice.
+    """Return `duplicates`, if it is "error" or "last".
 
     Raises:
-        InvalidArgumentError: It is none.
+        InvalidArgumentError: It is neither.
     """
     choices: tuple[Duplicates, ...] = get_args(Duplicates)
     for known in choices:
@@ -127,7 +127,7 @@ def _checked(
     precision: Precision,
     duplicates: object,
 ) -> dict[str, Any]:
-    """Give the native arguments."""
+    """Check the arguments, and return those of the native encoder."""
     for argument, value in (("measurement", measurement), ("time_column", time_column)):
         if not isinstance(value, str):
             message = f"`{argument}` must be text, not {value!r}"

@@ -1,8 +1,7 @@
-"""A token or password, kept out of the errors that quote what a server or proxy answers.
+"""A token or password, masked in errors that quote what a server or proxy sent.
 
-A proxy's page for those who debug it may hold the request's headers; what reads
-an answer quotes what it can't read, sometimes its start only; and Redis repeats
-a command that it does not know.
+A proxy's error page may show the request's headers. A parser quotes what it can't read,
+sometimes only the start of it. Redis repeats a command that it does not know.
 """
 
 from __future__ import annotations
@@ -21,25 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Secret"]
 
-_START = 16  # characters; as much of a secret is masked even if the rest is cut off
+_START = 16  # characters: so much of a secret is masked even if the rest was cut off
 _GO_JSON = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>="}
-_PAGE = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&#x27;", ord('"'): "&quot;"}
+_HTML = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&#x27;", ord('"'): "&quot;"}
 
 
 class Secret:
-    """A text that no error shows.
+    """A text that is masked in errors.
 
     Args:
         text: The secret.
-        shortest: Characters that it must have to be looked for: a shorter one is a word, that any text may
-            hold.
+        shortest: A secret of fewer characters is not masked, as it may be a word of any message.
     """
 
     def __init__(self, text: str, *, shortest: int = 1) -> None:
         self._spellings = _spellings(text) if len(text) >= shortest else set()
 
     def masked(self, text: str) -> str:
-        """Give a text without the secret, whole or cut off."""
+        """Return a text with every occurrence of the secret masked, also one that is cut off."""
         found = sorted(place for spelling in self._spellings for place in _places(spelling, text))
         pieces, end = [], 0
         for start, stop in found:
@@ -50,8 +48,8 @@ class Secret:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Mask the errors that leave the block, and cut off what they come from if it shows the secret."""
-        handled = sys.exception()  # by our caller: the last context of every error here
+        """Mask the errors that leave the block, and remove their causes if those show the secret."""
+        handled = sys.exception()  # the error that our caller handles; it ends the chain of every error here
         try:
             yield
         except DatabaseError as error:
@@ -80,7 +78,7 @@ class Secret:
 
 
 def _spellings(text: str) -> set[str]:
-    """Give a text as it is, and as Python, JSON, a URL, a page and Redis spell it."""
+    """Return a text as it is, and as Python, JSON, a URL, an HTML page and Redis write it."""
     plain_json = json.dumps(text, ensure_ascii=False)[1:-1]
     python = repr(text)[1:-1]
     return {
@@ -88,21 +86,21 @@ def _spellings(text: str) -> set[str]:
         text.replace("\r", " ").replace("\n", " "),
         repr(text.encode("utf-8", "surrogatepass"))[2:-1],
         python,
-        python.replace("'", "\\'"),  # beside both quotes
+        python.replace("'", "\\'"),  # in a text that holds both kinds of quotes
         json.dumps(text)[1:-1],
         plain_json,
-        plain_json.replace("/", "\\/"),  # PHP
+        plain_json.replace("/", "\\/"),  # as PHP writes it
         plain_json.translate(_GO_JSON),
         quote(text, safe=""),
         quote_plus(text),
-        text.translate(_PAGE),
-        text.translate(_PAGE | {ord("'"): "&#39;", ord('"'): "&#34;"}),
-        text.translate(_PAGE | {ord("'"): "'", ord('"'): '"'}),
+        text.translate(_HTML),
+        text.translate(_HTML | {ord("'"): "&#39;", ord('"'): "&#34;"}),
+        text.translate(_HTML | {ord("'"): "'", ord('"'): '"'}),
     }
 
 
 def _places(spelling: str, text: str) -> Iterator[tuple[int, int]]:
-    """Find a spelling, whole or cut off, also where one begins within the start of another."""
+    """Yield where a spelling stands in a text, whole or cut off; places may overlap."""
     start = spelling[:_START]
     at = text.find(start)
     while at >= 0:

@@ -1,9 +1,8 @@
-"""Settings of a backend: arguments first, then environment variables.
+"""Settings of a backend, from arguments first, then from environment variables.
 
-A backend subclasses `BackendSettings` with its own fields and `env_prefix`;
-`load` reads them when the object is made and turns every fault into one
-`ConfigurationError` that names argument and variable. No value is quoted in
-an error, as any of them may be a secret.
+A backend subclasses `BackendSettings` with its own fields and `env_prefix`.
+`load` reads them, and reports all faults in one `ConfigurationError` that names
+argument and variable. The error quotes no value, as any value may be a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["BackendSettings", "load"]
 
 
 class BackendSettings(BaseSettings):
-    """Base of a backend's settings: immutable, and silent about values in errors."""
+    """Base class of a backend's settings. They are immutable, and errors don't quote their values."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -38,7 +37,7 @@ class BackendSettings(BaseSettings):
         if isinstance(text, str):
             try:
                 text.encode()
-            except UnicodeEncodeError:  # which holds the text
+            except UnicodeEncodeError:  # not chained, as it holds the text
                 raise ValueError("must be valid Unicode") from None
         return value
 
@@ -51,7 +50,7 @@ def load(settings: type[_Settings], arguments: Mapping[str, object]) -> _Setting
 
     Args:
         settings: The class to fill.
-        arguments: Argument names and values; `None` means not given.
+        arguments: Values by argument name. None means that the argument was not given.
 
     Raises:
         ConfigurationError: A setting is missing or malformed.
@@ -61,7 +60,7 @@ def load(settings: type[_Settings], arguments: Mapping[str, object]) -> _Setting
         return settings(**given)
     except ValidationError as error:
         reason = _faults(settings, error)
-    # Not chained: pydantic's error keeps the values, for whoever asks it or logs it.
+    # pydantic's error is not chained, as it keeps the values.
     raise ConfigurationError(reason)
 
 
