@@ -114,6 +114,7 @@ def lint(session: nox.Session) -> None:
     if "pyo3" in str(tree):
         session.error("db-native is pure Rust, and depends on pyo3 now.")
     session.run("python", "-m", "tools.registry_hosts")
+    session.run("python", "-m", "tools.docstring_verbs")
 
 
 @nox.session
@@ -191,7 +192,7 @@ def _install(session: nox.Session, *groups: str, wheels: bool = False) -> None:
 
 
 def _wheels(session: nox.Session) -> list[str]:
-    """Give the three wheels; the first call builds them."""
+    """Return the three wheels, which the first call builds."""
     if not _built:
         shutil.rmtree(DISTRIBUTIONS, ignore_errors=True)
         for package in PACKAGES:

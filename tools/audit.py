@@ -1,8 +1,8 @@
 """Known vulnerabilities of what is pinned, and deny.toml against the crates: `python3 noxfile.py -s audit`.
 
 pip-audit asks the package index about the pins of constraints.txt. cargo-deny is compiled once, in
-a few minutes, and kept outside the repository. The advisories of crates are a git repository
-elsewhere. What can't be asked does not run, which is told, and is a failure with `--all`.
+a few minutes, and kept outside the repository. It fetches the advisories of crates from a git repository.
+A part whose service can't be reached does not run. The summary says so, and with `--all` it is a failure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["judge", "main"]
 
 
 def main() -> int:
-    """Run every part, and say at the end how each went."""
+    """Run every part, and print at the end how each went."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--all", action="store_true", help="fail where a part can't run")
     is_whole = parser.parse_args().all
@@ -44,7 +44,7 @@ _WORDS = {True: "passed", False: "FAILED", None: "DID NOT RUN, as what it asks c
 
 
 def _pip_audit() -> bool | None:
-    """Say whether no package has a known vulnerability; None if not all could be asked for."""
+    """Return whether no package has a known vulnerability; None if the index does not know all of them."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pip_audit", "--vulnerability-service", "pypi", "--format", "json"),
@@ -60,7 +60,7 @@ def _pip_audit() -> bool | None:
 
 
 def judge(report: str) -> bool | None:
-    """Say what pip-audit's report in JSON comes to, and print what it found."""
+    """Print what pip-audit's report in JSON found, and return the verdict."""
     if not report:
         return None
     # A mirror that serves files only knows no package: pip-audit skips them, and ends well.
@@ -82,7 +82,7 @@ def _run(*command: str) -> bool:
 
 
 def _cargo_deny() -> str:
-    """Give cargo-deny: the one kept, else compiled now."""
+    """Return cargo-deny: the program that is kept, or one compiled now."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "db-core-tools" / f"cargo-deny-{_CARGO_DENY}"
     program = folder / "bin" / "cargo-deny"

@@ -26,7 +26,7 @@ _TESTS = ("annotated_csv", "frame", "hostile", "ipc", "line_protocol", "meter", 
 def main() -> int:
     """Build, then test."""
     runtime = sanitizer_runtime()
-    host = told("rustc", "-vV").partition("host: ")[2].split()[0]
+    host = output_of("rustc", "-vV").partition("host: ")[2].split()[0]
     if runtime is None:
         print("Not checked: the C compiler comes without AddressSanitizer.")
         return 0
@@ -82,12 +82,12 @@ def put_together(module: Path) -> None:
 
 def sanitizer_runtime() -> str | None:
     """Find the C compiler's runtime as a shared library: Rust brings only one for programs."""
-    path = told(os.environ.get("CC", "cc"), "-print-file-name=libasan.so")
+    path = output_of(os.environ.get("CC", "cc"), "-print-file-name=libasan.so")
     return path if path.startswith("/") and Path(path).exists() else None
 
 
-def told(*command: str) -> str:
-    """Give what a command prints."""
+def output_of(*command: str) -> str:
+    """Return what a command prints."""
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 

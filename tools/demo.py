@@ -42,7 +42,7 @@ class Steps:
         self._rows: list[tuple[str, int, float]] = []
 
     def run(self, name: str, rows: Callable[[_Result], int], step: Callable[[], _Result]) -> _Result:
-        """Time a step; `rows` counts what it gave."""
+        """Run a step and time it; `rows` counts what it returned."""
         begin = time.perf_counter()
         result = step()
         seconds = time.perf_counter() - begin
@@ -93,7 +93,7 @@ def by_meter(data: pd.DataFrame, freq: str) -> Any:
 
 
 def demo(manager: InfluxManager, cache: RedisClient, bucket: str) -> None:
-    """Run all steps, print what they took and gave, and draw the picture."""
+    """Run all steps, print their times and row counts, and draw the picture."""
     data = meters()
     steps = Steps()
     steps.run(
@@ -185,7 +185,7 @@ def same(frame: pd.DataFrame, other: pl.DataFrame) -> None:
 
 
 def check(expected: object, found: object) -> None:
-    """Fail if what was read is not what was written."""
+    """Raise an error if what was read is not what was written."""
     if expected != found:
         raise SystemExit(f"The demo read something else than it wrote: {found!r} instead of {expected!r}")
 

@@ -41,8 +41,8 @@ class Panel:
 
     Attributes:
         title: What is shown.
-        totals: What the meter showed: hours from START, or instants, and totals.
-        options: Of `read_accumulated_value`; hourly windows of the hours 0 to `hours`, unless it says else.
+        totals: Readings of the meter by time: hours from START, or instants.
+        options: Options of `read_accumulated_value`. By default hourly windows of the hours 0 to `hours`.
         hours: Length of the range.
     """
 
@@ -171,7 +171,7 @@ def draw(above: Axes, below: Axes, panel: Panel, manager: InfluxManager, msname:
     below.axhline(0, color="#333333", linewidth=0.8)
     below.margins(y=0.35)
     daily = asked["timestep"] == "1d"
-    dates: Any = mdates  # whose types are not told
+    dates: Any = mdates  # it has no types
     below.xaxis.set_major_locator(dates.DayLocator(tz=zone) if daily else dates.HourLocator(tz=zone))
     below.xaxis.set_major_formatter(dates.DateFormatter("%a\n%d" if daily else "%H:%M", tz=zone))
     for axis in (above, below):

@@ -44,14 +44,14 @@ _BOUNDS = (
 
 @dataclass(frozen=True)
 class Run:
-    """What a target's run came to."""
+    """The result of one target's run."""
 
     target: str
     status: int
     said: str
 
     def stat(self, name: str) -> int:
-        """Give one of libFuzzer's figures, 0 if it did not come to tell."""
+        """Return one of libFuzzer's figures; 0 if it ended before it printed them."""
         found = re.search(rf"stat::{name}:\s*(\d+)", self.said)
         return int(found[1]) if found else 0
 
@@ -62,7 +62,7 @@ class Run:
 
 
 def main() -> int:
-    """Build, run, and tell."""
+    """Build and run the targets, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__)
     parser.add_argument("seconds", nargs="?", type=int, default=40, help="for each target (default: 40)")
     parser.add_argument("--target", action="append", choices=targets(), help="only this one")
@@ -92,7 +92,7 @@ def targets() -> list[str]:
 
 
 def build() -> dict[str, str]:
-    """Build all targets; give their programs."""
+    """Build all targets and return their programs."""
     messages = subprocess.run(
         [
             *("cargo", "build", "--locked", "--package", "db-fuzz", "--bins", "--features", "libfuzzer"),
@@ -143,7 +143,7 @@ def minimise(program: str, target: str) -> None:
 
 
 def table(runs: list[Run]) -> str:
-    """Set the runs out."""
+    """Return a table of the runs, as text."""
     lines = [f"{'target':<10}{'executions':>12}{'new inputs':>12}{'edges':>8}  found"]
     for one in runs:
         executed, new = one.stat("number_of_executed_units"), one.stat("new_units_added")

@@ -47,7 +47,7 @@ def _candidates(version: str) -> list[Path]:
 
 
 def _working(candidate: Path, version: str) -> str | None:
-    """Give the path of the interpreter behind `candidate`, if it runs and is that version."""
+    """Return the path of the interpreter behind `candidate`, if it runs and is that version."""
     try:
         answer = subprocess.run(
             [candidate, "-I", "-c", _PROBE], capture_output=True, text=True, check=True, timeout=30

@@ -22,7 +22,7 @@ _CARGO_LOCK = "Cargo.lock"  # Cargo itself writes its default source there, by a
 
 
 def main() -> int:
-    """Print each line that names a host; give their number."""
+    """Print each line that names a host; return their number."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,

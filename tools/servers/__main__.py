@@ -18,7 +18,7 @@ from tools.servers import ServerError, _toxiproxy, influxdb, redis
 
 
 def main() -> int:
-    """Start the servers, run the command, give its exit code."""
+    """Start the servers, run the command, and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.servers", description=__doc__)
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run; after it, the servers stop")
     command = parser.parse_args().command

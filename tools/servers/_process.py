@@ -29,7 +29,7 @@ _TRIES = 100
 
 
 def free_port() -> int:
-    """Give a port of 127.0.0.1 that nothing uses now."""
+    """Return a port of 127.0.0.1 that nothing uses now."""
     for port in random.SystemRandom().sample(_PORTS, _TRIES):  # not the seeded one, which others share
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))

@@ -29,7 +29,7 @@ class Server(ABC):
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """Give the variables by which a program finds this server."""
+        """Return the environment variables by which a program finds this server."""
 
     @property
     def pid(self) -> int:

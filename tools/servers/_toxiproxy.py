@@ -51,11 +51,11 @@ class Proxy:
         toxicity: float = 1.0,
         **attributes: int,
     ) -> Iterator[None]:
-        """Have a fault on all connections, until the end of the block; they end with it.
+        """Add a fault to all connections until the end of the block, which closes them.
 
         Args:
             kind: One of Toxiproxy's toxics.
-            stream: What it is done to: what the server says, or what the client says.
+            stream: The direction that it affects: what the server sends, or what the client sends.
             toxicity: Of how many connections.
             attributes: The toxic's own.
         """
@@ -74,10 +74,10 @@ class Proxy:
 
     @contextmanager
     def _having(self, *toxics: dict[str, Any]) -> Iterator[None]:
-        """Add toxics; at the end, start without them.
+        """Add toxics until the end of the block, and then make the proxy anew without them.
 
-        Not by taking them away: Toxiproxy 2.12 then locks up for good where a connection is just ending,
-        or its client does not read.
+        They are not removed, as Toxiproxy 2.12 then locks up for good if a connection is just ending or its
+        client does not read.
         """
         before = len(self._toxics)
         try:
@@ -122,7 +122,7 @@ class Toxiproxy(Server):
 
     @contextmanager
     def before(self, host: str, port: int) -> Iterator[Proxy]:
-        """Give a port that stands for a server's, until the end of the block."""
+        """Open a port that stands for a server's, until the end of the block."""
         proxy = Proxy(self.url, f"{host}:{port}")
         try:
             yield proxy
@@ -175,7 +175,7 @@ def _toxic(kind: str, stream: str, toxicity: float = 1.0, **attributes: int) -> 
 
 
 def _request(method: str, url: str, body: object = None) -> Any:
-    """Ask the API; give its answer."""
+    """Send a request to the API and return its response."""
     with urllib3.PoolManager() as pool:
         options: dict[str, Any] = {} if body is None else {"json": body}
         response = pool.request(method, url, timeout=_TIMEOUT, retries=False, **options)

@@ -263,7 +263,7 @@ def _as_read_back(
 
 
 def _release(lock: _Lock) -> Steps[None]:
-    """Give up a lock, if it is held."""
+    """Release a lock, if it is held."""
     with contextlib.suppress(*THEIRS):  # it expires then, and an earlier error matters more
         yield Command(("EVAL", _RELEASE, b"1", lock.name, lock.token), finish_if_cancelled=True)
 
