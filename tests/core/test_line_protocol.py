@@ -252,6 +252,35 @@ def test_options_are_checked() -> None:
         lines(points({"v": [1]}), tag_columns=["nowhere"])
 
 
+@pytest.mark.parametrize(
+    ("argument", "given"),
+    [
+        ("measurement", {"measurement": "#m"}),
+        ("tags", {"tags": {"k\n": "x"}}),
+        ("tags", {"tags": {"k": "x\n"}}),
+        ("tags", {"tags": {"time": "x"}}),
+        ("tags", {"tags": {"t": "x"}}),
+        ("tags", {"tags": {"v": "x"}}),
+        ("tag_columns", {"tag_columns": ["nowhere"]}),
+        ("tag_columns", {"tag_columns": ["time"]}),
+        ("time_column", {"time_column": "nowhere"}),
+        ("precision", {"precision": "minutes"}),
+        ("duplicates", {"duplicates": "first"}),
+        ("frame", {"frame": points({"t": ["x\n"], "v": [1]})}),
+        ("frame", {"frame": points({"t": ["x"], "v\n": [1]})}),
+        ("frame", {"frame": points({"t": ["x"], "v": [np.inf]})}),
+        ("frame", {"frame": points({"t": ["x", "x"], "v": [1, 2]}, [1, 1])}),
+    ],
+)
+def test_an_error_carries_the_argument_that_is_to_blame(argument: str, given: dict[str, Any]) -> None:
+    """By its name in the signature, whatever the text says; the frame, where it is a column or a row."""
+    usual = {"frame": points({"t": ["x"], "v": [1]}), "measurement": "m", "tag_columns": ["t"]}
+
+    with pytest.raises(InvalidArgumentError) as caught:
+        to_line_protocol(**{**usual, **given})
+    assert argument == caught.value.argument
+
+
 class Server:
     """A bucket of a real server, written and read by hand."""
 

@@ -74,6 +74,22 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         lambda m, b: m.read("1970-01-01", "2070-01-01", "m", "v", b, interval=None, max_parallel=36_525),
     ),
     "tags in a list": ("tags", lambda m, _: m.get_write_api(["a"])),  # type: ignore[arg-type]
+    "a constant tag of a write beside a tag column": (
+        "tags",
+        lambda m, b: m.synchronous_write(b, FRAME.assign(t="x"), "m", {"k\n": "x"}, tag_columns=["t"]),
+    ),
+    "a tag column that is not there": (
+        "tag_columns",
+        lambda m, b: m.synchronous_write(b, FRAME, "m", tag_columns=["nowhere"]),
+    ),
+    "a measurement of a write that is a comment": (
+        "data_frame_measurement_name",
+        lambda m, b: m.synchronous_write(b, FRAME, "#m"),
+    ),
+    "a value to write that is no number": (
+        "data",
+        lambda m, b: m.synchronous_write(b, FRAME * float("inf"), "m"),
+    ),
     "a series to write": ("data", lambda m, b: m.synchronous_write(b, pl.Series([1]), "m", time_column="t")),
 }
 

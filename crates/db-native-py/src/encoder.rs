@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::batch::Batch;
-use crate::errors::{InvalidArgumentError, raise};
+use crate::errors::{raise, refuse};
 
 /// A frame, checked, and written body by body.
 #[pyclass(frozen, module = "db_core._native")]
@@ -35,7 +35,7 @@ impl Encoder {
         duplicates: &str,
     ) -> PyResult<Self> {
         let frame = batch.get()?;
-        let (precision, duplicates) = (unit(precision)?, choice(duplicates)?);
+        let (precision, duplicates) = (unit(py, precision)?, choice(py, duplicates)?);
         let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         let points = py.detach(|| {
             let points = Points::new(&frame, &layout)?;
@@ -61,7 +61,7 @@ impl Encoder {
         most: usize,
     ) -> PyResult<Vec<Problem>> {
         let frame = batch.get()?;
-        let (precision, duplicates) = (unit(precision)?, choice(duplicates)?);
+        let (precision, duplicates) = (unit(py, precision)?, choice(py, duplicates)?);
         let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         Ok(py.detach(|| {
             let mut problems = Vec::new();
@@ -111,7 +111,7 @@ impl Encoder {
     }
 }
 
-fn unit(precision: &str) -> PyResult<Precision> {
+fn unit(py: Python<'_>, precision: &str) -> PyResult<Precision> {
     match precision {
         "ns" => Ok(Precision::Nanosecond),
         "us" => Ok(Precision::Microsecond),
@@ -119,25 +119,25 @@ fn unit(precision: &str) -> PyResult<Precision> {
         "s" => Ok(Precision::Second),
         other => {
             let why = format!("precision must be \"ns\", \"us\", \"ms\" or \"s\", not {other:?}");
-            Err(InvalidArgumentError::new_err(why))
+            Err(refuse(py, Some("precision"), why))
         }
     }
 }
 
-fn choice(duplicates: &str) -> PyResult<Duplicates> {
+fn choice(py: Python<'_>, duplicates: &str) -> PyResult<Duplicates> {
     match duplicates {
         "error" => Ok(Duplicates::Error),
         "last" => Ok(Duplicates::Last),
         other => {
             let why = format!("duplicates must be \"error\" or \"last\", not {other:?}");
-            Err(InvalidArgumentError::new_err(why))
+            Err(refuse(py, Some("duplicates"), why))
         }
     }
 }
 
 fn problem(error: Error) -> Problem {
     match error.kind {
-        ErrorKind::Input { row, column, reason } => (row, column, reason),
+        ErrorKind::Input { row, column, reason, .. } => (row, column, reason),
         _ => (None, None, error.to_string()),
     }
 }

@@ -40,6 +40,15 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         }
         ErrorKind::Conflict { .. } | ErrorKind::Sparse(_) => SchemaConflictError::new_err(text),
         ErrorKind::Ambiguous(_) => AmbiguousSeriesError::new_err(text),
-        ErrorKind::Input { .. } => InvalidArgumentError::new_err(text),
+        ErrorKind::Input { argument, .. } => refuse(py, *argument, text),
+    }
+}
+
+/// The exception about an argument.
+pub(crate) fn refuse(py: Python<'_>, argument: Option<&str>, text: String) -> PyErr {
+    let raised = InvalidArgumentError::new_err(text);
+    match raised.value(py).setattr("argument", argument) {
+        Ok(()) => raised,
+        Err(failure) => failure,
     }
 }

@@ -215,9 +215,9 @@ where
         Function::Sum => {
             let sum = |rows: &Range<usize>| Number::sum(&values[rows.clone()]);
             let sums = windows.iter().map(sum).collect::<Option<Vec<_>>>();
-            let sums =
-                sums.ok_or_else(|| Error::input(None, Some(field), "the sum of a window does not fit in 64 bits"));
-            Arc::new(PrimitiveArray::<P>::from_iter_values(sums?))
+            let why = "the sum of a window does not fit in 64 bits";
+            let sums = sums.ok_or_else(|| Error::input(None, Some(field), why).about("wanted"))?;
+            Arc::new(PrimitiveArray::<P>::from_iter_values(sums))
         }
     })
 }

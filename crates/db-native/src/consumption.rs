@@ -330,11 +330,11 @@ impl<'a> Read<'a> {
 fn rules<'a, T: Total>(name: &str, spec: &'a Consumption) -> Result<Rules<'a, T>> {
     let grid = spec.grid.as_deref().unwrap_or_default();
     if !grid.is_sorted_by(|one, next| one < next) {
-        return Err(Error::input(None, None, "the labels of the grid have to ascend"));
+        return Err(Error::input(None, None, "the labels of the grid have to ascend").about("grid"));
     }
     let whole = |rollover: f64| {
         let why = || format!("a rollover of integers is a whole number up to 2^64, not {rollover}");
-        T::exactly(rollover).ok_or_else(|| Error::input(None, Some(name), why()))
+        T::exactly(rollover).ok_or_else(|| Error::input(None, Some(name), why()).about("rollover"))
     };
     Ok(Rules {
         on_reset: spec.on_reset,

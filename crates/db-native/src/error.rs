@@ -62,6 +62,8 @@ pub enum ErrorKind {
         row: Option<usize>,
         /// The column's name, if one column is to blame.
         column: Option<String>,
+        /// The argument of the call that is to blame, where it is known.
+        argument: Option<&'static str>,
         /// What is wrong and what is right.
         reason: String,
     },
@@ -82,7 +84,15 @@ impl Error {
     }
 
     pub(crate) fn input(row: Option<usize>, column: Option<&str>, reason: impl Into<String>) -> Self {
-        ErrorKind::Input { row, column: column.map(str::to_owned), reason: reason.into() }.into()
+        ErrorKind::Input { row, column: column.map(str::to_owned), argument: None, reason: reason.into() }.into()
+    }
+
+    /// Names the argument to blame, unless one is named already.
+    pub(crate) fn about(mut self, name: &'static str) -> Self {
+        if let ErrorKind::Input { argument, .. } = &mut self.kind {
+            argument.get_or_insert(name);
+        }
+        self
     }
 
     pub(crate) fn at(mut self, position: Position) -> Self {
@@ -112,7 +122,7 @@ impl fmt::Display for ErrorKind {
             Self::Server { message, reference } if reference.is_empty() => f.write_str(message),
             Self::Server { message, reference } => write!(f, "{message} (reference {reference})"),
             Self::Conflict { column, detail } => write!(f, "column {column:?}: {detail}"),
-            Self::Input { row, column, reason } => {
+            Self::Input { row, column, reason, .. } => {
                 if let Some(column) = column {
                     write!(f, "column {column:?}")?;
                 }

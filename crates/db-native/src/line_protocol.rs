@@ -92,16 +92,21 @@ pub struct Points {
 impl Points {
     /// Reads the layout; fails where a name or a column's type can't be written.
     pub fn new(frame: &RecordBatch, layout: &Layout<'_>) -> Result<Self> {
+        Self::of(frame, layout).map_err(|error| error.about("frame"))
+    }
+
+    fn of(frame: &RecordBatch, layout: &Layout<'_>) -> Result<Self> {
         let names: Vec<&str> = frame.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
-        for wanted in layout.tag_columns.iter().map(String::as_str).chain([layout.time_column]) {
+        let tag_columns = layout.tag_columns.iter().map(|name| ("tag_columns", name.as_str()));
+        for (argument, wanted) in tag_columns.chain([("time_column", layout.time_column)]) {
             if !names.contains(&wanted) {
                 let reason = format!("there is no such column; there are {}", names.join(", "));
-                return Err(Error::input(None, Some(wanted), reason));
+                return Err(Error::input(None, Some(wanted), reason).about(argument));
             }
         }
         if layout.tag_columns.iter().any(|tag| tag == layout.time_column) {
             let reason = "the time column can't be a tag; leave it out of tag_columns";
-            return Err(Error::input(None, Some(layout.time_column), reason));
+            return Err(Error::input(None, Some(layout.time_column), reason).about("tag_columns"));
         }
         let mut points = Self {
             head: head(layout)?,
@@ -127,7 +132,7 @@ impl Points {
                 points.tags.push(TagColumn::new(name, column)?);
             } else if layout.tags.iter().any(|(key, _)| key == name) {
                 let reason = "a field and a constant tag have this name, which no read can tell apart; rename one";
-                return Err(Error::input(None, Some(name), reason));
+                return Err(Error::input(None, Some(name), reason).about("tags"));
             } else {
                 points.fields.push(FieldColumn::new(name, column)?);
             }
@@ -153,7 +158,7 @@ impl Points {
         self.inspect_rows(&mut |error| {
             first.get_or_insert(error);
         });
-        first.or_else(|| self.overwritten().next()).map_or(Ok(()), Err)
+        first.or_else(|| self.overwritten().next()).map_or(Ok(()), |error| Err(error.about("frame")))
     }
 
     /// Tells of all that can't be written: by column, then of rows without a field, then of tags, times and rows
@@ -299,7 +304,12 @@ impl Points {
 /// Measurement and constant tags as every line begins.
 fn head(layout: &Layout<'_>) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    Role::Measurement.write(layout.measurement, &mut head)?;
+    Role::Measurement.write(layout.measurement, &mut head).map_err(|error| error.about("measurement"))?;
+    constant_tags(layout, &mut head).map_err(|error| error.about("tags"))?;
+    Ok(head)
+}
+
+fn constant_tags(layout: &Layout<'_>, head: &mut Vec<u8>) -> Result<()> {
     let mut tags = layout.tags.to_vec();
     tags.sort();
     for (index, (key, value)) in tags.iter().enumerate() {
@@ -313,15 +323,15 @@ fn head(layout: &Layout<'_>) -> Result<Vec<u8>> {
         }
         let before = head.len();
         head.push(b',');
-        Role::TagKey.write(key, &mut head)?;
+        Role::TagKey.write(key, head)?;
         head.push(b'=');
-        Role::TagValue.write(value, &mut head)?;
+        Role::TagValue.write(value, head)?;
         if value.is_empty() {
             // An empty tag is an absent one.
             head.truncate(before);
         }
     }
-    Ok(head)
+    Ok(())
 }
 
 /// A column written as a tag.

@@ -210,7 +210,8 @@ fn difference(name: &str, high: &ArrayRef, low: &ArrayRef) -> Result<ArrayRef> {
         DataType::Int64 => of::<Int64Type>(high, low, i64::checked_sub),
         _ => of::<UInt64Type>(high, low, u64::checked_sub),
     };
-    found.ok_or_else(|| Error::input(None, Some(name), "the spread of a window does not fit in 64 bits"))
+    let why = "the spread of a window does not fit in 64 bits";
+    found.ok_or_else(|| Error::input(None, Some(name), why).about("spreads"))
 }
 
 /// Turns stretches of nulls into ones of zeros.

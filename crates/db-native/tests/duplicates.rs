@@ -154,7 +154,7 @@ impl Draft {
         let points = Points::new(&frame(columns), &layout(&tags, duplicates)).unwrap();
         let mut found = Vec::new();
         points.inspect(&mut |error| match error.kind {
-            ErrorKind::Input { row: Some(row), column: Some(column), reason }
+            ErrorKind::Input { row: Some(row), column: Some(column), reason, .. }
                 if reason.contains("has the same tags") =>
             {
                 let by = reason["row ".len()..].split(' ').next().unwrap().parse().unwrap();

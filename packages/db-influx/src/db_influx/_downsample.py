@@ -101,7 +101,7 @@ def downsample(
             spreads=plan.spreads,
         )
     except InvalidArgumentError as error:
-        if "64 bits" not in str(error):
+        if error.argument not in ("wanted", "spreads"):  # of a sum and a spread beyond 64 bits
             raise
         message = f"`agg_func`: {error}; use 'mean' and 'count' for a sum, 'min' and 'max' for a spread"
         raise InvalidArgumentError(message, argument="agg_func") from error

@@ -67,7 +67,7 @@ class Points:
 
     def encoder(self) -> Encoder:
         """Check all of it and give its lines body by body."""
-        with _named(constant_keys=not self.tag_columns):
+        with _named():
             return encoder(self.frame, self.measurement, **self._layout())
 
     def problems(self) -> list[Rejection]:
@@ -102,21 +102,14 @@ def library(data: object) -> str | None:
 
 
 @contextmanager
-def _named(*, constant_keys: bool = False) -> Generator[None]:
-    """Have errors name the argument; what is wrong with a column is the frame's.
-
-    Args:
-        constant_keys: Every tag key is one of `tags`.
-    """
+def _named() -> Generator[None]:
+    """Have errors name the argument as `synchronous_write` does."""
     try:
         yield
     except InvalidArgumentError as error:
-        text, argument = str(error), "data"
-        if text.startswith("the measurement "):
-            argument = "data_frame_measurement_name"
-        elif text.startswith("the tag value ") or (constant_keys and text.startswith("the tag key ")):
-            argument = "tags"
-        raise InvalidArgumentError(f"`{argument}`: {text}", argument=argument) from error
+        given = error.argument or "frame"
+        argument = {"frame": "data", "measurement": "data_frame_measurement_name"}.get(given, given)
+        raise InvalidArgumentError(f"`{argument}`: {error}", argument=argument) from error
 
 
 def bodies(lines: Encoder) -> Generator[tuple[bytes, int]]:
