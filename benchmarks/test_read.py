@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import data, peers
 from benchmarks.race import Peer
-from benchmarks.sent import sent_by
+from benchmarks.sent import Sent, sent_by
 
 if TYPE_CHECKING:
     from benchmarks.data import DataSet
@@ -185,7 +185,7 @@ def rows_in(answer: bytes) -> int:
 
 def rows_of(queries: list[Any], manager: InfluxManager) -> int:
     """Count the rows that queries give."""
-    return sum(rows_in(b"".join(manager._transport.query(query))) for query in queries)
+    return sum(rows_in(b"".join(Sent(manager).answer(query))) for query in queries)
 
 
 def fresh(arguments: list[str], environment: dict[str, str]) -> str:

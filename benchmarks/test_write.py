@@ -12,7 +12,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS, PointSettings
 
 from benchmarks import peers
 from benchmarks.race import Peer
-from benchmarks.sent import sent_by
+from benchmarks.sent import Sent, sent_by
 from db_core import to_line_protocol
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def fresh_buckets(manager: InfluxManager, buckets: Buckets, count: int) -> Itera
     """Make buckets, each with a first point, so that no write has to make the shard."""
     made = [buckets.make() for _ in range(count)]
     for bucket in made:
-        manager._transport.write(bucket, f"first value=1 {START.value}".encode())
+        Sent(manager).write(bucket, f"first value=1 {START.value}".encode())
     return iter(made)
 
 

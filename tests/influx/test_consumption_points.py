@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from db_core.errors import DatabaseError
 from db_core.meter import Doubt, Unsettled
-from db_influx._consumption import Policy, _stretches, _Window, consumption, windows
-from db_influx._fetch import fetch
 from db_influx._flux import Selection
+from db_influx._options import Options
+from db_influx._steps import Ask
+from db_influx.plans.consumption import _stretches, _Window, consumption, wanted
 from tests.influx.meter import HOUR, MINUTE, T0, Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
-    from db_core.annotated_csv import Answer
     from db_influx import InfluxManager
-    from db_influx._flux import Query
     from tests.influx.conftest import Store
 
 RESET = [(0, 100), (70, 113), (80, 5), (110, 20), (130, 30)]  # worth 13 + 5 + 15 in the second hour
@@ -28,30 +27,35 @@ class Asked:
     """Reads consumption from 0 to 24 o'clock, and counts the rows of each question."""
 
     def __init__(self, manager: InfluxManager, store: Store, msname: str) -> None:
-        self._fetch = partial(fetch, manager._transport, max_parallel=4, timeout=None)
+        self._manager = manager
         self._selection = Selection(store.name, msname, ("e", "x"), (), T0, T0 + 24 * HOUR)
         self.rows: list[int] = []
         self.queries: list[int] = []
 
-    def ask(self, queries: Sequence[Query]) -> list[Answer]:
-        """Ask and count."""
-        answers = self._fetch(queries)
-        self.queries.append(len(queries))
-        self.rows.append(sum(answer.rows for answer in answers))
-        return answers
+    def read(self, by: Sequence[str] | None = None, **keywords: Any) -> dict[str, list[Any]]:
+        """Return the frame's columns."""
+        options = Options.of(by=by) if by is not None else Options()
+        hours = wanted(self._selection, ("1h", "timestep"), keywords, options)  # type: ignore[arg-type]
+        plan = self._counted(consumption(self._selection, hours, {}, options))
+        return self._manager._run(plan, options).to_pydict()  # type: ignore[no-any-return]
 
-    def read(self, by: Sequence[str] | None = None, **policy: Any) -> dict[str, list[Any]]:
-        """Give the frame's columns."""
-        checked = Policy.of(
-            ("e", "x"), **{"rollover": None, "max_rate": None, "gaps": "book", "quality": False, **policy}
-        )
-        cut, grid = windows(
-            self._selection, ("1h", "timestep"), checked, closed="right", label="stop", tz="UTC"
-        )
-        frame = consumption(
-            self.ask, self._selection, cut, grid, checked, kinds={}, label="stop", by=by, tz="UTC"
-        )
-        return frame.to_pydict()
+    def _counted(self, plan: Any) -> Generator[Any, Any, Any]:
+        """Do the steps of a plan, and count what it asks."""
+        reply: Any = None
+        failure: Exception | None = None
+        try:
+            while True:
+                step = plan.send(reply) if failure is None else plan.throw(failure)
+                reply = failure = None
+                try:
+                    reply = yield step
+                except DatabaseError as error:
+                    failure = error
+                if isinstance(step, Ask):
+                    self.queries.append(len(step.queries))
+                    self.rows.append(sum(answer.rows for answer in reply))
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.fixture

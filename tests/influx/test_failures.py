@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from db_core.annotated_csv import Decoder
 from db_core.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -139,17 +140,22 @@ def test_a_server_killed_in_the_middle_of_its_answer_gives_no_data(
 ) -> None:
     """Rows have arrived when the server dies: an error, and none of them is returned."""
     manager = make_manager(url=mortal.url, org=mortal.org, token=mortal.token, retries=0)
-    whole = manager._transport.query
     arrived: list[int] = []
 
-    def killed_after_the_first_chunk(*arguments: Any, **options: Any) -> Iterator[bytes]:
-        for chunk in whole(*arguments, **options):
+    class KillsTheServer:
+        """A decoder that kills the server when the first piece has come."""
+
+        def __init__(self) -> None:
+            self._decoder = Decoder()
+            self.finish = self._decoder.finish
+
+        def feed(self, piece: bytes) -> None:
             if not arrived:
                 mortal.kill()
-            arrived.append(len(chunk))
-            yield chunk
+            arrived.append(len(piece))
+            self._decoder.feed(piece)
 
-    monkeypatch.setattr(manager._transport, "query", killed_after_the_first_chunk)
+    monkeypatch.setattr("db_influx._requests.Decoder", KillsTheServer)
     try:
         with pytest.raises((IncompleteResultError, ConnectionFailedError)):
             manager.query(

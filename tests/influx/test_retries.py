@@ -14,14 +14,11 @@ import pytest
 
 from db_core.errors import (
     ConnectionFailedError,
-    DatabaseError,
     IncompleteResultError,
     OperationTimeoutError,
     QueryError,
     WriteError,
 )
-from db_influx._call import Again, Call
-from db_influx._flux import bind
 from tests.peer import PATIENCE, read_http, reset, silence
 
 if TYPE_CHECKING:
@@ -307,8 +304,6 @@ def test_a_slow_upload_is_no_slow_connection(
     manager = call(server, timeout=PATIENCE, connect_timeout=0.3, retries=0)
     # Or the system takes all of it at once.
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-    narrow = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)]
-    manager._transport._pool.connection_pool_kw["socket_options"] = narrow
 
     manager.synchronous_write("b", LARGE, "m")
 
@@ -345,68 +340,6 @@ def test_a_proxy_that_hides_the_buckets_is_warned_of(
     assert [__file__] == [one.filename for one in caught]
 
 
-def test_a_call_that_ends_leaves_a_connection_it_gave_back_alone(
-    peer: Callable[..., Peer], call: Callable[..., InfluxManager]
-) -> None:
-    """The next call may have it before the first has looked at what came."""
-    begun = threading.Event()
-    ended = threading.Event()
-
-    def twice(connection: socket.socket) -> None:
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
-        connection.sendall(answer)
-        server.take(connection)
-        begun.set()
-        ended.wait(PATIENCE)
-        connection.sendall(answer)
-
-    server = peer(twice, HANGS_UP)
-    transport = call(server)._transport
-    first, second = Call(), Call()
-    answers = [transport.query(bind("any", None), call=one) for one in (first, second)]
-    assert WHOLE == next(answers[0])
-    reader = threading.Thread(target=lambda: got.append(next(answers[1])))
-    got: list[bytes] = []
-    reader.start()
-    assert begun.wait(PATIENCE)
-    first.cancel()
-    ended.set()
-    reader.join(PATIENCE)
-
-    assert [WHOLE] == got
-    assert 2 == len(server.requests)
-    for answer in answers:
-        answer.close()
-
-
-def test_a_call_holds_a_connection_that_its_requests_pass_on(
-    peer: Callable[..., Peer], call: Callable[..., InfluxManager]
-) -> None:
-    """The first one's end is not the second one's: the call can still shut it down."""
-
-    def once(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
-        server.take(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + WHOLE * 2_000)
-        begun.set()
-        silence(connection)
-
-    begun = threading.Event()
-    server = peer(once)
-    transport = call(server)._transport
-    both = Call()
-    first, second = (transport.query(bind("any", None), call=both) for _ in range(2))
-    assert WHOLE == next(first)
-    assert next(second).startswith(WHOLE)
-    first.close()
-    assert begun.wait(PATIENCE)
-    both.cancel()
-
-    assert server.closed.acquire(timeout=PATIENCE)
-    with pytest.raises(Again):
-        list(second)
-
-
 def test_an_error_in_one_slice_stops_the_others(
     peer: Callable[..., Peer], call: Callable[..., InfluxManager]
 ) -> None:
@@ -426,29 +359,22 @@ def test_an_error_in_one_slice_stops_the_others(
             assert not thread.is_alive()
 
 
-def test_pauses_are_cut_short_when_the_call_ends() -> None:
-    """A thread that waits for its next attempt is not waited for."""
-    call = Call(retries=5)
-    begun = threading.Event()
-    failed: list[DatabaseError] = []
+def test_pauses_are_cut_short_when_the_call_ends(
+    peer: Callable[..., Peer], call: Callable[..., InfluxManager]
+) -> None:
+    """A thread that waits for its next attempt is not waited for, and goes."""
+    before = set(threading.enumerate())
+    busy = f"HTTP/1.1 503 Busy\r\nRetry-After: {10 * PATIENCE}\r\nContent-Length: 0\r\n\r\n".encode()
+    refused = b'{"code":"invalid","message":"no such thing"}'
+    server = peer((busy, silence), says(refused, HEAD.replace(b"200 OK", b"400 Bad")))
 
-    def job() -> None:
-        begun.set()
-        raise Again(QueryError("busy"), after=10 * PATIENCE)
+    with pytest.raises(QueryError, match="no such thing"):
+        call(server, deadline=None).read(*SPAN, "m", "v", "b", interval=None, max_parallel=2)
 
-    def run() -> None:
-        try:
-            call.attempt(job)
-        except QueryError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert begun.wait(PATIENCE)
-    call.cancel()
-    thread.join(PATIENCE)
-
-    assert 1 == len(failed)
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("db-influx"):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("said", ["9" * 5_000, "Fri, 31 Dec 99999 23:59:59 GMT", "9" * 11])

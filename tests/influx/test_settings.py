@@ -248,7 +248,7 @@ def test_a_pickled_manager_is_one_that_works(
     with pickle.loads(pickle.dumps(manager)) as copy:
         assert repr(manager) == repr(copy)
         assert manager.read(*span).equals(copy.read(*span))
-        assert manager._connection == copy._connection
+        assert manager._transport == copy._transport
         assert manager._options == copy._options
         assert len(copy.get_buckets_api().find_buckets(limit=1).buckets) > 0
 
@@ -258,11 +258,11 @@ def test_a_manager_is_a_context_manager(server: servers.InfluxDB) -> None:
     with InfluxManager(server.url, server.org, server.token) as manager:
         manager.query("buckets()")
         manager.get_buckets_api().find_buckets(limit=1)
-        assert 1 == len(manager._transport._pool.pools)
+        assert 1 == len(manager._wire._pool)
         assert manager._client is not None
         official = manager._client.api_client.rest_client.pool_manager
 
-    assert 0 == len(manager._transport._pool.pools)
+    assert 0 == len(manager._wire._pool)
     assert 0 == len(official.pools)
     assert manager._client is None
 

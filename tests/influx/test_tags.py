@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError
-from db_influx import _checks, _flux
+from db_influx import _arguments, _flux
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,7 +67,7 @@ def line(msname: str, meter: str, value: float, time: int = T0) -> str:
 def test_any_collection_of_texts_is_one(given: Any) -> None:
     """For fields, `by`, and the values of a tag; what is repeated counts once, and all are plain texts."""
     kept = list(given) if not isinstance(given, str) and iter(given) is given else given
-    names = _checks.names(kept, "fields")
+    names = _arguments.names(kept, "fields")
     [(key, values)] = _flux.conditions({"k": kept})
 
     assert ("a",) == names == values
@@ -89,7 +89,7 @@ def test_any_collection_of_texts_is_one(given: Any) -> None:
 )
 def test_order_is_kept_and_a_set_is_sorted(given: Any, expected: tuple[str, ...]) -> None:
     """Names are columns, so their order must not change from run to run."""
-    assert expected == _checks.names(given, "fields")
+    assert expected == _arguments.names(given, "fields")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_order_is_kept_and_a_set_is_sorted(given: Any, expected: tuple[str, ...]
 def test_what_is_no_collection_of_names_is_refused_by_name(value: Any) -> None:
     """Bytes are no text, a mapping is no list, and a name is not empty."""
     with pytest.raises(InvalidArgumentError, match="`fields`") as caught:
-        _checks.names(value, "fields")
+        _arguments.names(value, "fields")
 
     assert "fields" == caught.value.argument
 

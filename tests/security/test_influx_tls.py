@@ -15,7 +15,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from influxdb_client.rest import ApiException
 from pandas.testing import assert_frame_equal
-from urllib3.exceptions import InsecureRequestWarning
 
 from db_core.errors import ConnectionFailedError, InvalidArgumentError, OperationTimeoutError, WriteError
 from db_influx import InfluxManager
@@ -94,16 +93,17 @@ def test_a_wrong_certificate_is_refused_and_not_tried_again(
 
 @each_call
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")  # of influxdb-client's
 def test_verify_can_be_turned_off_and_is_warned_of(
     server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], kind: str, call: str
 ) -> None:
-    """`verify=False` takes any certificate; urllib3 warns, as it should be seen."""
+    """`verify=False` takes any certificate; a warning says so where the manager is made."""
     before = front(port_of(server), pki.wrong[kind][0])
     url = f"https://localhost:{before.port}"
-    with (
-        InfluxManager(url, server.org, server.token, verify=False, retries=0, missing="ignore") as manager,
-        pytest.warns(InsecureRequestWarning, match="localhost"),
-    ):
+    with pytest.warns(UserWarning, match="verify=False") as caught:
+        manager = InfluxManager(url, server.org, server.token, verify=False, retries=0, missing="ignore")
+    assert [__file__] == [one.filename for one in caught]
+    with manager:
         CALLS[call](manager)
 
 
@@ -248,7 +248,7 @@ def test_files_that_hold_no_certificate_are_refused(pki: Pki, tmp_path: Path) ->
 
 
 @each_call
-@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.filterwarnings("ignore:verify=False")
 def test_old_tls_is_refused(
     server: servers.InfluxDB, pki: Pki, front: Callable[..., Peer], call: str
 ) -> None:

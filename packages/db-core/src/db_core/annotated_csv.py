@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "BatchDecoder",
+    "Decoder",
     "Source",
     "decode",
-    "decode_at_most",
     "iter_annotated_csv",
     "read_annotated_csv",
     "room_of_batch",
@@ -96,18 +97,6 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
     return decoder.finish(require_end=require_end)
 
 
-def decode_at_most(source: Source, rows: int, size: int) -> tuple[Answer, int] | None:
-    """Decode annotated CSV and count its bytes. Return None as soon as it has more rows or bytes."""
-    decoder = Decoder()
-    held = 0
-    for chunk in _chunks(source):
-        decoder.feed(chunk)
-        held += len(chunk)
-        if decoder.rows > rows or held > size:
-            return None
-    return decoder.finish(), held
-
-
 def room_of_batch(batch_rows: int) -> int:
     """Return how many bytes of text a batch may hold, however few rows that is."""
     return max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
@@ -123,17 +112,45 @@ def split(answer: Answer) -> list[Frame]:
     return [Frame(batch) for batch in answer.split()]
 
 
+class BatchDecoder:
+    """Decodes an answer that is pushed in pieces, into frames as `iter_annotated_csv` gives them.
+
+    Args:
+        batch_rows: Most rows of a frame.
+        require_end: As for `read_annotated_csv`.
+    """
+
+    def __init__(self, batch_rows: int, *, require_end: bool = True) -> None:
+        self._decoder = Decoder()
+        self._batch_rows = batch_rows
+        self._require_end = require_end
+        self._room = room_of_batch(batch_rows)
+        self._held = 0
+        self._is_finished = False
+
+    def feed(self, piece: bytes) -> list[Frame]:
+        """Take a piece of the answer; return the frames that are full."""
+        self._decoder.feed(piece)
+        self._held += len(piece)
+        rows, schemas = self._decoder.rows, self._decoder.schemas
+        if rows < self._batch_rows and self._held < self._room and schemas <= _SCHEMAS:
+            return []
+        self._held = 0
+        return list(_frames_of(self._decoder.take(), self._batch_rows))
+
+    def finish(self) -> list[Frame]:
+        """Return the last frames, at the end of the answer; after that there are none."""
+        if self._is_finished:
+            return []
+        self._is_finished = True
+        return list(_frames_of(self._decoder.finish(require_end=self._require_end), self._batch_rows))
+
+
 def _batches(source: Source, batch_rows: int, *, require_end: bool) -> Iterator[Frame]:
-    decoder = Decoder()
-    most_bytes = room_of_batch(batch_rows)
-    held = 0
+    decoder = BatchDecoder(batch_rows, require_end=require_end)
     for chunk in _chunks(source):
-        decoder.feed(chunk)
-        held += len(chunk)
-        if decoder.rows >= batch_rows or held >= most_bytes or decoder.schemas > _SCHEMAS:
-            yield from _frames_of(decoder.take(), batch_rows)
-            held = 0
-    yield from _frames_of(decoder.finish(require_end=require_end), batch_rows)
+        yield from decoder.feed(chunk)
+    yield from decoder.finish()
 
 
 def _frames_of(answer: Answer, batch_rows: int) -> Iterator[Frame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db_influx._async_manager import AsyncInfluxManager
 from db_influx._manager import InfluxManager
 
-__all__ = ["InfluxManager"]
+__all__ = ["AsyncInfluxManager", "InfluxManager"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from db_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from db_influx._schema import FieldTypes
+    from db_influx._field_types import FieldTypes
 
 __all__ = ["AggFunc", "Aggregate", "aggregates", "check_types"]
 

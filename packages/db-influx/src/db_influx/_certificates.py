@@ -1,22 +1,25 @@
-"""Certificates as arguments: files that hold what they should, told when the manager is made.
+"""Certificates: files that hold what they should, told when the manager is made, and TLS's context of them.
 
-The paths go on to urllib3, which reads the files for each connection: so a certificate that is
-replaced before it expires is taken up.
+Each connection reads the files again, so a certificate that is replaced before it expires is taken up.
 """
 
 from __future__ import annotations
 
 import ssl
+from typing import TYPE_CHECKING
 
 from db_core.errors import InvalidArgumentError
-from db_influx import _checks
+from db_influx import _arguments
 
-__all__ = ["authorities", "client"]
+if TYPE_CHECKING:
+    from db_influx._options import Transport
+
+__all__ = ["authorities", "client", "context"]
 
 
 def authorities(path: object) -> str:
     """Give the path of a file of certificates to trust, for `ca_cert`."""
-    checked = _checks.file(path, "ca_cert")
+    checked = _arguments.file(path, "ca_cert")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(checked)
     except (OSError, ValueError) as error:
@@ -29,11 +32,11 @@ def client(paths: object) -> str | tuple[str, str]:
     """Give the path of a certificate and its key, or a pair of paths, for `client_cert`."""
     match paths:
         case (certificate, key):
-            pair = _checks.file(certificate, "client_cert"), _checks.file(key, "client_cert")
+            pair = _arguments.file(certificate, "client_cert"), _arguments.file(key, "client_cert")
             _load(*pair)
             return pair
         case _:
-            path = _checks.file(paths, "client_cert")
+            path = _arguments.file(paths, "client_cert")
             _load(path)
             return path
 
@@ -56,3 +59,21 @@ class _EncryptedError(Exception):
 def _no_password() -> str:
     # Else OpenSSL asks for it, on the terminal, and waits.
     raise _EncryptedError
+
+
+def context(transport: Transport) -> ssl.SSLContext:
+    """Return TLS's context for a new connection.
+
+    Raises:
+        OSError: A file can't be read, or holds no certificate any more.
+    """
+    if transport.verify:
+        made = ssl.create_default_context(cafile=transport.ca_cert)
+    else:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    certificate, key = transport.cert_files
+    if certificate is not None:
+        made.load_cert_chain(certificate, key, _no_password)
+    return made

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
-from db_influx._checks import is_missing, several, text
+from db_influx._arguments import is_missing, several, text
 
 if TYPE_CHECKING:
     from db_influx._windows import Windows

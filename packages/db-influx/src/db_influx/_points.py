@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from db_core.errors import InvalidArgumentError, Rejection
 from db_core.frame import Frame
 from db_core.line_protocol import Duplicates, Encoder, check_duplicates, encoder, problems
-from db_influx import _checks
+from db_influx import _arguments
 from db_influx._index import beside_time_column, times_and_tags
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Points", "bodies", "constant_tags", "library"]
-
-_BODY_BYTES = 4 << 20
+__all__ = ["Points", "constant_tags", "library"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,11 @@ class Points:
         duplicates: Duplicates,
     ) -> Points:
         """Sort the columns of a frame; see `InfluxManager.synchronous_write`."""
-        _checks.text(measurement, "data_frame_measurement_name")
+        _arguments.text(measurement, "data_frame_measurement_name")
         constant = constant_tags(tags)
         if time_column is not None:
-            _checks.text(time_column, "time_column")
-        columns = _checks.names(() if tag_columns is None else tag_columns, "tag_columns", least=0)
+            _arguments.text(time_column, "time_column")
+        columns = _arguments.names(() if tag_columns is None else tag_columns, "tag_columns", least=0)
         choice = check_duplicates(duplicates)
         levels: list[str] = []
         if library(data) == "pandas" and hasattr(data, "columns"):
@@ -112,22 +109,6 @@ def _named() -> Generator[None]:
         raise InvalidArgumentError(f"`{argument}`: {error}", argument=argument) from error
 
 
-def bodies(lines: Encoder) -> Generator[tuple[bytes, int]]:
-    """Yield the lines in bodies of 4 MiB, with the number of points in each.
-
-    The next body is made while the caller has the last one, and so sends it.
-    """
-    body = lines.body(_BODY_BYTES)
-    if body is None or body[1] == len(lines):
-        yield from filter(None, [body])
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="db-influx") as pool:
-        while body is not None:
-            following = pool.submit(lines.body, _BODY_BYTES)
-            yield body
-            body = following.result()
-
-
 def constant_tags(tags: object) -> dict[str, str]:
     """Give the checked tags of every point."""
     if tags is None:
@@ -136,6 +117,6 @@ def constant_tags(tags: object) -> dict[str, str]:
         message = f"`tags` must map tag keys to values, not {tags!r}"
         raise InvalidArgumentError(message, argument="tags")
     return {
-        _checks.text(key, "tags", "a key"): _checks.text(value, "tags", f"the value of {key!r}")
+        _arguments.text(key, "tags", "a key"): _arguments.text(value, "tags", f"the value of {key!r}")
         for key, value in tags.items()
     }

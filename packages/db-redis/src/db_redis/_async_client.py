@@ -14,11 +14,11 @@ import redis.asyncio
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 
+from db_core.loops import Borrowed, ClientsByLoop
 from db_redis import _cache, _connect, _frames, _operations
 from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
 from db_redis._errors import THEIRS
-from db_redis._loops import Borrowed, ClientsByLoop
 from db_redis._retries import AsyncRetry
 from db_redis._steps import Command, Compute, FailedPartway, Outcome, Pause
 

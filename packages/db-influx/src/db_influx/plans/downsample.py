@@ -17,14 +17,16 @@ from bisect import bisect_left
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db_core.errors import InvalidArgumentError
 from db_core.pivot import pivot
 from db_influx import _flux
 from db_influx._aggregates import Aggregate, check_types
-from db_influx._fetch import TEXT, Reduced, columns
-from db_influx._schema import KINDS
+from db_influx._field_types import KINDS
+from db_influx._steps import Ask, Reduced, Work
+from db_influx.plans.columns import TEXT, columns
+from db_influx.plans.frames import bytes_of
 
 if TYPE_CHECKING:
     from array import array
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
-    from db_influx._fetch import Asking
+    from db_influx._field_types import FieldTypes
     from db_influx._flux import Query, Selection
-    from db_influx._schema import FieldTypes
+    from db_influx._options import Edge, Options
+    from db_influx._steps import Steps
     from db_influx._windows import Windows
 
-__all__ = ["average", "downsample"]
+__all__ = ["Wanted", "average", "downsample"]
 
 _IN_STORAGE = ("count", "first", "last", "max", "mean", "min", "spread", "sum")
 _MAY_OVERFLOW = ("mean", "sum")
@@ -47,59 +50,60 @@ _LARGEST = {"int64": 2**63 - 1, "uint64": 2**64 - 1}
 _LEAST = "\0least:"  # before the name of a column; no field's name that InfluxDB takes begins with it
 
 
-def downsample(
-    ask: Asking,
-    selection: Selection,
-    cut: Windows,
-    wanted: Sequence[Aggregate],
-    types: FieldTypes,
-    *,
-    label: str,
-    by: Sequence[str] | None,
-    tz: str,
-    axis: array[int] | None,
-    max_parallel: int,
-) -> Frame:
+class Wanted(NamedTuple):
+    """What a downsampled read asks for, beside its points.
+
+    Attributes:
+        cut: The windows.
+        columns: The columns.
+        label: Whether a window's start or stop is its time.
+        axis: The times of all windows, if those without points are wanted too.
+    """
+
+    cut: Windows
+    columns: Sequence[Aggregate]
+    label: Edge
+    axis: array[int] | None
+
+
+def downsample(selection: Selection, wanted: Wanted, types: FieldTypes, options: Options) -> Steps[Frame]:
     """Read one value per window and column.
 
     Args:
-        ask: Sends the questions of the call.
         selection: What to read; fields are named.
-        cut: The windows.
-        wanted: The columns.
+        wanted: The windows and columns.
         types: The types of the fields, as far as they are known.
-        label: Whether a window's start or stop is its time.
-        by: Levels of the index, as for `InfluxManager`.
-        tz: Zone of the index.
-        axis: The times of all windows, if those without points are wanted too.
-        max_parallel: In how many slices points are read.
+        options: Say in how many slices points are read, and what the frame is.
 
     Raises:
         InvalidArgumentError: A sum or spread exceeds 64 bits, or there are too many windows.
     """
-    added = {one.field: None for one in wanted if one.function in _MAY_OVERFLOW}
+    cut, every, label, axis = wanted
+    added = {one.field: None for one in every if one.function in _MAY_OVERFLOW}
     integers = {field: None for field in added if _may_be_integer(field, types)}
     exact: frozenset[str] = frozenset()
-    kinds = {one.column: kind for one in wanted if (kind := _kind(one, types))}
+    kinds = {one.column: kind for one in every if (kind := _kind(one, types))}
     try:
         while True:
-            plan = _Plan(selection, cut, wanted, exact, label, max_parallel)
+            plan = _Plan(selection, cut, every, exact, label, options.max_parallel)
             bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
-            answers = ask([*plan.queries, *bounds])
+            answers = yield Ask([*plan.queries, *bounds], options.max_parallel)
             if not bounds or not (exact := _overflowing(answers.pop())):
                 break
-        return pivot(
+        work = partial(
+            pivot,
             answers,
             fields=plan.columns,
-            by=by,
+            by=options.by,
             empty_text=True,
             renamed=plan.renamed,
             kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
-            tz=tz,
+            tz=options.tz,
             axis=axis,
-            zeros=[one.column for one in wanted if one.function == "count"] if axis else (),
+            zeros=[one.column for one in every if one.function == "count"] if axis else (),
             spreads=plan.spreads,
         )
+        return (yield Work(work, bytes_of(answers) + 8 * len(axis or ())))
     except InvalidArgumentError as error:
         if error.argument not in ("wanted", "spreads"):  # of a sum and a spread beyond 64 bits
             raise
@@ -107,9 +111,7 @@ def downsample(
         raise InvalidArgumentError(message, argument="agg_func") from error
 
 
-def average(
-    ask: Asking, selection: Selection, types: FieldTypes, *, by: Sequence[str] | None, tz: str
-) -> Frame:
+def average(selection: Selection, types: FieldTypes, options: Options) -> Steps[Frame]:
     """Read the mean of each field over the whole range, one row per series, at the newest time in it.
 
     Arguments are those of `downsample`.
@@ -119,10 +121,10 @@ def average(
     check_types(means, types, selection.measurement, argument="fields")
     integers = {field: None for field in fields if _may_be_integer(field, types)}
     bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
-    answers = ask([_flux.average(selection), *bounds])
+    answers = yield Ask([_flux.average(selection), *bounds], options.max_parallel)
     if bounds and (large := _overflowing(answers.pop())):
-        answers = ask([_flux.average(selection, large)])
-    return pivot(answers, fields=fields, by=by, kinds=dict.fromkeys(fields, "float64"), tz=tz)
+        answers = yield Ask([_flux.average(selection, large)], 1)
+    return pivot(answers, fields=fields, by=options.by, kinds=dict.fromkeys(fields, "float64"), tz=options.tz)
 
 
 def _may_be_integer(field: str, types: FieldTypes) -> bool:

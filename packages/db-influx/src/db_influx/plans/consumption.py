@@ -14,31 +14,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from http import HTTPStatus
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from db_core import meter
 from db_core.errors import IncompleteResultError, InvalidArgumentError, QueryError
-from db_influx import _checks, _flux, _times
+from db_influx import _arguments, _flux, _times
+from db_influx._steps import Ask, Work
+from db_influx._windows import Windows
+from db_influx.plans.frames import bytes_of
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
     from db_core.meter import Unsettled
-    from db_influx._flux import Query, Selection
-    from db_influx._windows import Windows
+    from db_influx._flux import Selection
+    from db_influx._options import Closed, ConsumptionOptions, Edge, Gaps, OnReset, Options
+    from db_influx._steps import Steps
 
-__all__ = ["Closed", "Gaps", "OnReset", "PerField", "Policy", "consumption", "windows"]
+__all__ = ["Policy", "Wanted", "consumption", "wanted"]
 
-Closed: TypeAlias = Literal["right", "left"]
-
-OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
-Gaps: TypeAlias = Literal["book", "spread", "null"]
-PerField: TypeAlias = "float | Mapping[str, float]"
+_LABELS: tuple[Edge, ...] = ("start", "stop")
+_CLOSED: tuple[Closed, ...] = ("right", "left")
 
 _MOST_STRETCHES = (
     64  # of time that are asked for point by point; where there are more, the nearest are joined
@@ -59,21 +61,15 @@ class Policy:
     def of(
         cls,
         fields: Sequence[str],
-        on_reset: OnReset,
-        rollover: PerField | None,
-        max_rate: PerField | None,
-        gaps: Gaps,
-        quality: bool,  # noqa: FBT001 - as it was given
+        given: ConsumptionOptions,
     ) -> Policy:
-        """Give the checked policy for these fields."""
-        from db_core import meter
-
+        """Return the checked policy for these fields."""
         policy = cls(
-            on_reset,
-            _per_field(rollover, fields, "rollover"),
-            _per_field(max_rate, fields, "max_rate"),
-            gaps,
-            _checks.flag(quality, "quality"),
+            given.get("on_reset", "null"),
+            _per_field(given.get("rollover"), fields, "rollover"),
+            _per_field(given.get("max_rate"), fields, "max_rate"),
+            given.get("gaps", "book"),
+            _arguments.flag(given.get("quality", False), "quality"),
         )
         # The kernel knows what goes together; it has nothing to compute yet.
         meter.consumption((), fields=fields, **policy.options())
@@ -90,63 +86,58 @@ class Policy:
         }
 
 
-def windows(
-    selection: Selection,
-    every: tuple[str, str],
-    policy: Policy,
-    *,
-    closed: Closed,
-    label: Literal["start", "stop"],
-    tz: str,
-) -> tuple[Windows, array[int] | None]:
-    """Return the windows, and the labels of all of them if the policy needs these.
+class Wanted(NamedTuple):
+    """The windows of consumption, and what becomes of totals.
+
+    Attributes:
+        cut: The windows.
+        grid: The labels of all windows, if the policy needs them.
+        label: Whether a window's start or stop is its time.
+        policy: What becomes of resets, gaps and implausible totals.
+    """
+
+    cut: Windows
+    grid: array[int] | None
+    label: Edge
+    policy: Policy
+
+
+def wanted(
+    selection: Selection, every: tuple[str, str], given: ConsumptionOptions, options: Options
+) -> Wanted:
+    """Return what a read of consumption asks for.
 
     Args:
-        selection: What to read. Its range is closed as the windows are.
+        selection: What to read; fields are named.
         every: Length of the windows, and the name of the argument that it came by.
-        policy: What becomes of resets, gaps and implausible totals.
-        closed: Which of its edges a window holds.
-        label: Whether a window's start or stop is its time.
-        tz: Zone of the windows.
+        given: Keywords of the call.
+        options: Say in which zone the windows are.
 
     Raises:
-        InvalidArgumentError: There are too many windows to list.
+        InvalidArgumentError: A keyword is unusable, or there are too many windows to list.
     """
-    from db_influx._windows import Windows
-
+    label = _arguments.choice(given.get("label", "stop"), "label", _LABELS)
+    closed = _arguments.choice(given.get("closed", "right"), "closed", _CLOSED)
+    policy = Policy.of(selection.fields or (), given)
     length, argument = every
-    cut = Windows(length, tz, selection.start, selection.stop, closed)
+    cut = Windows(length, options.tz, selection.start, selection.stop, closed)
     wants_all = policy.quality or policy.gaps != "book"
-    return cut, cut.labels(label, argument, "`quality` and `gaps`") if wants_all else None
+    grid = cut.labels(label, argument, "`quality` and `gaps`") if wants_all else None
+    return Wanted(cut, grid, label, policy)
 
 
 def consumption(
-    ask: Callable[[Sequence[Query]], list[Answer]],
-    selection: Selection,
-    cut: Windows,
-    grid: array[int] | None,
-    policy: Policy,
-    *,
-    kinds: Mapping[str, str],
-    label: Literal["start", "stop"],
-    by: Sequence[str] | None,
-    tz: str,
-) -> Frame:
-    """Read the totals of meters and give their consumption in each window.
+    selection: Selection, wanted: Wanted, kinds: Mapping[str, str], options: Options
+) -> Steps[Frame]:
+    """Read the totals of meters and return their consumption in each window.
 
     Args:
-        ask: Sends queries and gives their answers, in order.
         selection: What to read; fields are named. Its range is closed as the windows are.
-        cut: The windows.
-        grid: The labels of all windows, if the policy needs them.
-        policy: What becomes of resets, gaps and implausible totals.
+        wanted: The windows, and what becomes of totals.
         kinds: What the fields hold that are known.
-        label: Whether a window's start or stop is its time.
-        by: Levels of the index, as for `InfluxManager`.
-        tz: Zone of the index.
+        options: Say what the frame is.
     """
-    from db_core import meter
-
+    cut, grid, label, policy = wanted
     fields = selection.fields or ()
     # Up to the frame, all times are as late as the windows'.
     selection = replace(selection, start=selection.start + cut.late, stop=selection.stop + cut.late)
@@ -155,17 +146,19 @@ def consumption(
     totals = _flux.windows(selection, cut, "last", label=label)
     lows = [] if policy.on_reset == "keep" else _flux.windows(selection, cut, "min", label=label)
     try:
-        answers = iter(ask([*before, *first, *totals, *lows]))
+        answers = iter((yield Ask([*before, *first, *totals, *lows], options.max_parallel)))
     except QueryError as error:
         # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            meter.consumption(ask([*before, *first]), fields=fields, by=by)
+            points = yield Ask([*before, *first], options.max_parallel)
+            meter.consumption(points, fields=fields, by=options.by)
         raise
     given = _Given(*([next(answers) for _ in queries] for queries in (before, first, totals, lows)))
     lead = (cut.longest if label == "start" else 0) - cut.late
 
-    def booked(points: Sequence[Answer], refined: Sequence[_Window]) -> Frame:
-        return meter.consumption(
+    def booked(points: Sequence[Answer], refined: Sequence[_Window]) -> Work:
+        work = partial(
+            meter.consumption,
             given.totals,
             before=given.before,
             first=given.first,
@@ -174,8 +167,8 @@ def consumption(
             refined=refined,
             fields=fields,
             kinds=kinds,
-            by=by,
-            tz=tz,
+            by=options.by,
+            tz=options.tz,
             grid=grid,
             adjacent_since=cut.before,
             lead=lead,
@@ -183,33 +176,38 @@ def consumption(
             longest=cut.longest,
             **policy.options(),
         )
+        return Work(work, bytes_of(given.totals) + bytes_of(points) + 8 * len(grid or ()))
 
     # With `by`, two series of one meter may have totals in one window.
-    if not by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
-        return booked((), ())
-    unsettled = meter.unsettled(
+    if not options.by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
+        return (yield booked((), ()))
+    work = partial(
+        meter.unsettled,
         given.totals,
         before=given.before,
         first=given.first,
         lows=given.lows,
         fields=fields,
-        by=by,
+        by=options.by,
         on_reset=policy.on_reset,
         max_rate=policy.max_rate,
         lead=lead,
     )
+    unsettled = yield Work(work, bytes_of(given.totals))
     labels = sorted({time for doubt in unsettled.doubts for time in doubt.windows})
     windows = {time: _Window(time, *cut.around(time, label)) for time in labels}
     stretches = _stretches(unsettled, windows)
-    points = (
-        ask([_flux.points(selection, part.of(selection, unsettled)) for part in stretches]) if labels else ()
-    )
+    points: Sequence[Answer] = ()
+    if labels:
+        parts = [_flux.points(selection, part.of(selection, unsettled)) for part in stretches]
+        points = yield Ask(parts, options.max_parallel)
     try:
-        return booked(points, list(windows.values()))
+        return (yield booked(points, list(windows.values())))
     except IncompleteResultError:
         # A tag may be another in answers than it is stored, as one with a carriage return.
-        points = ask([_flux.points(selection, part.of(selection, None)) for part in stretches])
-        return booked(points, list(windows.values()))
+        parts = [_flux.points(selection, part.of(selection, None)) for part in stretches]
+        points = yield Ask(parts, options.max_parallel)
+        return (yield booked(points, list(windows.values())))
 
 
 class _Given(NamedTuple):
@@ -317,4 +315,4 @@ def _per_field(value: object, fields: Sequence[str], argument: str) -> dict[str,
     if unknown:
         message = f"`{argument}` names {unknown[0]!r}, which is none of the fields {', '.join(fields)}"
         raise InvalidArgumentError(message, argument=argument)
-    return {field: _checks.number(number, argument) for field, number in given.items()}
+    return {field: _arguments.number(number, argument) for field, number in given.items()}

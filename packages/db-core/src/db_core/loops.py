@@ -1,4 +1,4 @@
-"""redis-py's asyncio clients, one for each event loop: a connection works only on the loop that opened it.
+"""Clients for asyncio, one for each event loop: a connection works only on the loop that opened it.
 
 An asynchronous generator waits for the end of each loop and then closes that loop's client. asyncio ends
 the generators of a loop before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connection

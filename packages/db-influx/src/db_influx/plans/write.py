@@ -12,62 +12,71 @@ requests.
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_core.errors import DatabaseError, Rejection, WriteError
-from db_influx._points import bodies, library
+from db_influx._points import Points, library
+from db_influx._steps import Post, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from db_core.line_protocol import Encoder
+    from db_influx._steps import Steps
 
-__all__ = ["merged", "write"]
+__all__ = ["merged", "size_of", "write"]
 
+_BODY_BYTES = 4 << 20
+_ROW = 100  # bytes of a row, about
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
 
 
-def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
-    """Write all lines that the server takes; what it refuses is an error in the end.
+def write(bucket: str, data: Any, points: Callable[[], Points]) -> Steps[None]:
+    """Write all points that the server takes; what it refuses is an error in the end.
 
     Args:
-        send: Writes a body, or raises a `WriteError` with the server's words.
-        lines: What to write.
-        data: The frame they were made of.
+        bucket: Name of the bucket.
+        data: The frame.
+        points: Makes the points of it.
     """
-    search = _Search(send, lines)
+    size = size_of(data)
+    sorted_out: Points = yield Work(points, size)
+    lines: Encoder = yield Work(sorted_out.encoder, size)
+    search = _Search(bucket, lines)
     accepted, row, status = 0, 0, None
     rejected: list[Rejection] = []
-    with closing(bodies(lines)) as made:
-        for body, points in made:
-            refused: list[Rejection] = []
-            try:
-                if refusal := _refusal(send, body):
-                    lost, reason, status = refusal
-                    # What is known if the search breaks.
-                    refused = [Rejection(row, row + points, min(lost, points), reason)]
-                    refused = search.narrow(row, row + points, lost, reason)
-            except DatabaseError as error:
-                if not row and not refused:
-                    raise
-                known = list(merged(rejected + refused)) if rejected or refused else []
-                told = f"; {_message(known, len(lines))}" if known else ""
-                after = refused[-1].stop if refused else row
-                rest = Rejection(after, len(lines), len(lines) - after, f"not known to be written: {error}")
-                unwritten = [*known, rest] if after < len(lines) else known
-                raise WriteError(
-                    f"{accepted} of {len(lines)} points were written, then: {error}{told}",
-                    accepted=accepted,
-                    rejected=unwritten,
-                    frame=_rows(data, unwritten),
-                    status=getattr(error, "status", None),
-                ) from error
-            rejected += refused
-            accepted += points - sum(one.stop - one.start for one in refused)
-            row += points
+    while (made := (yield Work(partial(lines.body, _BODY_BYTES), _BODY_BYTES))) is not None:
+        body, points_in_it = made
+        refused: list[Rejection] = []
+        stop = row + points_in_it
+        try:
+            if refusal := (yield from _refusal(bucket, body)):
+                lost, reason, status = refusal
+                # What is known if the search breaks.
+                refused = [Rejection(row, stop, min(lost, points_in_it), reason)]
+                refused = yield from search.narrow(row, stop, lost, reason)
+        except DatabaseError as error:
+            if not row and not refused:
+                raise
+            known = list(merged(rejected + refused)) if rejected or refused else []
+            told = f"; {_message(known, len(lines))}" if known else ""
+            after = refused[-1].stop if refused else row
+            rest = Rejection(after, len(lines), len(lines) - after, f"not known to be written: {error}")
+            unwritten = [*known, rest] if after < len(lines) else known
+            raise WriteError(
+                f"{accepted} of {len(lines)} points were written, then: {error}{told}",
+                accepted=accepted,
+                rejected=unwritten,
+                frame=_rows(data, unwritten),
+                status=getattr(error, "status", None),
+            ) from error
+        rejected += refused
+        accepted += points_in_it - sum(one.stop - one.start for one in refused)
+        row = stop
+        del body, made
     if rejected:
         joined = list(merged(rejected))
         raise WriteError(
@@ -79,37 +88,48 @@ def write(send: Callable[[bytes], None], lines: Encoder, data: object) -> None:
         )
 
 
+def size_of(data: Any) -> int:
+    """Return about how many bytes of line protocol a frame becomes."""
+    try:
+        return len(data) * _ROW
+    except TypeError:  # a stream of unknown length
+        return _BODY_BYTES
+
+
 class _Search:
     """Finds refused rows, within a budget of requests."""
 
-    def __init__(self, send: Callable[[bytes], None], lines: Encoder) -> None:
-        self._send = send
+    def __init__(self, bucket: str, lines: Encoder) -> None:
+        self._bucket = bucket
         self._lines = lines
         self._left = _MOST_REQUESTS
 
-    def narrow(self, start: int, stop: int, lost: int, reason: str) -> list[Rejection]:
-        """Give the rejections among rows of which at least so many points were lost, one for this reason."""
+    def narrow(self, start: int, stop: int, lost: int, reason: str) -> Steps[list[Rejection]]:
+        """Return the rejections among rows that lost at least so many points, one of them for this reason."""
         if lost >= stop - start or self._left <= 0:
             return [Rejection(start, stop, min(lost, stop - start), reason)]
         middle = (start + stop) // 2
-        lost_before, reason_before = self._again(start, middle)
+        lost_before, reason_before = yield from self._again(start, middle)
         if not lost_before:
-            return self.narrow(middle, stop, lost, reason)
-        found = self.narrow(start, middle, lost_before, reason_before)
-        lost_after, reason = self._again(middle, stop)
-        return found + self.narrow(middle, stop, lost_after, reason) if lost_after else found
+            return (yield from self.narrow(middle, stop, lost, reason))
+        found = yield from self.narrow(start, middle, lost_before, reason_before)
+        lost_after, reason = yield from self._again(middle, stop)
+        if lost_after:
+            found += yield from self.narrow(middle, stop, lost_after, reason)
+        return found
 
-    def _again(self, start: int, stop: int) -> tuple[int, str]:
-        """Write rows again; give how many points were lost, and the reason for the first."""
+    def _again(self, start: int, stop: int) -> Steps[tuple[int, str]]:
+        """Write rows again; return how many points were lost, and the reason for the first."""
         self._left -= 1
-        refusal = _refusal(self._send, self._lines.rows(start, stop))
+        lines = self._lines.rows(start, stop)
+        refusal = yield from _refusal(self._bucket, lines)
         return refusal[:2] if refusal else (0, "")
 
 
-def _refusal(send: Callable[[bytes], None], body: bytes) -> tuple[int, str, int | None] | None:
-    """Write a body; give how many points were lost at least, for what reason, and the status, if any were."""
+def _refusal(bucket: str, body: bytes) -> Steps[tuple[int, str, int | None] | None]:
+    """Write a body; return how many points were lost at least, why, and the status, if any were."""
     try:
-        send(body)
+        yield Post(bucket, body)
     except WriteError as error:
         # The last one: a measurement's name before it may hold anything.
         found = list(_DROPPED.finditer(str(error)))
@@ -147,7 +167,7 @@ def _message(rejected: list[Rejection], points: int) -> str:
 
 
 def _rows(data: Any, rejected: list[Rejection]) -> Any:
-    """Give the rejected rows of a pandas or polars frame or a pyarrow Table."""
+    """Return the rejected rows of a pandas or polars frame or a pyarrow Table."""
     match library(data):
         case "pandas":
             return data.iloc[_numbers(rejected)]

@@ -17,33 +17,29 @@ nothing, from Flux's lists of measurements, tags and their values.
 from __future__ import annotations
 
 import time
-import warnings
 from collections import Counter
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
 from db_influx import _flux
-from db_influx._fetch import TEXT, columns, names
-from db_influx._transport import JsonRequest
+from db_influx._field_types import KINDS
+from db_influx._steps import Ask, AskJson, Warn
+from db_influx.plans.columns import TEXT, columns, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from db_influx._fetch import Asking
+    from db_core.frame import Frame
+    from db_influx._field_types import FieldTypes
     from db_influx._flux import Query, Selection
+    from db_influx._options import Options
+    from db_influx._steps import Steps
 
-__all__ = ["KINDS", "Database", "Databases", "FieldTypes", "Missing", "Schema"]
+__all__ = ["Database", "Databases", "Schema"]
 
-Missing: TypeAlias = Literal["warn", "raise", "ignore"]
-FieldTypes: TypeAlias = "Mapping[str, tuple[str, ...]]"
-
-# What a frame holds of a field of each type, by InfluxQL's names.
-KINDS = {"float": "float64", "integer": "int64", "unsigned": "uint64", "boolean": "bool", "string": "string"}
-
-_READER = 6  # calls from the warning about a bucket up to who reads it
 _KEPT = 60.0  # seconds that a mapping is believed
 _MOST_SHARDS = 1_000  # that a read is cut at
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
@@ -85,46 +81,44 @@ class Databases:
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Database | None]] = {}
 
-    def of(self, ask: Asking, bucket: str) -> Database | None:
+    def of(self, bucket: str) -> Steps[Database | None]:
         """Return the database of a bucket; None if there is none, or no such bucket."""
         until, known = self._known.get(bucket, (0.0, None))
         if time.monotonic() < until:
             return known
-        found = _databases(ask, bucket)
+        found = yield from _databases(bucket)
         if found is None:
             return None
         known = found[0] if found else None
         self._known[bucket] = (time.monotonic() + _KEPT, known)
         if known is None:
-            warnings.warn(
+            yield Warn(
                 f"InfluxQL knows bucket {bucket!r} by no name of its own: a DBRP mapping leads from there to "
                 "another bucket, the name starts with a slash, or a proxy hides /api/v2/buckets. So types "
                 "of its fields can't be told, and a field with several types would lose points. Add a DBRP "
-                "mapping for this bucket, or let the proxy pass the address.",
-                UserWarning,
-                stacklevel=_READER,
+                "mapping for this bucket, or let the proxy pass the address."
             )
         return known
 
 
-def _databases(ask: Asking, bucket: str) -> list[Database] | None:
+def _databases(bucket: str) -> Steps[list[Database] | None]:
     """Return the databases that lead to a bucket and to no other; None if there is no such bucket."""
     usable = []
     try:
-        buckets = _listed(ask.json(JsonRequest("api/v2/buckets", (("name", bucket),))), "buckets")
+        buckets = _listed((yield AskJson("api/v2/buckets", (("name", bucket),))), "buckets")
         found = next((one for one in buckets if one["name"] == bucket), None)
         if found is None:
             return None
         number = found["id"]
         shard = next((rule.get("shardGroupDurationSeconds", 0) for rule in found["retentionRules"]), 0)
-        leading = _listed(ask.json(JsonRequest("api/v2/dbrps", (("bucketID", number),))), "content")
+        leading = _listed((yield AskJson("api/v2/dbrps", (("bucketID", number),))), "content")
         leading.sort(key=lambda mapping: mapping["virtual"])  # an explicit mapping leads to one bucket only
         for mapping in leading:
             known_by = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
             if not mapping["virtual"]:
                 usable.append(known_by)
                 continue
-            others = _listed(ask.json(JsonRequest("api/v2/dbrps", (("db", known_by.name),))), "content")
+            others = _listed((yield AskJson("api/v2/dbrps", (("db", known_by.name),))), "content")
             names = [
                 (one["database"], one["retention_policy"]) for one in others if one["bucketID"] != number
             ]
@@ -141,28 +135,35 @@ def _databases(ask: Asking, bucket: str) -> list[Database] | None:
 class Schema:
     """What a measurement holds, as far as it is asked for.
 
-    Args:
-        ask: Sends the questions of a call.
-        databases: The known mappings of the manager.
-        bucket: Name of the bucket.
-        measurement: Name of the measurement.
-
     Attributes:
         types: The types of each field, by InfluxQL's names; empty if there is no such measurement. None if
             InfluxQL does not know the bucket.
     """
 
-    def __init__(self, ask: Asking, databases: Databases, bucket: str, measurement: str) -> None:
-        self._ask = ask
+    def __init__(self, bucket: str, measurement: str, database: Database | None, at_once: int) -> None:
         self._bucket = bucket
         self._measurement = measurement
-        self._database = databases.of(ask, bucket)
+        self._database = database
+        self._at_once = at_once
         self.types: FieldTypes | None = None
-        if (rows := self._rows("SHOW FIELD KEYS")) is not None:
+
+    @classmethod
+    def of(cls, databases: Databases, selection: Selection, options: Options) -> Steps[Schema]:
+        """Ask which fields the measurement of a selection has, and of which types.
+
+        Args:
+            databases: The known mappings of the manager.
+            selection: Names the bucket and the measurement.
+            options: Say how many queries are sent at once.
+        """
+        database = yield from databases.of(selection.bucket)
+        schema = cls(selection.bucket, selection.measurement, database, options.max_parallel)
+        if (rows := (yield from schema._rows("SHOW FIELD KEYS"))) is not None:
             types: dict[str, tuple[str, ...]] = {}
             for name, kind in rows:
                 types[name] = tuple(sorted({*types.get(name, ()), kind}))
-            self.types = types
+            schema.types = types
+        return schema
 
     def kinds(self, fields: Iterable[str] | None) -> dict[str, str]:
         """Return what a frame holds of those fields whose one type is known."""
@@ -194,7 +195,7 @@ class Schema:
             field for field, held in types.items() if len(held) > 1 and (fields is None or field in fields)
         )
 
-    def check_types(self, parts: Sequence[Selection], *, newest: bool = False) -> None:
+    def check_types(self, parts: Sequence[Selection], *, newest: bool = False) -> Steps[None]:
         """Make sure that Flux sees all points of fields with several types.
 
         Of these `types` keeps the ones that are in the range, as far as InfluxQL tells numbers apart.
@@ -216,9 +217,10 @@ class Schema:
                 "Write it again with one type, or read its points with interval=None."
             )
         # InfluxQL is asked before Flux: what is written meanwhile is then no difference.
-        stored = self._stored(mixed, parts[0].start, parts[-1].stop)
+        stored = yield from self._stored(mixed, parts[0].start, parts[-1].stop)
         seen: Counter[str] = Counter()
-        for answer in self._ask([_flux.counts(replace(part, fields=mixed, tags=())) for part in parts]):
+        queries = [_flux.counts(replace(part, fields=mixed, tags=())) for part in parts]
+        for answer in (yield Ask(queries, self._at_once)):
             for found, _ in columns(answer, _field=TEXT, _value=("int64",)):
                 for field, count in zip(found["_field"], found["_value"], strict=True):
                     seen[field] += count
@@ -236,7 +238,7 @@ class Schema:
         }
         self.types = {**types, **{field: kinds for field, kinds in there.items() if kinds}}
 
-    def _stored(self, fields: Sequence[str], start: int, stop: int) -> dict[str, Counter[str]]:
+    def _stored(self, fields: Sequence[str], start: int, stop: int) -> Steps[dict[str, Counter[str]]]:
         """Count the points of fields in a range, by what InfluxQL casts them to.
 
         It casts numbers to floats, but leaves out text and booleans unless it is asked for them.
@@ -246,7 +248,7 @@ class Schema:
         rows = None
         if all(map(is_spelled, fields)):
             counts = ", ".join(f"count({identifier(field)}::{kind})" for field, kind in casts)
-            rows = self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
+            rows = yield from self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
         if rows is None:
             raise SchemaConflictError(
                 f"field {fields[0]!r} of {self._measurement!r} was written as "
@@ -258,39 +260,42 @@ class Schema:
             stored[field][kind] += count or 0
         return stored
 
+    def check_frame(self, selection: Selection, frame: Frame, options: Options) -> Steps[None]:
+        """Warn or raise, as `missing` says, if names that were asked for do not exist; see `check_found`."""
+        levels = zip(frame.index[:-1], frame.batch.columns(), strict=False)
+        empty = [name for name, level in levels if (nulls := level.nulls()) is not None and all(bytes(nulls))]
+        is_empty = not len(frame)
+        tags = (options.by if is_empty else empty) if options.by else ()
+        yield from self.check_found(selection, options, nothing=is_empty, empty_levels=tags)
+
     def check_found(
-        self,
-        selection: Selection,
-        missing: Missing,
-        *,
-        nothing: bool,
-        empty_levels: Sequence[str] = (),
-        stacklevel: int,
-    ) -> None:
-        """Tell what was asked for and does not exist: a warning, or an error.
+        self, selection: Selection, options: Options, *, nothing: bool, empty_levels: Sequence[str] = ()
+    ) -> Steps[None]:
+        """Warn or raise, as `missing` says, if names that were asked for do not exist.
 
         Args:
             selection: What was read.
-            missing: Whether to warn, to raise, or to do nothing.
+            options: Say what to do.
             nothing: There was nothing to read.
             empty_levels: Tags named as levels of the index that no series has that was read.
-            stacklevel: How many calls above the warning should point to.
 
         Raises:
             NotFoundError: Something does not exist, and `missing` is "raise".
         """
-        if missing == "ignore" or self.types is None:
+        if options.missing == "ignore" or self.types is None:
             return
-        problems = self._unknown(selection, empty_levels, nothing=nothing)
-        if problems and missing == "raise":
+        problems = yield from self._unknown(selection, empty_levels, nothing=nothing)
+        if problems and options.missing == "raise":
             raise NotFoundError("; ".join(problems))
         for problem in problems:
-            warnings.warn(problem, UserWarning, stacklevel=stacklevel + 1)
+            yield Warn(problem)
 
-    def _unknown(self, selection: Selection, empty_levels: Sequence[str], *, nothing: bool) -> list[str]:
+    def _unknown(
+        self, selection: Selection, empty_levels: Sequence[str], *, nothing: bool
+    ) -> Steps[list[str]]:
         name, types = self._measurement, self.types or {}
         if not types:
-            near = _near(name, self._names(_flux.measurements(self._bucket)))
+            near = _near(name, (yield from self._names(_flux.measurements(self._bucket))))
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
         problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
@@ -298,17 +303,17 @@ class Schema:
         keys: list[str] = []
         if asked or empty_levels:
             # Not by InfluxQL, which tells them of a database's default retention policy only.
-            found = self._names(_flux.tag_keys(self._bucket, name))
+            found = yield from self._names(_flux.tag_keys(self._bucket, name))
             keys = [key for key in found if key not in _flux.OWN]
         for key in dict.fromkeys([*asked, *empty_levels]):
             if key in keys:
-                problems += self._unknown_values(key, asked.get(key, ()))
+                problems += yield from self._unknown_values(key, asked.get(key, ()))
             elif any(asked.get(key, (key,))):  # it may have been asked not to be there
                 problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
         return problems
 
-    def _unknown_values(self, key: str, values: Sequence[str]) -> list[str]:
-        known = self._names(_flux.tag_values(self._bucket, self._measurement, key))
+    def _unknown_values(self, key: str, values: Sequence[str]) -> Steps[list[str]]:
+        known = yield from self._names(_flux.tag_values(self._bucket, self._measurement, key))
         known_or_none = {*known, ""}
         missing = [value for value in values if value not in known_or_none]
         return [
@@ -316,10 +321,11 @@ class Schema:
             for value in missing[:_NEAR]
         ]
 
-    def _names(self, query: Query) -> list[str]:
-        return names(self._ask([query])[0])
+    def _names(self, query: Query) -> Steps[list[str]]:
+        [answer] = yield Ask([query], 1)
+        return names(answer)
 
-    def _rows(self, what: str, condition: str = "") -> list[list[Any]] | None:
+    def _rows(self, what: str, condition: str = "") -> Steps[list[list[Any]] | None]:
         """Return the rows of a statement about the measurement; None if InfluxQL can't be asked."""
         if self._database is None:
             return None
@@ -327,7 +333,7 @@ class Schema:
         source = identifier(name) if is_spelled(name) else pattern(name)
         text = ("q", f"{what} FROM {source}{condition}")
         form = (("db", self._database.name), ("rp", self._database.policy), ("epoch", "ns"), text)
-        answer = self._ask.json(JsonRequest("query", form=form))
+        answer = yield AskJson("query", form=form)
         try:
             [result] = answer["results"]
             if "error" in result:

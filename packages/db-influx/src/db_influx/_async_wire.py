@@ -1,0 +1,291 @@
+"""The wire of `AsyncInfluxManager`: asyncio's transports and tasks, and threads for what takes long.
+
+The queries of one step are tasks of a group, so that an error of one, or a cancelled call, cancels the
+others. A task that is cancelled closes its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import warnings
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from db_core.loops import Borrowed, ClientsByLoop
+from db_influx._io import Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._requests import ask, perform
+from db_influx._steps import Ask, Batch, Stream, Warn, Work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+
+    from db_core.annotated_csv import Answer
+    from db_influx._flux import Query
+    from db_influx._io import Call, Tls
+    from db_influx._requests import Server
+    from db_influx._steps import Reduced, Step, Steps
+
+__all__ = ["AsyncWire"]
+
+_T = TypeVar("_T")
+
+_LARGE = 1 << 16  # bytes that take long enough to be gone through in a thread
+_MOST_AHEAD = 1 << 20  # bytes that a connection receives before anyone wants them
+# Calls from a warning up to who awaits the method, or who iterates.
+_CALLER = 4
+_ITERATOR = 3
+
+
+class _LoopPool(Pool):
+    """The idle connections of one event loop."""
+
+    async def aclose(self) -> None:
+        """Close them; the loop does so in its next round."""
+        self.close()
+        await asyncio.sleep(0)
+
+
+class AsyncWire:
+    """Does the steps of plans; may be used by several event loops, each of which has its own connections."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pools = ClientsByLoop(_LoopPool(), _LoopPool)
+
+    async def close(self) -> None:
+        """Close the connections of the running loop, those in use when they are given back."""
+        await self._pools.close()
+
+    async def run(self, plan: Steps[_T], silence: float | None) -> _T:
+        """Do the steps of a plan and return its result; all of them share one deadline."""
+        call = self._server.call(silence)
+        with self._server.secret.hidden():
+            async with Borrowed(self._pools) as pool:
+                return await _drive(plan, lambda step: self._reply(pool, step, call, _CALLER))
+
+    async def iterate(self, plan: Steps[None], silence: float | None) -> AsyncGenerator[Any]:
+        """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
+        server = self._server
+
+        def stream(step: Stream) -> AsyncGenerator[Any]:
+            requests = perform(server, pool, step, server.call(silence, endless=True))
+            return _frames(requests, _reply_to_io)
+
+        with server.secret.hidden():
+            async with (
+                Borrowed(self._pools) as pool,
+                aclosing(
+                    _frames(
+                        plan, lambda step: self._reply(pool, step, server.call(silence), _ITERATOR), stream
+                    )
+                ) as frames,
+            ):
+                async for frame in frames:
+                    yield frame
+
+    async def _reply(self, pool: Pool, step: Step, call: Call, caller: int) -> Any:
+        """Do a step of a plan; `caller` is how many calls above a warning points to."""
+        match step:
+            case Ask(queries, at_once):
+                return await self._ask(pool, queries, at_once, call)
+            case Work(function, size):
+                return await _work(function, size)
+            case Warn(message):
+                return warnings.warn(message, UserWarning, stacklevel=caller)
+        return await _drive(perform(self._server, pool, step, call), _reply_to_io)
+
+    async def _ask(
+        self, pool: Pool, queries: Sequence[Query | Reduced], at_once: int, call: Call
+    ) -> list[Answer]:
+        limit = asyncio.Semaphore(at_once)
+
+        async def answer(query: Query | Reduced) -> Answer:
+            async with limit:
+                return await _drive(ask(self._server, pool, query, call), _reply_to_io)
+
+        if len(queries) == 1:
+            return [await answer(queries[0])]
+        first: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(answer(query)) for query in queries]
+        except BaseExceptionGroup as errors:
+            first = errors.exceptions[0]
+        if first is None:
+            return [task.result() for task in tasks]
+        try:
+            raise first  # out here, where it has no group for its context, which would hold it in turn
+        finally:
+            del first, tasks
+
+
+async def _drive(steps: Generator[Any, Any, _T], reply_to: Callable[[Any], Coroutine[Any, Any, Any]]) -> _T:
+    """Do the steps of a generator, and return its result."""
+    reply: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = steps.send(reply) if failure is None else steps.throw(failure)
+            reply = failure = None
+            try:
+                reply = await reply_to(step)
+            except Exception as error:  # noqa: BLE001 - it is for the generator to handle
+                failure = error
+    except StopIteration as end:
+        return cast("_T", end.value)
+    finally:
+        reply = failure = None  # or an error and this frame hold each other until garbage is collected
+        steps.close()
+
+
+async def _frames(
+    steps: Generator[Any, Any, None],
+    reply_to: Callable[[Any], Coroutine[Any, Any, Any]],
+    stream: Callable[[Stream], AsyncGenerator[Any]] | None = None,
+) -> AsyncGenerator[Any]:
+    """Do the steps of a generator, and yield the frames that it hands on."""
+    reply: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = steps.send(reply) if failure is None else steps.throw(failure)
+            reply = failure = None
+            if isinstance(step, Batch):
+                yield step.frame
+            elif isinstance(step, Stream) and stream is not None:
+                async with aclosing(stream(step)) as frames:
+                    async for frame in frames:
+                        yield frame
+            else:
+                try:
+                    reply = await reply_to(step)
+                except Exception as error:  # noqa: BLE001 - it is for the generator to handle
+                    failure = error
+    except StopIteration:
+        return
+    finally:
+        reply = failure = None
+        steps.close()
+
+
+async def _work(function: Callable[[], Any], size: int) -> Any:
+    return function() if size < _LARGE else await asyncio.to_thread(function)
+
+
+async def _reply_to_io(step: Any) -> Any:
+    """Do a step of `_io`."""
+    match step:
+        case Receive(connection, take, call):
+            return await connection.receive(take, call)
+        case Work(function, size):
+            return await _work(function, size)
+        case Send(connection, data, seconds):
+            return await connection.send(data, seconds)
+        case Connect(address, port, tls, seconds):
+            return await _connect(address, port, tls, seconds)
+        case Resolve(host, port):
+            loop = asyncio.get_running_loop()
+            return numeric(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        case Pause(seconds):
+            return await asyncio.sleep(seconds)
+
+
+async def _connect(address: str, port: int, tls: Tls | None, seconds: float) -> _Connection:
+    options: dict[str, Any] = {}
+    async with asyncio.timeout(seconds):
+        if tls is not None:
+            options["ssl"] = await asyncio.to_thread(tls.context)  # which reads files
+            options["server_hostname"] = tls.name
+            options["ssl_handshake_timeout"] = seconds + 1  # after ours
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(_Connection, address, port, **options)
+    return connection
+
+
+class _Connection(asyncio.Protocol):
+    """A connection: asyncio's protocol of one, which keeps what came until it is asked for."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._is_over = False
+        self._error: Exception | None = None
+        self._is_full = False  # the system takes no more of what is sent
+        self._changed: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)  # so that all is sent when it says so
+
+    def data_received(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= _MOST_AHEAD:
+            self._transport.pause_reading()
+        self._tell()
+
+    def eof_received(self) -> None:
+        self._is_over = True
+        self._tell()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_over = True
+        self._error = error
+        self._tell()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    async def _change(self, seconds: float) -> None:
+        """Wait until something comes or leaves."""
+        self._changed = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed
+        finally:
+            self._changed = None
+
+    def close(self) -> None:
+        """Close it at once."""
+        with suppress(RuntimeError):  # the loop is closed, and so is the connection
+            self._transport.abort()
+
+    def is_usable(self) -> bool:
+        """Tell whether it is idle: open, and nothing has come, not even its end."""
+        return not (self._is_over or self._pieces or self._transport.is_closing())
+
+    async def receive(self, take: Callable[[bytes], bool], call: Call) -> None:
+        """Hand on what comes, piece by piece, until `take` returns True."""
+        while True:
+            while not self._pieces and not self._is_over:
+                await self._change(call.wait)
+            if not self._pieces and self._error is not None:
+                raise ConnectionResetError(str(self._error)) from self._error
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            if self._size >= _MOST_AHEAD:
+                self._transport.resume_reading()
+            self._size = 0
+            if take(data):
+                return
+
+    async def send(self, data: list[bytes], seconds: float) -> bool:
+        """Send all, or as much as the other side wants; tell whether it was all."""
+        for part in data:
+            if part:
+                self._transport.write(part)
+        async with asyncio.timeout(seconds):
+            while self._is_full and not self._pieces and not self._is_over:
+                await self._change(seconds)
+        return not self._is_full and not self._is_over

@@ -1,0 +1,69 @@
+"""When a request is repeated, and after how long: rules without a clock or a wait."""
+
+from __future__ import annotations
+
+import random
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from db_core.errors import DatabaseError, OperationTimeoutError
+
+if TYPE_CHECKING:
+    from db_influx._io import Call
+
+__all__ = ["Again", "pause_before", "retry_after", "too_late"]
+
+_FIRST_PAUSE = 0.25  # seconds, at most, before the first retry; twice as long before each next one
+_LONGEST_PAUSE = 30.0
+_LONGEST_ASKED = 3_600.0  # seconds that a server may ask to wait where there is no deadline
+
+
+class Again(Exception):  # noqa: N818 - it is no error until attempts run out
+    """An attempt failed in a way that another one may not.
+
+    Attributes:
+        error: What the call fails with if there is none.
+        after: Seconds that the server asks to wait; None leaves it to us.
+    """
+
+    def __init__(self, error: DatabaseError, after: float | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.after = after
+
+
+def pause_before(done: int, call: Call, after: float | None) -> float | None:
+    """Return the seconds to wait before the next attempt; None if there is none.
+
+    They are random up to a limit that doubles ("full jitter"; Marc Brooker, "Exponential Backoff And
+    Jitter", AWS 2015), unless the server names them.
+
+    Args:
+        done: How many attempts failed before this one.
+        call: Has the retries, and the time that is left.
+        after: Seconds that the server asks to wait.
+    """
+    pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done)) if after is None else after  # noqa: S311
+    left = call.left
+    if done == call.retries or pause >= (_LONGEST_ASKED if left is None else left):
+        return None
+    return pause
+
+
+def too_late(call: Call, last: DatabaseError | None = None) -> OperationTimeoutError:
+    """Return the error for a call whose deadline has passed; `last` is what its last attempt failed with."""
+    told = "" if last is None or isinstance(last, OperationTimeoutError) else f": {last}"
+    return OperationTimeoutError(
+        f"the call did not end within its deadline of {call.deadline:g} seconds{told}"
+    )
+
+
+def retry_after(value: str) -> float | None:
+    """Return the seconds that a Retry-After header asks to wait; None if it is no number and no date."""
+    try:
+        if value.strip().isdecimal():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

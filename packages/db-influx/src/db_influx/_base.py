@@ -1,0 +1,175 @@
+"""What both managers are made of: settings, options, pickling, forks, and the wire that each is handed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from db_influx import _arguments
+from db_influx._options import Options, Transport
+
+if TYPE_CHECKING:
+    from types import GenericAlias
+    from zoneinfo import ZoneInfo
+
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
+    from db_core.frame import Into
+    from db_influx._options import Missing
+    from db_influx._requests import Server
+    from db_influx._settings import InfluxSettings
+    from db_influx._steps import Steps
+
+__all__ = ["Base"]
+
+_made: weakref.WeakSet[Base] = weakref.WeakSet()
+
+
+def _open_anew() -> None:
+    """In a forked process, leave the parent's connections, and locks held by its threads, alone."""
+    for manager in _made:
+        manager._open()  # noqa: SLF001 - of this file
+
+
+if hasattr(os, "register_at_fork"):  # there is no fork on Windows
+    os.register_at_fork(after_in_child=_open_anew)
+
+
+class Base:
+    """A manager without methods: it knows the server, and what a call does unless it says otherwise."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        org: str | None = None,
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        connect_timeout: float = 10.0,
+        deadline: float | None = 3_600.0,
+        retries: int = 3,
+        max_parallel: int = 4,
+        gzip: bool = False,
+        into: Into = "pandas",
+        tz: str | ZoneInfo = "UTC",
+        missing: Missing = "warn",
+        verify: bool = True,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+    ) -> None:
+        """Read the settings; no connection is opened yet.
+
+        Args:
+            url: Address of the server; else ``INFLUXDB_URL``.
+            org: Name or ID of the organization; else ``INFLUXDB_ORG``.
+            token: API token; else ``INFLUXDB_TOKEN``.
+            timeout: Seconds the server may be silent, per attempt: give nothing, or take nothing of what
+                is sent.
+            connect_timeout: Seconds a connection may take to be made, TLS included.
+            deadline: Seconds a call may take, all its questions and retries included; None is without
+                end. It does not hold for `query_batches`, and for `read_batches` for each slice.
+            retries: How often a request is repeated whose connection failed or broke, or that was
+                answered with 429, 502, 503 or 504. Then the server's Retry-After is kept to. Writing
+                again changes nothing, as every point carries its time.
+            max_parallel: How many slices of a long read are fetched at once; 1 asks for no slices.
+            gzip: Compress what is sent and received; worth it for far servers.
+            into: Kind of the frames given, unless a call says otherwise.
+            tz: Time zone, unless a call says otherwise.
+            missing: What to do about names that do not exist, unless a call says otherwise.
+            verify: Check the server's certificate.
+            ca_cert: Path of the certificates to trust instead of the system's.
+            client_cert: Path of a client certificate with its key, or a pair of paths.
+
+        Raises:
+            ConfigurationError: A setting is missing or malformed; names argument and variable.
+        """
+        # Imported here, so that `import db_influx` does not load pydantic.
+        from db_core.settings import load
+        from db_influx import _certificates
+        from db_influx._settings import InfluxSettings
+
+        self._settings = load(InfluxSettings, {"url": url, "org": org, "token": token})
+        self._transport = Transport(
+            timeout=_arguments.positive(timeout, "timeout"),
+            connect_timeout=_arguments.positive(connect_timeout, "connect_timeout"),
+            deadline=None if deadline is None else _arguments.positive(deadline, "deadline"),
+            retries=_arguments.count(retries, "retries"),
+            gzip=_arguments.flag(gzip, "gzip"),
+            verify=_arguments.flag(verify, "verify"),
+            ca_cert=None if ca_cert is None else _certificates.authorities(ca_cert),
+            client_cert=None if client_cert is None else _certificates.client(client_cert),
+        )
+        self._options = Options.of(into=into, tz=tz, max_parallel=max_parallel, missing=missing)
+        if not verify and self._settings.url.startswith("https"):
+            message = "verify=False: nobody checks that it is your server which is sent the token"
+            warnings.warn(message, UserWarning, stacklevel=2)
+        self._open()
+
+    def _open(self) -> None:
+        from db_influx._requests import Server
+        from db_influx.plans.schema import Databases
+
+        self._wire = self._make_wire(Server(self._settings, self._transport))
+        self._databases = Databases()
+        self._client: InfluxDBClient | None = None
+        self._client_lock = threading.Lock()
+        _made.add(self)
+
+    def _make_wire(self, server: Server) -> Any:
+        """Return what does the steps of plans."""
+        raise NotImplementedError
+
+    def _run(self, plan: Steps[Any], call: Options) -> Any:
+        """Do a plan and return its result."""
+        return self._wire.run(plan, call.timeout)
+
+    def _iterate(self, plan: Steps[None], call: Options) -> Any:
+        """Do a plan and return an iterator of the frames that it hands on."""
+        return self._wire.iterate(plan, call.timeout)
+
+    def _official(self) -> InfluxDBClient:
+        """Return influxdb-client's own client, on the same settings."""
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+
+        with self._client_lock:
+            if self._client is None:
+                self._client = InfluxDBClient(**self._official_settings())
+            return self._client
+
+    def _official_settings(self) -> dict[str, Any]:
+        cert, key = self._transport.cert_files
+        return {
+            "url": self._settings.url,
+            "token": self._settings.token.get_secret_value(),
+            "org": self._settings.org,
+            "timeout": round(self._transport.timeout * 1_000),
+            "enable_gzip": self._transport.gzip,
+            "verify_ssl": self._transport.verify,
+            "ssl_ca_cert": self._transport.ca_cert,
+            "cert_file": cert,
+            "cert_key_file": key,
+        }
+
+    def _close_official(self) -> None:
+        with self._client_lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        from types import GenericAlias
+
+        return GenericAlias(cls, item)  # for annotations: the kind of frame that a read gives by default
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(url={self._settings.url!r}, org={self._settings.org!r})"
+
+    def __getstate__(self) -> tuple[InfluxSettings, Transport, Options]:
+        return self._settings, self._transport, self._options
+
+    def __setstate__(self, state: tuple[InfluxSettings, Transport, Options]) -> None:
+        self._settings, self._transport, self._options = state
+        self._open()

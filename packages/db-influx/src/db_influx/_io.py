@@ -1,0 +1,175 @@
+"""What `_requests` asks a wire to do, as small values: resolve, connect, send, receive, pause, work.
+
+Only a wire opens sockets or waits. A step that lasts too long raises `TimeoutError`, one that fails another
+`OSError`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from db_influx._steps import Batch, Work
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = [
+    "Call",
+    "Connect",
+    "Connection",
+    "Io",
+    "Pause",
+    "Pool",
+    "Receive",
+    "Resolve",
+    "Send",
+    "Tls",
+    "numeric",
+]
+
+_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+_MOST_IDLE = 1_000  # connections; those of 250 threads, with four slices each
+
+
+class Connection(Protocol):
+    """A connection of a wire."""
+
+    def close(self) -> None:
+        """Close it at once, whatever is under way."""
+
+    def is_usable(self) -> bool:
+        """Tell whether an idle connection is still open and has received nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How long the requests of one call may take.
+
+    Attributes:
+        silence: Seconds that the server may be silent.
+        deadline: Seconds that the call may take; None is without end.
+        end: When the call ends, by `time.monotonic`; None is never.
+        retries: How often a request is repeated.
+    """
+
+    silence: float
+    deadline: float | None
+    end: float | None
+    retries: int
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end, at least 0; None is without end."""
+        return None if self.end is None else max(0.0, self.end - time.monotonic())
+
+    @property
+    def wait(self) -> float:
+        """Seconds that the next wait may last."""
+        left = self.left
+        return self.silence if left is None else min(self.silence, left)
+
+
+class Tls(NamedTuple):
+    """TLS for a connection: what makes its context, and the name that the certificate must have."""
+
+    context: Callable[[], ssl.SSLContext]
+    name: str
+
+
+class Resolve(NamedTuple):
+    """Look up a host; the reply is a list of its addresses, as text."""
+
+    host: str
+    port: int
+
+
+class Connect(NamedTuple):
+    """Connect to an address, TLS included, within some seconds; the reply is a `Connection`."""
+
+    address: str
+    port: int
+    tls: Tls | None
+    seconds: float
+
+
+class Send(NamedTuple):
+    """Send bytes within some seconds; the reply tells whether all of them left.
+
+    They do not if the other side answers or closes before.
+    """
+
+    connection: Any
+    data: list[bytes]
+    seconds: float
+
+
+class Receive(NamedTuple):
+    """Receive pieces and hand each to `take`, until it returns True; an empty one is the connection's end."""
+
+    connection: Any
+    take: Callable[[bytes], bool]
+    call: Call
+
+
+class Pause(NamedTuple):
+    """Wait some seconds."""
+
+    seconds: float
+
+
+_T = TypeVar("_T")
+Io: TypeAlias = Generator[Resolve | Connect | Send | Receive | Pause | Work | Batch, Any, _T]
+
+
+class Pool:
+    """Idle connections, the last used first; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._idle: deque[Connection] = deque()
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def __del__(self) -> None:
+        self.close()  # of a manager that was dropped
+
+    def take(self) -> Connection | None:
+        """Return a connection that can be used, or None."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.is_usable():
+                return connection
+            connection.close()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, unless the pool is closed or full."""
+        if len(self._idle) >= _MOST_IDLE:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._is_closed:
+            self.close()
+
+    def close(self) -> None:
+        """Close the idle connections, and later those that are in use."""
+        self._is_closed = True
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
+            connection.close()
+
+
+def numeric(found: list[Any]) -> list[str]:
+    """Return the addresses that `getaddrinfo` found, as text."""
+    return [socket.getnameinfo(address, _NUMERIC)[0] for *_, address in found]

@@ -1,0 +1,557 @@
+"""Every method of both managers: its arguments, what they mean, and the plan that does it.
+
+`InfluxManager` and `AsyncInfluxManager` differ in how they wait. What a method is annotated with is what
+`InfluxManager` returns; `AsyncInfluxManager` returns something to await, or an asynchronous iterator.
+`__init__.pyi` has the types of both, made of these by `tools/stub.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from db_core.errors import InvalidArgumentError
+from db_influx import _arguments, _flux, _times
+from db_influx._base import Base
+from db_influx._options import (
+    ConsumptionOptions,
+    PointOptions,
+    QueryOptions,
+    ReadOptions,
+    SliceOptions,
+    WriteOptions,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from typing_extensions import Unpack
+
+    from db_core.errors import Rejection
+    from db_core.frame import Into
+    from db_influx._aggregates import AggFunc
+    from db_influx._flux import Selection, Tags
+    from db_influx._options import Edge, Options
+    from db_influx._points import Points
+    from db_influx._steps import Steps
+    from db_influx._times import Instant, Length
+
+__all__ = ["Methods"]
+
+# What a method with `into` returns, for `tools/stub.py`: a frame of that kind, a list or an iterator of such.
+Framed: TypeAlias = Any
+FramedList: TypeAlias = Any
+FramedIterator: TypeAlias = Any
+
+_EVERY: Any = object()  # in place of names: every field
+_LABELS: tuple[Edge, ...] = ("start", "stop")
+_MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
+
+
+class Methods(Base):
+    """The methods; see the managers."""
+
+    # Reading
+
+    @takes(ReadOptions)
+    def read(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        msname: str,
+        fields: str | Iterable[str],
+        bucket: str,
+        tags: Tags | None = None,
+        interval: Length | None = "10m",
+        agg_func: AggFunc = "mean",
+        *,
+        label: Edge = "stop",
+        create_empty: bool = False,
+        into: Into | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Framed:
+        """Read fields of a measurement, downsampled.
+
+        Count, first, last, max, mean, min, spread and sum are worked out by the server. The others are worked
+        out here, as they arrive, of the points themselves, since InfluxDB takes much longer for them
+        than for the points, and estimates some.
+
+        Args:
+            fields: One field or several: the columns, in this order.
+            interval: Length of a window, such as "10m", "15min", "1h", "1d", "1w", "1mo", a timedelta, a
+                numpy timedelta64, or a pandas offset of fixed length; whole days are calendar days in
+                `tz`. None reads points as they are stored.
+            agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum; "p95" or
+                ("quantile", 0.95) for a quantile. A list of these gives columns such as ``power_mean`` and
+                ``power_p95``. A mapping gives each field a function or list of its own:
+                ``{"kwh": "last", "power": ["mean", "max"]}``. Text and booleans have count, first, last and
+                mode. median and quantiles are exact, interpolated as pandas does. mode is the smallest of
+                the most frequent values. stddev is that of a sample, and null for one value. skew is that of
+                a population (biased), and null where all values are equal.
+            label: Whether a window's start or stop is its time. A window cut by the range keeps the
+                range's edge.
+            create_empty: Give windows without points too, as nulls, or 0 where they are counted.
+
+        Returns:
+            One frame; see the class.
+        """
+        from db_influx.plans import read
+
+        call = self._call(ReadOptions, options, into)
+        selection = self._range(start, stop, msname, fields, bucket, tags, call.tz)
+        if _arguments.flag(create_empty, "create_empty") and interval is None:
+            message = "`create_empty` is about windows, which a read with `interval=None` has not"
+            raise InvalidArgumentError(message, argument="create_empty")
+        if interval is None:
+            return self._run(read.stored(self._databases, selection, call), call)
+        edge = _arguments.choice(label, "label", _LABELS)
+        wanted = read.wanted(selection, interval, agg_func, edge, call, create_empty=create_empty)
+        return self._run(read.downsampled(self._databases, selection, wanted, call), call)
+
+    @takes(SliceOptions)
+    def read_all_fields(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        msname: str,
+        bucket: str,
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        **options: Unpack[SliceOptions],
+    ) -> Framed:
+        """Read every field of a measurement, as stored.
+
+        Returns:
+            One frame: the fields by name, then by name the tags that are no index level, as
+            categories.
+        """
+        from db_influx.plans import read
+
+        call = self._call(SliceOptions, options, into)
+        selection = self._range(start, stop, msname, _EVERY, bucket, tags, call.tz)
+        return self._run(read.stored(self._databases, selection, call, tag_columns=True), call)
+
+    @takes(ConsumptionOptions)
+    def read_accumulated_value(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        msname: str,
+        fields: str | Iterable[str],
+        bucket: str,
+        timestep: Length,
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        **options: Unpack[ConsumptionOptions],
+    ) -> Framed:
+        """Read consumption per window, from meters that report running totals.
+
+        A window's consumption is its last total less the last total before it, however old that is, in
+        the total's unit; so the consumption of adjoining ranges adds up. A total that is read on the edge
+        of two windows, as at midnight, closes the one that ends there: one at `stop` counts, and one at
+        `start` is what the first window counts from. A series without a point up to `start` begins at its
+        first point.
+
+        Args:
+            fields: One field or several, each a running total.
+            timestep: Length of a window in minutes, or a duration as for `read`.
+            on_reset: What a window is worth in which the total fell: "null", as it is not known;
+                "restart", counted from zero; "rollover", counted through `rollover`; or "keep", the
+                negative difference. A fall that a later, higher total of the same window hides is seen
+                where it goes below the last total before the window. With "restart" and "rollover"
+                give `max_rate` too, or a total that trembles is booked whole.
+            rollover: For "rollover", the total that is zero again: 9999.9, or one for each field.
+            max_rate: Most that a field may count per second, or one for each field. A window with more
+                is null. The total that caused it is taken for wrong, unless the next ones go on from it.
+            gaps: Where the consumption over windows without a point goes: "book", into the window in
+                which totals go on; "spread", evenly over those windows and this one, as far as they
+                lie in the range; "null", nowhere. The last two give empty windows too.
+            quality: Append a column ``<field>_quality`` for each field, of categories: "ok", "first"
+                (no total before), "gap", "reset", "rollover" or "implausible".
+            closed: Which of its edges a window holds, and the range with it: "right", as said above, or
+                "left": a total on an edge counts for the window that begins there, one at `start` counts,
+                and one at `stop` does not.
+            label: Whether a window's start or stop is its time.
+
+        Returns:
+            One frame, float64 for float totals and int64 for integer totals; see the class.
+
+        Raises:
+            InvalidArgumentError: Also if a field holds no numbers, or a difference exceeds 64 bits.
+        """
+        call = self._call(ConsumptionOptions, options, into)
+        every = _times.duration(timestep, "timestep", unit=_MINUTE), "timestep"
+        selection = self._range(start, stop, msname, fields, bucket, tags, call.tz)
+        return self._run(self._accumulated(selection, every, options, call), call)
+
+    @takes(ConsumptionOptions)
+    def read_accumulated_value_in_seconds(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        msname: str,
+        fields: str | Iterable[str],
+        bucket: str,
+        duration: Length,
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        **options: Unpack[ConsumptionOptions],
+    ) -> Framed:
+        """Read consumption per window of `duration` seconds; otherwise as `read_accumulated_value`.
+
+        Args:
+            duration: Length of a window in seconds, or a duration as for `read`.
+
+        Returns:
+            As `read_accumulated_value`.
+        """
+        call = self._call(ConsumptionOptions, options, into)
+        every = _times.duration(duration, "duration", unit=_SECOND), "duration"
+        selection = self._range(start, stop, msname, fields, bucket, tags, call.tz)
+        return self._run(self._accumulated(selection, every, options, call), call)
+
+    def _accumulated(
+        self, selection: Selection, every: tuple[str, str], options: ConsumptionOptions, call: Options
+    ) -> Steps[Any]:
+        from db_influx.plans import consumption, read
+
+        wanted = consumption.wanted(selection, every, options, call)
+        return read.accumulated(self._databases, selection, wanted, call)
+
+    @takes(ReadOptions)
+    def read_average_value_in_seconds(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Iterable[str],
+        duration: Length,
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Framed:
+        """Read the mean of fields over the last seconds, computed by the server.
+
+        Args:
+            duration: Seconds to look back from now, or a duration as for `read`.
+
+        Returns:
+            One frame with one row per series, whose time is the newest in the range; see the class.
+        """
+        from db_influx.plans import read
+
+        call = self._call(ReadOptions, options, into)
+        now = time.time_ns()
+        start = _times.before(now, duration, "duration", call.tz)
+        selection = _selection(start, now, measurement, fields, bucket, tags)
+        return self._run(read.last_mean(self._databases, selection, call), call)
+
+    @takes(PointOptions)
+    def read_last_data_point(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Iterable[str],
+        tags: Tags | None = None,
+        *,
+        with_time: bool = False,
+        **options: Unpack[PointOptions],
+    ) -> dict[str, Any]:
+        """Read the newest value of each field over the matching series, however old it is.
+
+        The last hour is asked first, then the last day and month, then all time; each later question
+        is only about the fields not found yet. For more than a hundred tag values it is all time at once.
+        Points in the future count.
+
+        Args:
+            with_time: Give pairs of time and value.
+
+        Returns:
+            Fields with their values, in the order asked: float, int, bool or str. A field that was
+            never written is absent. With `with_time`, pairs of a UTC pandas Timestamp and a value.
+        """
+        from db_influx.plans import last_point
+
+        call = self._call(PointOptions, options)
+        selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
+        plan = last_point.last_point(self._databases, selection, time.time_ns(), call, with_time=with_time)
+        return self._run(plan, call)  # type: ignore[no-any-return]
+
+    @takes(ReadOptions)
+    def read_last_data_points(
+        self,
+        bucket: str,
+        measurement: str,
+        fields: str | Iterable[str],
+        tags: Tags | None = None,
+        *,
+        into: Into | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Framed:
+        """Read the newest value of each field of each series, however old it is.
+
+        Returns:
+            One frame with one row per series, or per combination of the tags in `by`. Each field has its own
+            newest value, points in the future included; the time of the row is the newest of all; see the
+            class.
+        """
+        from db_influx.plans import last_point
+
+        call = self._call(ReadOptions, options, into)
+        selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
+        return self._run(last_point.last_points(self._databases, selection, call), call)
+
+    @takes(ReadOptions)
+    def read_batches(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        msname: str,
+        fields: str | Iterable[str],
+        bucket: str,
+        tags: Tags | None = None,
+        *,
+        batch_rows: int = 65_536,
+        into: Into | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> FramedIterator:
+        """Read points as they are stored, in bounded memory.
+
+        The range is read in slices, as wide as `batch_rows` allows, and narrower where rows have very long
+        texts or very many fields. The answer of a slice is complete before its frames are given.
+
+        Args:
+            fields: One field or several: the columns, in this order.
+            by: See the class. The tags that differ are those that differ over the whole range.
+            batch_rows: Most rows of a frame.
+
+        Returns:
+            An iterator of frames as `read` gives with ``interval=None``, all of one schema, in order of
+            time from slice to slice; within a slice the rows are in order of the index. Errors come
+            with the first frame asked for. Closing it stops the transfer.
+        """
+        from db_influx.plans import batches
+
+        call = self._call(ReadOptions, options, into)
+        selection = self._range(start, stop, msname, fields, bucket, tags, call.tz)
+        rows = _arguments.count(batch_rows, "batch_rows", least=1)
+        return self._iterate(batches.batches(self._databases, selection, rows, call), call)
+
+    @takes(QueryOptions)
+    def query(
+        self,
+        flux: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        split: bool = False,
+        into: Into | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> Framed | FramedList:
+        """Run any Flux query.
+
+        Args:
+            flux: The query.
+            params: Values that the query uses as ``params.name``; they never become query text. A
+                bool, int, float, text, datetime, timedelta, or a list or mapping of these. A datetime
+                without a zone is UTC, as a query has no `tz`.
+            split: Give a list of frames, one per schema, instead of their union.
+
+        Returns:
+            One frame of all tables of all results: columns in order of first appearance, absent
+            cells null. Strings of the group key are categories. An integer column that is float in
+            another table is float64 where that is exact.
+
+        Raises:
+            SchemaConflictError: A column has types that do not unify; names both tables.
+        """
+        from db_influx.plans import query
+
+        call = self._call(QueryOptions, options, into)
+        return self._run(query.tables(_flux.bind(flux, params), call, split=split), call)
+
+    @takes(QueryOptions)
+    def query_batches(
+        self,
+        flux: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        batch_rows: int = 65_536,
+        into: Into | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> FramedIterator:
+        """Run any Flux query and give its answer as it arrives, in bounded memory.
+
+        Args:
+            flux: The query.
+            params: As for `query`.
+            batch_rows: Most rows of a frame.
+
+        Returns:
+            An iterator of frames, each of one schema. Closing it stops the transfer. That the answer
+            was complete is known when the iterator ends without an error.
+        """
+        from db_influx.plans import query
+
+        call = self._call(QueryOptions, options, into)
+        rows = _arguments.count(batch_rows, "batch_rows", least=1)
+        return self._iterate(query.batches(_flux.bind(flux, params), rows, call), call)
+
+    # Writing
+
+    @takes(WriteOptions)
+    def synchronous_write(
+        self,
+        bucket: str,
+        data: object,
+        data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> None:
+        """Write a frame; when this returns, every point was accepted.
+
+        The whole frame is checked before anything is sent. Writing the same points again changes
+        nothing, as every point carries its time.
+
+        Args:
+            data: A pandas DataFrame with a DatetimeIndex, or any frame with Arrow's PyCapsule
+                protocol and a `time_column`. Index levels of strings, as reads give them, are tags.
+            data_frame_measurement_name: Measurement.
+            tags: Tags of every point.
+            tag_columns: Columns of strings, integers or booleans to write as tags; a null or empty
+                one is left out. All others are fields, written as they are: int, uint, float, bool,
+                string. A null or NaN is left out.
+            time_column: Column of timestamps; without a zone they are UTC. A pandas frame may have its
+                times in the last level of its index instead. Beside a `time_column`, row numbers in the
+                index are left out: a last or only level of integers that has no name. Levels of strings
+                must have names. Any other level is an error, unless `tag_columns` names it.
+            duplicates: What becomes of rows that have the same tags and time and give one field
+                different values, of which InfluxDB keeps the last row's. `"error"` refuses the frame,
+                and names the rows and the columns that may be missing in `tag_columns`; `"last"` writes
+                it. Rows that set different fields, or the same values, are never an error.
+
+        Raises:
+            InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
+                that can't be stored, a missing time, a row without a field, a name or tag that line
+                protocol can't carry, a field and a tag of one name, a text above 1 MiB, tags above
+                64 KiB, a row that a later one would overwrite. Says column and row; nothing was sent.
+            WriteError: Not every point was accepted. All that the server takes are written; which rows it
+                refused, and why, is in `rejected`, and these rows are in `frame`.
+        """
+        from db_influx.plans import write
+
+        call = self._call(WriteOptions, options)
+        points = _points(data, data_frame_measurement_name, tags, options)
+        self._run(write.write(_arguments.written_bucket(bucket), data, points), call)
+
+    @takes(WriteOptions)
+    def check_write(
+        self,
+        bucket: str,
+        data: object,
+        data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> list[Rejection]:
+        """Tell what `synchronous_write` would refuse, or the server would drop; nothing is written.
+
+        Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a
+        thousand of them at most. If there are none, the server is asked how long the bucket keeps
+        points, and of what type the fields are that it holds up to a week before and after the frame's
+        times. A type may differ from week to week (by shard): a conflict that is told need not arise,
+        and one with a type that the server does not tell, or in a longer shard, may be missed.
+
+        Returns:
+            Rows with the reason, neighbours together; none if all would be written.
+        """
+        from db_influx.plans import check_write
+
+        call = self._call(WriteOptions, options)
+        points = _points(data, data_frame_measurement_name, tags, options)
+        plan = check_write.check_write(_arguments.written_bucket(bucket), data, points, time.time_ns())
+        return self._run(plan, call)  # type: ignore[no-any-return]
+
+    # Metadata
+
+    @takes(QueryOptions)
+    def get_measurements_on_bucket(self, bucket: str, **options: Unpack[QueryOptions]) -> list[str]:
+        """Give the names of a bucket's measurements over all time, sorted."""
+        from db_influx.plans import query
+
+        plan = query.listed(_flux.measurements(_arguments.text(bucket, "bucket")))
+        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
+    def get_fields(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
+        """Give the names of a measurement's fields over all time, sorted."""
+        from db_influx.plans import query
+
+        names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
+        return self._run(query.listed(_flux.fields(*names)), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    def _call(self, allowed: Any, given: Any, into: Into | None = None) -> Options:
+        """Return the options of a call, checked.
+
+        Raises:
+            TypeError: A keyword is none of those allowed.
+        """
+        for name in given:
+            if name not in allowed.__optional_keys__:
+                known = ", ".join(sorted(allowed.__optional_keys__))
+                raise TypeError(
+                    f"unexpected keyword argument {name!r}; beside the named ones there are {known}"
+                )
+        return self._options.but(given, into=into)
+
+    def _range(
+        self,
+        start: Instant,
+        stop: Instant | None,
+        measurement: str,
+        fields: str | Iterable[str],
+        bucket: str,
+        tags: Tags | None,
+        tz: str,
+    ) -> Selection:
+        begin, end = _times.time_range(start, stop, time.time_ns(), tz)
+        return _selection(begin, end, _arguments.text(measurement, "msname"), fields, bucket, tags)
+
+
+def _selection(
+    start: int,
+    stop: int,
+    measurement: str,
+    fields: str | Iterable[str],
+    bucket: str,
+    tags: Tags | None,
+) -> Selection:
+    return _flux.Selection(
+        bucket=_arguments.text(bucket, "bucket"),
+        measurement=_arguments.text(measurement, "measurement"),
+        fields=None if fields is _EVERY else _arguments.names(fields, "fields"),
+        tags=_flux.conditions(tags),
+        start=start,
+        stop=stop,
+    )
+
+
+def _points(
+    data: object, measurement: str, tags: Mapping[str, str] | None, options: WriteOptions
+) -> Callable[[], Points]:
+    from db_influx._points import Points
+
+    return partial(
+        Points.of,
+        data,
+        measurement,
+        tags,
+        options.get("tag_columns", ()),
+        options.get("time_column"),
+        options.get("duplicates", "error"),
+    )

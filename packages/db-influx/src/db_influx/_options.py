@@ -1,0 +1,201 @@
+"""What a call may be told besides what it reads or writes: its keywords, and how to speak to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+
+from db_influx import _arguments, _times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from db_core.frame import Into
+    from db_core.line_protocol import Duplicates
+
+__all__ = [
+    "Closed",
+    "ConsumptionOptions",
+    "Edge",
+    "Gaps",
+    "Missing",
+    "OnReset",
+    "Options",
+    "PerField",
+    "PointOptions",
+    "QueryOptions",
+    "ReadOptions",
+    "SliceOptions",
+    "Transport",
+    "WriteOptions",
+    "takes",
+]
+
+Edge: TypeAlias = Literal["start", "stop"]
+Closed: TypeAlias = Literal["right", "left"]
+Gaps: TypeAlias = Literal["book", "spread", "null"]
+Missing: TypeAlias = Literal["warn", "raise", "ignore"]
+OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
+PerField: TypeAlias = "float | Mapping[str, float]"
+
+_MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
+
+
+class QueryOptions(TypedDict, total=False):
+    """Keywords of queries."""
+
+    timeout: float | None
+
+
+class PointOptions(QueryOptions, total=False):
+    """Keywords of reads that give no frame."""
+
+    missing: Missing | None
+
+
+class SliceOptions(PointOptions, total=False):
+    """Keywords of reads of all series."""
+
+    tz: str | ZoneInfo | None
+    max_parallel: int | None
+
+
+class ReadOptions(SliceOptions, total=False):
+    """Keywords of reads."""
+
+    by: Iterable[str] | None
+
+
+class ConsumptionOptions(ReadOptions, total=False):
+    """Keywords of reads of consumption."""
+
+    on_reset: OnReset
+    rollover: PerField | None
+    max_rate: PerField | None
+    gaps: Gaps
+    quality: bool
+    closed: Closed
+    label: Edge
+
+
+class WriteOptions(TypedDict, total=False):
+    """Keywords of writes."""
+
+    tag_columns: Sequence[str]
+    time_column: str | None
+    duplicates: Duplicates
+    timeout: float | None
+
+
+# What keywords are where a call does not give them; the others are None.
+_DEFAULTS: dict[str, Any] = {
+    "on_reset": "null",
+    "gaps": "book",
+    "quality": False,
+    "closed": "right",
+    "label": "stop",
+    "tag_columns": (),
+    "duplicates": "error",
+}
+_Method = TypeVar("_Method", bound="Callable[..., Any]")
+
+
+def takes(keywords: type) -> Callable[[_Method], _Method]:
+    """Show help() and completion the keywords that `**options` of a method stands for, one by one."""
+
+    def decorate(method: _Method) -> _Method:
+        known = signature(method)
+        *named, _ = known.parameters.values()
+        spelled = [
+            Parameter(
+                name, Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name), annotation=kind.__forward_arg__
+            )
+            for name, kind in keywords.__annotations__.items()
+        ]
+        method.__signature__ = known.replace(parameters=[*named, *spelled])  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How to speak to the server.
+
+    Attributes:
+        timeout: Seconds the server may be silent, per attempt.
+        connect_timeout: Seconds a connection may take to be made.
+        deadline: Seconds a call may take, retries included; None is without end.
+        retries: How often a request is repeated whose connection failed or broke, or that was answered
+            with 429, 502, 503 or 504.
+        gzip: Compress what is sent and received.
+        verify: Check the server's certificate.
+        ca_cert: Path of the certificates to trust instead of the system's.
+        client_cert: Path of a client certificate with its key, or a pair of paths.
+    """
+
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    deadline: float | None = 3_600.0
+    retries: int = 3
+    gzip: bool = False
+    verify: bool = True
+    ca_cert: str | None = None
+    client_cert: str | tuple[str, str] | None = None
+
+    @property
+    def cert_files(self) -> tuple[str | None, str | None]:
+        """Paths of the client certificate and of its key."""
+        if self.client_cert is None or isinstance(self.client_cert, str):
+            return self.client_cert, None
+        return self.client_cert
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a read is made and what its frame is: what a manager does unless a call says otherwise.
+
+    Attributes:
+        into: Kind of the frames.
+        tz: IANA name of the time zone.
+        max_parallel: How many queries are sent at once.
+        missing: What to do about names that do not exist.
+        by: Tags that are index levels; None is those that differ.
+        timeout: Seconds the server may be silent; None is the manager's.
+    """
+
+    into: Into = "pandas"
+    tz: str = "UTC"
+    max_parallel: int = 4
+    missing: Missing = "warn"
+    by: tuple[str, ...] | None = None
+    timeout: float | None = None
+
+    @classmethod
+    def of(cls, **given: Any) -> Options:
+        """Return checked options."""
+        return cls(**{name: _CHECKS[name](value) for name, value in given.items()})
+
+    def but(self, given: Mapping[str, Any], *, into: Into | None = None) -> Options:
+        """Return these options with those of a call, checked; None leaves one as it is."""
+        found = {"into": into, **given}
+        checked = {name: check(found[name]) for name, check in _CHECKS.items() if found.get(name) is not None}
+        return replace(self, **checked)
+
+
+def _into(into: object) -> Into:
+    from db_core.frame import check_into  # which loads the native module
+
+    return check_into(into)
+
+
+_CHECKS: dict[str, Any] = {
+    "into": _into,
+    "tz": _times.zone,
+    "max_parallel": _arguments.parallel,
+    "missing": lambda missing: _arguments.choice(missing, "missing", _MISSING),
+    "by": lambda by: _arguments.names(by, "by", least=0),
+    "timeout": _arguments.timeout,
+}

@@ -1,0 +1,96 @@
+"""What a plan can ask for, as small values: a plan waits for nothing, a wire does its steps.
+
+A plan is a generator. It yields a step, is sent the reply or thrown the error, and returns the result of
+the call. So there is one `read`, and two managers that only know how to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from db_core.annotated_csv import Answer
+    from db_core.frame import Into
+    from db_influx._flux import Query
+
+__all__ = ["Ask", "AskAtMost", "AskJson", "Batch", "Post", "Reduced", "Steps", "Stream", "Warn", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A query whose answer becomes another, smaller one as soon as it is decoded."""
+
+    query: Query
+    reduce: Callable[[Answer], Answer]
+
+
+class Ask(NamedTuple):
+    """Send queries, at most so many at once; the reply is their decoded answers, in order."""
+
+    queries: Sequence[Query | Reduced]
+    at_once: int
+
+
+class AskAtMost(NamedTuple):
+    """Send a query; the reply is its answer and the bytes of its text, or None if there are more.
+
+    None is the reply, and the transfer is stopped, once the answer has more rows or bytes than the limits.
+    """
+
+    query: Query
+    limits: tuple[int, int] | None
+
+
+class AskJson(NamedTuple):
+    """Send a small request; the reply is its JSON.
+
+    Attributes:
+        path: Path of the endpoint.
+        parameters: Pairs of names and values for the address; the organization is added.
+        form: Pairs for the body of a POST; None makes it a GET.
+    """
+
+    path: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    form: tuple[tuple[str, str], ...] | None = None
+
+
+class Post(NamedTuple):
+    """Write line protocol; the reply comes when the server has accepted every point."""
+
+    bucket: str
+    body: bytes
+
+
+class Stream(NamedTuple):
+    """Send a query, and hand its answer to the caller as it arrives, in frames of at most so many rows."""
+
+    query: Query
+    batch_rows: int
+    into: Into
+
+
+class Batch(NamedTuple):
+    """Hand a frame to the caller, who iterates."""
+
+    frame: Any
+
+
+class Work(NamedTuple):
+    """Call a function that takes as long as going through so many bytes; the reply is its result."""
+
+    function: Callable[[], Any]
+    size: int
+
+
+class Warn(NamedTuple):
+    """Warn the caller of the method."""
+
+    message: str
+
+
+_T = TypeVar("_T")
+Step: TypeAlias = Ask | AskAtMost | AskJson | Post | Stream | Batch | Work | Warn
+Steps: TypeAlias = Generator[Step, Any, _T]

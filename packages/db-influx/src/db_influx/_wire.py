@@ -1,0 +1,306 @@
+"""The wire of `InfluxManager`: sockets, threads and waits that block.
+
+The queries of one step go out from threads of their own, so that decoding one answer does not hold up
+another. Where one of them fails, or Ctrl-C comes, the sockets that the others wait for are shut down.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from db_influx._io import Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._requests import ask, perform
+from db_influx._steps import Ask, Batch, Stream, Warn, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from concurrent.futures import Future
+
+    from db_core.annotated_csv import Answer
+    from db_influx._io import Call, Io
+    from db_influx._requests import Server
+    from db_influx._steps import Step, Steps
+
+__all__ = ["Wire"]
+
+_T = TypeVar("_T")
+
+_PIECE = 1 << 18  # bytes that are received at once
+_SMALL = 1 << 16  # bytes that are sent without listening meanwhile
+_LEAST = 0.001  # seconds; a timeout of 0 would not wait at all
+# Calls from a warning up to who called the method, or who iterates.
+_CALLER = 8
+_ITERATOR = 5
+
+
+class Wire:
+    """Does the steps of plans; safe to share between threads."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pool = Pool()
+
+    def close(self) -> None:
+        """Close all connections, those in use when they are given back."""
+        pool, self._pool = self._pool, Pool()
+        pool.close()
+
+    def run(self, plan: Steps[_T], silence: float | None) -> _T:
+        """Do the steps of a plan and return its result; all of them share one deadline."""
+        call = self._server.call(silence)
+        with self._server.secret.hidden():
+            return _result(_drive(plan, lambda step: self._reply(step, call, _CALLER)))
+
+    def iterate(self, plan: Steps[None], silence: float | None) -> Iterator[Any]:
+        """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
+        with self._server.secret.hidden():
+            yield from _drive(
+                plan,
+                lambda step: self._reply(step, self._server.call(silence), _ITERATOR),
+                lambda step: self._stream(step, self._server.call(silence, endless=True)),
+            )
+
+    def _reply(self, step: Step, call: Call, caller: int) -> Any:
+        """Do a step of a plan; `caller` is how many calls above a warning points to."""
+        match step:
+            case Ask(queries, at_once):
+                return self._ask(queries, at_once, call)
+            case Work(function):
+                return function()
+            case Warn(message):
+                return warnings.warn(message, UserWarning, stacklevel=caller)
+        return self._perform(perform(self._server, self._pool, step, call), _Transfers())
+
+    def _stream(self, step: Stream, call: Call) -> Generator[Any]:
+        transfers = _Transfers()
+        return _drive(perform(self._server, self._pool, step, call), transfers.reply)
+
+    def _perform(self, requests: Io[_T], transfers: _Transfers) -> _T:
+        return _result(_drive(requests, transfers.reply))
+
+    def _ask(self, queries: Any, at_once: int, call: Call) -> list[Answer]:
+        transfers = _Transfers()
+
+        def answer(query: Any) -> Answer:
+            return self._perform(ask(self._server, self._pool, query, call), transfers)
+
+        if len(queries) == 1:
+            return [answer(queries[0])]
+        threads = ThreadPoolExecutor(min(at_once, len(queries)), thread_name_prefix="db-influx")
+        # Not `concurrent.futures.wait`: Ctrl-C while it takes the futures' locks leaves them taken for ever.
+        ended: SimpleQueue[Future[Answer]] = SimpleQueue()
+        answers: list[Future[Answer]] = []
+        try:
+            for query in queries:
+                future = threads.submit(answer, query)
+                answers.append(future)
+                future.add_done_callback(ended.put)
+            for _ in queries:
+                ended.get().result()
+            return [future.result() for future in answers]
+        finally:
+            transfers.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
+            del answers  # or an error and they hold each other until garbage is collected
+
+
+def _drive(
+    steps: Generator[Any, Any, _T],
+    reply_to: Callable[[Any], Any],
+    stream: Callable[[Stream], Generator[Any]] | None = None,
+) -> Generator[Any, None, _T]:
+    """Do the steps of a generator, yield the frames that it hands on, and return its result."""
+    reply: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = steps.send(reply) if failure is None else steps.throw(failure)
+            reply = failure = None
+            if isinstance(step, Batch):
+                yield step.frame
+            elif isinstance(step, Stream) and stream is not None:
+                yield from stream(step)
+            else:
+                try:
+                    reply = reply_to(step)
+                except Exception as error:  # noqa: BLE001 - it is for the generator to handle
+                    failure = error
+    except StopIteration as end:
+        return cast("_T", end.value)
+    finally:
+        reply = failure = None  # or an error and this frame hold each other until garbage is collected
+        steps.close()
+
+
+def _result(driven: Generator[Any, None, _T]) -> _T:
+    """Run a generator that yields nothing, and return its result."""
+    try:
+        next(driven)
+    except StopIteration as end:
+        return cast("_T", end.value)
+    finally:
+        driven.close()
+    raise TypeError("a plan without an iterator handed on a frame")
+
+
+class _Over(Exception):  # noqa: N818 - the error is another request's
+    """Another request of the same step failed, or the caller was interrupted."""
+
+
+class _Transfers:
+    """What threads of one step wait for, so that all of them can be stopped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._waiting: set[_Socket] = set()
+
+    def stop(self) -> None:
+        """End all waits, now and later."""
+        with self._lock:
+            self._over.set()
+            for connection in self._waiting:
+                connection.shut_down()
+
+    @contextmanager
+    def _watched(self, connection: _Socket) -> Iterator[_Socket]:
+        with self._lock:
+            if self._over.is_set():
+                raise _Over
+            self._waiting.add(connection)
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                self._waiting.discard(connection)
+
+    def reply(self, step: Any) -> Any:
+        """Do a step of `_io`."""
+        match step:
+            case Receive(connection, take, call):
+                with self._watched(connection):
+                    return connection.receive(take, call)
+            case Work(function):
+                return function()
+            case Send(connection, data, seconds):
+                with self._watched(connection):
+                    return connection.send(data, seconds)
+            case Connect(address, port, tls, seconds):
+                return self._connect(address, port, tls, seconds)
+            case Resolve(host, port):
+                return numeric(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+            case Pause(seconds):
+                if self._over.wait(seconds):
+                    raise _Over
+        return None
+
+    def _connect(self, address: str, port: int, tls: Any, seconds: float) -> _Socket:
+        end = time.monotonic() + seconds
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        connection = _Socket(socket.socket(family, socket.SOCK_STREAM))
+        try:
+            with self._watched(connection):
+                connection.open(address, port, tls, end)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class _Socket:
+    """A connection."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._socket = plain
+        self._seconds: float | None = None
+        self._ahead: list[bytes] = []  # came while something was sent
+
+    def open(self, address: str, port: int, tls: Any, end: float) -> None:
+        """Connect, and agree on TLS."""
+        self._set_timeout(end - time.monotonic())
+        self._socket.connect((address, port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.context().wrap_socket(
+                self._socket, server_hostname=tls.name, do_handshake_on_connect=False
+            )
+            self._seconds = None
+            self._set_timeout(end - time.monotonic())
+            cast("ssl.SSLSocket", self._socket).do_handshake()
+
+    def close(self) -> None:
+        """Close it at once."""
+        self._socket.close()
+
+    def shut_down(self) -> None:
+        """Have another thread, which waits for it, see its end."""
+        with suppress(OSError):
+            # Not TLS's own: it would change the object that the other thread reads from.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def is_usable(self) -> bool:
+        """Tell whether it is idle: open, and nothing has come, not even its end."""
+        self._set_timeout(0)
+        try:
+            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)  # what TLS has not read yet
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def _set_timeout(self, seconds: float) -> None:
+        if seconds != self._seconds:  # it is a system call
+            if seconds < 0:
+                raise TimeoutError
+            self._socket.settimeout(seconds)
+            self._seconds = seconds
+
+    def receive(self, take: Callable[[bytes], bool], call: Call) -> None:
+        """Hand on what comes, piece by piece, until `take` returns True."""
+        while self._ahead:
+            if take(self._ahead.pop(0)):
+                return
+        while True:
+            self._set_timeout(max(call.wait, _LEAST))
+            if take(self._socket.recv(_PIECE)):
+                return
+
+    def send(self, data: list[bytes], seconds: float) -> bool:
+        """Send all, or as much as the other side wants; tell whether it was all."""
+        if sum(map(len, data)) <= _SMALL:
+            self._set_timeout(seconds)
+            self._socket.sendall(b"".join(data))
+            return True
+        end = time.monotonic() + seconds
+        self._set_timeout(0)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            for part in map(memoryview, data):
+                sent = 0
+                while sent < len(part):
+                    ready = selector.select(max(0.0, end - time.monotonic()))
+                    if not ready:
+                        raise TimeoutError
+                    if ready[0][1] & selectors.EVENT_READ and self._heard():
+                        return False
+                    if ready[0][1] & selectors.EVENT_WRITE:
+                        with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                            sent += self._socket.send(part[sent : sent + _PIECE])
+        return True
+
+    def _heard(self) -> bool:
+        """Receive what comes in an upload; TLS's own messages are nothing to hear."""
+        with suppress(BlockingIOError, ssl.SSLWantReadError):
+            self._ahead.append(self._socket.recv(_PIECE))
+            return True
+        return False

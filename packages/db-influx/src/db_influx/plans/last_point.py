@@ -1,0 +1,78 @@
+"""The newest values: of each field over all series, and of each field of each series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from db_core.pivot import latest
+from db_influx import _flux, _times
+from db_influx._steps import Ask
+from db_influx.plans.columns import TEXT, VALUE, columns
+from db_influx.plans.frames import converted, wide
+from db_influx.plans.schema import Schema
+
+if TYPE_CHECKING:
+    from db_influx._flux import Selection
+    from db_influx._options import Options
+    from db_influx._steps import Steps
+    from db_influx.plans.schema import Databases
+
+__all__ = ["last_point", "last_points"]
+
+# How far back the last point is looked for, step by step; then over all time.
+_LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+
+
+def last_point(
+    databases: Databases, selection: Selection, now: int, options: Options, *, with_time: bool
+) -> Steps[dict[str, Any]]:
+    """Read the newest value of each field.
+
+    Args:
+        databases: The known mappings of the manager.
+        selection: What to read, over all time; fields are named.
+        now: Nanoseconds since the epoch.
+        options: Say what to do about names that do not exist.
+        with_time: Return pairs of time and value.
+    """
+    wanted = selection.fields or ()
+    found: dict[str, tuple[int, Any]] = {}
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_types([selection], newest=True)
+    # The server takes longer over thousands of names than over the points of all time.
+    is_short = sum(len(values) for _, values in selection.tags) <= _flux.FEW_NAMES
+    for back in (*(_LOOK_BACK if is_short else ()), None):
+        left = tuple(field for field in wanted if field not in found)
+        if not left:
+            break
+        start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
+        [answer] = yield Ask([_flux.newest(replace(selection, fields=left, start=start))], 1)
+        for points, _ in columns(answer, _time=("timestamp",), _field=TEXT, _value=VALUE):
+            rows = zip(points["_time"], points["_field"], points["_value"], strict=True)
+            for moment, field, value in rows:
+                if field not in found or moment > found[field][0]:
+                    # A stored point always has a value; the answer shows an empty string as none.
+                    found[field] = (moment, "" if value is None else value)
+    yield from schema.check_found(selection, options, nothing=not found)
+    if not with_time:
+        return {field: found[field][1] for field in wanted if field in found}
+    import pandas as pd
+
+    return {
+        field: (pd.Timestamp(found[field][0], unit="ns", tz="UTC"), found[field][1])
+        for field in wanted
+        if field in found
+    }
+
+
+def last_points(databases: Databases, selection: Selection, options: Options) -> Steps[Any]:
+    """Read the newest value of each field of each series, over all time, as one row per series."""
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_types([selection], newest=True)
+    answers = yield Ask([_flux.series(selection, "last")], 1)
+    points = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
+    frame = latest(points)
+    yield from schema.check_frame(selection, frame, options)
+    return (yield from converted(frame, options.into))

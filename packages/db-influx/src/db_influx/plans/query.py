@@ -1,0 +1,40 @@
+"""Any Flux query, and the lists of names that InfluxDB has."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from db_core import annotated_csv
+from db_influx._steps import Ask, Stream, Work
+from db_influx.plans.columns import names
+from db_influx.plans.frames import bytes_of, converted
+
+if TYPE_CHECKING:
+    from db_influx._flux import Query
+    from db_influx._options import Options
+    from db_influx._steps import Steps
+
+__all__ = ["batches", "listed", "tables"]
+
+
+def tables(query: Query, options: Options, *, split: bool) -> Steps[Any]:
+    """Run a query; return the union of its tables, or with `split` a list of frames, one per schema."""
+    answers = yield Ask([query], 1)
+    size = bytes_of(answers)
+    [answer] = answers
+    if not split:
+        frame = yield Work(partial(annotated_csv.union, answer), size)
+        return (yield from converted(frame, options.into))
+    return (yield Work(lambda: [frame.release(options.into) for frame in annotated_csv.split(answer)], size))
+
+
+def batches(query: Query, batch_rows: int, options: Options) -> Steps[None]:
+    """Run a query and hand on its answer as it arrives."""
+    yield Stream(query, batch_rows, options.into)
+
+
+def listed(query: Query) -> Steps[list[str]]:
+    """Return the names that a query lists, sorted."""
+    [answer] = yield Ask([query], 1)
+    return names(answer)

@@ -1,0 +1,88 @@
+"""Reads of a range: points as they are stored, values per window, consumption, and means over all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db_influx import _flux, _times
+from db_influx._aggregates import Aggregate, aggregates, check_types
+from db_influx._steps import Ask
+from db_influx._windows import Windows
+from db_influx.plans import consumption
+from db_influx.plans.downsample import Wanted, average, downsample
+from db_influx.plans.frames import converted, wide
+from db_influx.plans.schema import Schema
+
+if TYPE_CHECKING:
+    from db_influx._aggregates import AggFunc
+    from db_influx._flux import Selection
+    from db_influx._options import Edge, Options
+    from db_influx._steps import Steps
+    from db_influx._times import Length
+    from db_influx.plans.schema import Databases
+
+__all__ = ["accumulated", "downsampled", "last_mean", "stored", "wanted"]
+
+
+def stored(
+    databases: Databases, selection: Selection, options: Options, *, tag_columns: bool = False
+) -> Steps[Any]:
+    """Read points as they are stored, in slices; see `InfluxManager.read_all_fields` for `tag_columns`."""
+    schema = yield from Schema.of(databases, selection, options)
+    parts = schema.apart(_flux.slices(selection, options.max_parallel))
+    yield from schema.check_types(parts)
+    answers = yield Ask([_flux.raw(part) for part in parts], options.max_parallel)
+    kinds = schema.kinds(selection.fields)
+    frame = yield from wide(answers, selection.fields, options, tag_columns=tag_columns, kinds=kinds)
+    del answers  # which the frame holds
+    yield from schema.check_frame(selection, frame, options)
+    return (yield from converted(frame, options.into))
+
+
+def wanted(
+    selection: Selection,
+    interval: Length,
+    agg_func: AggFunc,
+    label: Edge,
+    options: Options,
+    *,
+    create_empty: bool,
+) -> Wanted:
+    """Return what a downsampled read asks for; see `InfluxManager.read` for the arguments."""
+    every = _times.duration(interval, "interval")
+    cut = Windows(every, options.tz, selection.start, selection.stop)
+    axis = cut.labels(label) if create_empty else None
+    return Wanted(cut, aggregates(agg_func, selection.fields or ()), label, axis)
+
+
+def downsampled(databases: Databases, selection: Selection, wanted: Wanted, options: Options) -> Steps[Any]:
+    """Read one value per window."""
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_types([selection], newest=any(one.function == "last" for one in wanted.columns))
+    check_types(wanted.columns, schema.types, selection.measurement)
+    frame = yield from downsample(selection, wanted, schema.types or {}, options)
+    yield from schema.check_frame(selection, frame, options)
+    return (yield from converted(frame, options.into))
+
+
+def accumulated(
+    databases: Databases, selection: Selection, wanted: consumption.Wanted, options: Options
+) -> Steps[Any]:
+    """Read consumption per window."""
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_types([selection], newest=True)
+    totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
+    check_types(totals, schema.types, selection.measurement, argument="fields")
+    kinds = schema.kinds(selection.fields)
+    frame = yield from consumption.consumption(selection, wanted, kinds, options)
+    yield from schema.check_frame(selection, frame, options)
+    return (yield from converted(frame, options.into))
+
+
+def last_mean(databases: Databases, selection: Selection, options: Options) -> Steps[Any]:
+    """Read the mean of each field over the whole range."""
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_types([selection], newest=True)
+    frame = yield from average(selection, schema.types or {}, options)
+    yield from schema.check_frame(selection, frame, options)
+    return (yield from converted(frame, options.into))
