@@ -107,9 +107,10 @@ class AsyncWire:
         if len(queries) == 1:
             return [await answer(queries[0])]
         first: BaseException | None = None
+        tasks: list[asyncio.Task[Answer]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(answer(query)) for query in queries]
+                tasks += [group.create_task(answer(query)) for query in queries]
         except BaseExceptionGroup as errors:
             first = errors.exceptions[0]
         if first is None:

@@ -263,7 +263,8 @@ class _Exchange:
             if not data and not self._gunzip.more:
                 self._gunzip.check_end()
                 return b""
-            if text := (yield Work(partial(self._gunzip.feed, data), len(data))):
+            text: bytes = yield Work(partial(self._gunzip.feed, data), len(data))
+            if text:
                 return text
 
     def _received(self) -> Io[bytes]:
@@ -373,7 +374,8 @@ def _stream(server: Server, pool: Pool, step: Stream, call: Call) -> Io[None]:
 def _frames(exchange: _Exchange, decoder: BatchDecoder) -> Io[list[Frame]]:
     """Return the next frames; none at the end of the answer."""
     while data := (yield from exchange.read()):
-        if frames := (yield Work(partial(decoder.feed, data), len(data))):
+        frames: list[Frame] = yield Work(partial(decoder.feed, data), len(data))
+        if frames:
             return frames
     return decoder.finish()
 

@@ -285,7 +285,7 @@ class _Socket:
         self._set_timeout(0)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            for part in map(memoryview, data):
+            for part in [memoryview(part) for part in data]:
                 sent = 0
                 while sent < len(part):
                     ready = selector.select(max(0.0, end - time.monotonic()))

@@ -150,8 +150,8 @@ def consumption(
     except QueryError as error:
         # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            points = yield Ask([*before, *first], options.max_parallel)
-            meter.consumption(points, fields=fields, by=options.by)
+            edges = yield Ask([*before, *first], options.max_parallel)
+            meter.consumption(edges, fields=fields, by=options.by)
         raise
     given = _Given(*([next(answers) for _ in queries] for queries in (before, first, totals, lows)))
     lead = (cut.longest if label == "start" else 0) - cut.late

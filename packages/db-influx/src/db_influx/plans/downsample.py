@@ -103,7 +103,8 @@ def downsample(selection: Selection, wanted: Wanted, types: FieldTypes, options:
             zeros=[one.column for one in every if one.function == "count"] if axis else (),
             spreads=plan.spreads,
         )
-        return (yield Work(work, bytes_of(answers) + 8 * len(axis or ())))
+        frame: Frame = yield Work(work, bytes_of(answers) + 8 * len(axis or ()))
+        return frame  # noqa: TRY300 - of the block
     except InvalidArgumentError as error:
         if error.argument not in ("wanted", "spreads"):  # of a sum and a spread beyond 64 bits
             raise
