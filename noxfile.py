@@ -43,8 +43,7 @@ def tests(session: nox.Session) -> None:
     _test_crates(session)
     _install(session, "test", wheels=True)
     session.run("python", "-m", "tools.servers", "--", "true")  # whatever takes long is done, visibly, now
-    chosen = session.posargs or ["--ignore=tests/faults"]
-    session.run("python", "-m", "pytest", *chosen, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
+    session.run("python", "-m", "pytest", *session.posargs, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
 
 
 @nox.session

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.peer import Peer
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tests.peer import Turn
+
+
+# What an example takes depends on what else the machine does.
+settings.register_profile("all", deadline=None)
+settings.register_profile("some", deadline=None, max_examples=25)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property where no server is wanted: that run follows every change."""
+    settings.load_profile("some" if "not server" in config.getoption("markexpr") else "all")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -29,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def servers() -> ModuleType:
     """Return `tools.servers`. Each test and fixture that starts a server takes it from here."""
     return importlib.import_module("tools.servers")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what failed tried again without its random pause, in tests that are not about pauses."""
+    monkeypatch.setattr("random.uniform", lambda least, _: least)
+    monkeypatch.setattr("redis.backoff.ExponentialWithJitterBackoff.compute", lambda *_: 0)
 
 
 @pytest.fixture

@@ -102,8 +102,9 @@ class Peer:
     """A peer that accepts connections until it is closed, and serves each in a thread of its own.
 
     It reads a request, plays the next turn, ends its half of the connection, and waits for the other side's
-    end. The last turn is played for every later request. It knows no bucket of InfluxDB: a question for one
-    gets an answer of its own, takes no turn, and is not among the requests.
+    end. The last turn is played for every later request. A whole answer of HTTP says `Connection: close`, or
+    the next request may be sent before that end has come. The peer knows no bucket of InfluxDB: a question
+    for one gets an answer of its own, takes no turn, and is not among the requests.
 
     Args:
         turns: What is done on the connections, in the order of their requests.

@@ -18,7 +18,7 @@ from db_core.errors import (
 )
 from db_redis import AsyncRedisClient, RedisClient
 from tests.awaited import Awaited
-from tests.faults.conftest import forget_peak, outcome, resident
+from tests.faults.conftest import LONG, forget_peak, outcome, resident
 from tests.peer import echo, read_nothing, silence
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tests.peer import Peer, Turn
 
 MOST_MEMORY = 200 << 20
+SHORT = 0.1  # seconds that are waited for what does not come
+
+pytestmark = pytest.mark.usefixtures("at_once")
 
 _GREETINGS = {
     b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
@@ -61,10 +64,11 @@ def ask(
             read: Callable[[socket.socket], bytes] = let_in,
             password: str | None = None,
             arguments: tuple[object, ...] = ("key",),
+            timeout: float = LONG / 4,
             **options: object,
         ) -> str:
             port = peer(turn, read=read).port
-            made = request.param("127.0.0.1", port, password, socket_timeout=0.5)
+            made = request.param("127.0.0.1", port, password, socket_timeout=timeout)
             client = made if isinstance(made, RedisClient) else Awaited(made, runner)
             if call == "save_in_redis":
                 arguments = ("key", 1)
@@ -104,7 +108,8 @@ def test_a_bad_reply_is_an_error(ask: Callable[..., str], fault: str, call: str)
     turn, error = FAULTS[fault]
     before = resident()
     forget_peak()
-    assert error.__name__ == ask(fault, call, turn, error)
+    timeout = SHORT if error is OperationTimeoutError else LONG / 4
+    assert error.__name__ == ask(fault, call, turn, error, timeout=timeout)
     assert resident("VmHWM") - before < MOST_MEMORY
 
 
@@ -196,5 +201,7 @@ def test_what_does_not_greet_as_redis_is_an_error(
 ) -> None:
     """Though what it says is well-formed."""
     errors = (ConnectionFailedError, OperationTimeoutError, QueryError, SerializationError)
-    came = ask("a greeting of another kind", call, turn, *errors, read=read_nothing, password=password)
+    came = ask(
+        "a greeting of another kind", call, turn, *errors, read=read_nothing, password=password, timeout=SHORT
+    )
     assert "whole" != came

@@ -41,7 +41,7 @@ def test_requests_name_us_and_our_version(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
 ) -> None:
     """Logs of servers and proxies tell who asks; reads and writes alike."""
-    server = peer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
+    server = peer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
     manager = call_peer(server)
     frame = pd.DataFrame({"v": [1.5]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
 

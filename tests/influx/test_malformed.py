@@ -168,7 +168,7 @@ def test_an_answer_to_another_question_is_a_parse_error(
         b"#default,_result,,,,\r\n,result,table,_time,_value,_field\r\n"
         b",,0,2026-01-01T00:00:00Z,1.5,v\r\n\r\n"
     ).replace(*change)
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text)
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(text)
 
     with pytest.raises(ParseError, match="another question"):
         ask(call_peer(peer(head + text), retries=0))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from db_influx import InfluxManager
     from tests.peer import Peer, Turn
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 SPAN = ("2026-01-01", "2026-01-05")
 FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n"
@@ -297,11 +299,11 @@ def test_a_slow_upload_is_no_slow_connection(
         left = length - len(got.partition(b"\r\n\r\n")[2])
         while left and (piece := connection.recv(min(left, 1 << 16))):
             left -= len(piece)
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.01)
         return got
 
     server = peer(DONE, read=slow)
-    manager = call(server, timeout=PATIENCE, connect_timeout=0.3, retries=0)
+    manager = call(server, timeout=PATIENCE, connect_timeout=0.2, retries=0)
     # Or the system takes all of it at once.
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
 
@@ -382,10 +384,10 @@ def test_a_retry_after_that_means_nothing_or_years_is_no_reason_to_hang(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], said: str
 ) -> None:
     """`query_batches` has no deadline; still it does not wait for years, and no ValueError comes out."""
-    answer = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n".encode()
+    head = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {said}\r\nConnection: close\r\n".encode()
 
     with pytest.raises(QueryError, match="503"):
-        list(call_peer(peer(*[answer] * 3), retries=1).query_batches("any"))
+        list(call_peer(peer(says(b"", head)), retries=1).query_batches("any"))
 
 
 def test_a_number_of_refused_points_that_is_none(

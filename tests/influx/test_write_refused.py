@@ -281,7 +281,7 @@ def test_a_failure_after_the_first_body_says_what_is_stored(
     rows = 80_000
     index = pd.date_range("2026-01-01", periods=rows, freq="s")
     frame = pd.DataFrame({"n": np.arange(rows), "text": "x" * 60}, index=index)
-    server = peer(b"HTTP/1.1 204 No Content\r\n\r\n", b"")
+    server = peer(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", b"")
 
     with pytest.raises(WriteError, match="points were written") as caught:
         call_peer(server).synchronous_write("b", frame, "m")

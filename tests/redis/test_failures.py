@@ -153,6 +153,7 @@ def test_a_peer_that_never_answers_is_a_timeout(peer: Callable[..., Peer]) -> No
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     "answer",
     [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$1000\r\nonly this", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0\0\0"],
@@ -215,6 +216,7 @@ def test_a_server_that_quotes_the_password_is_not_repeated(peer: Callable[..., P
     assert "hunter2" not in str(caught.value.__cause__)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_an_error_that_the_caller_handles_changes_no_retry_and_is_not_changed(
     peer: Callable[..., Peer],
 ) -> None:

@@ -85,6 +85,9 @@ ECHOES: dict[str, Turn] = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_logged_or_printed(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -105,7 +108,8 @@ def make(peer: Callable[..., Peer]) -> Iterator[Callable[..., InfluxManager]]:
     made = []
 
     def make(given: Turn, **options: Any) -> InfluxManager:
-        options = {"retries": 1, "timeout": 0.2, "url": peer(given).url, "token": SECRET} | options
+        timeout = 0.1 if given is silence else 10.0
+        options = {"retries": 1, "timeout": timeout, "url": peer(given).url, "token": SECRET} | options
         made.append(InfluxManager(org="o", **options))
         return made[-1]
 
