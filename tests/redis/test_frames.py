@@ -310,7 +310,7 @@ def test_a_missing_piece_is_an_error(store: Any, plain: redis.Redis, namespace: 
         (b'{"format":"hunter2","version":"v","pieces":1}', "manifest is malformed"),
         (b'{"format":2,"version":"v","pieces":1}', "of format 2"),
         (b'{"format":1,"version":"v","pieces":1}', "can't be read"),
-        (None, "a hash, and no frame"),
+        (None, "not a frame"),
     ],
 )
 def test_what_is_no_frame_is_an_error(

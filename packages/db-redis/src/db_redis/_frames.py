@@ -80,7 +80,8 @@ def save_frame(
         draft = options.keys.draft(name, version)
         if options.is_cluster and slot_of(draft) != slot_of(name):
             raise InvalidArgumentError(
-                f"`key` {key!r} has braces that are no hash tag: on a Cluster a large frame can't have it",
+                f"`key` {key!r} has braces that are no hash tag, which the key of a large frame on a Cluster "
+                "must not have",
                 argument="key",
             )
         yield from _save_in_pieces(name, draft, chain([first, second], pieces), version, lifetime)
@@ -143,7 +144,9 @@ def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | Non
 
 
 def _draft_lost() -> QueryError:
-    return QueryError("saving a frame failed: its pieces were gone before it was whole; was Redis emptied?")
+    return QueryError(
+        "saving a frame failed: its pieces were gone before all were written; was Redis emptied?"
+    )
 
 
 def _unexpected_reply() -> QueryError:
@@ -187,7 +190,7 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
                 f"the frame of {key!r} can't be read: {error}", path=error.path
             ) from error
     if written is None:
-        raise SerializationError(f"what is stored under {key!r} is a hash, and no frame")
+        raise SerializationError(f"the hash that is stored under {key!r} is not a frame")
     raise IncompleteResultError(
         f"the frame of {key!r} is not whole: a piece was missing in each of {_ATTEMPTS} reads"
     )
@@ -216,5 +219,5 @@ def _parse_manifest(key: Key, written: bytes) -> _Manifest:
         return _Manifest(fields["version"], fields["pieces"])
     except (orjson.JSONDecodeError, KeyError, TypeError, InvalidArgumentError):
         raise SerializationError(
-            f"what is stored under {key!r} is no frame: its manifest is malformed"
+            f"the hash that is stored under {key!r} is not a frame: its manifest is malformed"
         ) from None
