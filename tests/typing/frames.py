@@ -16,6 +16,7 @@ from db_core.frame import AnyFrame
 if TYPE_CHECKING:
     from db_core import Frame
     from db_core.frame import Into
+    from db_core.ipc import FrameReader
     from db_redis import AsyncRedisClient, RedisClient
 
 
@@ -64,3 +65,12 @@ def releases(frame: Frame, into: Into) -> None:
     assert_type(frame.release("arrow"), pa.Table)
     assert_type(frame.release(into), AnyFrame)
     frame.release("csv")  # type: ignore[call-overload]
+
+
+def finishes(reader: FrameReader, into: Into) -> None:
+    """Return the frame that `into` names."""
+    assert_type(reader.finish("pandas"), pd.DataFrame)
+    assert_type(reader.finish("polars"), pl.DataFrame)
+    assert_type(reader.finish("arrow"), pa.Table)
+    assert_type(reader.finish(into), AnyFrame)
+    reader.finish("csv")  # type: ignore[call-overload]
