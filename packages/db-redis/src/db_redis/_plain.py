@@ -42,7 +42,7 @@ def plain(value: object, nan: Nan) -> Any:
         SerializationError: A part has no JSON form. `path` leads to the first one in the order of writing.
     """
     try:
-        return _Walk(nan).plain(value, (), ())
+        return _Converter(nan).plain(value, (), ())
     except RecursionError:  # the caller has used up the stack
         raise _unwritable((), "Recursion limit reached") from None
 
@@ -64,17 +64,17 @@ def parts(value: Any) -> Iterable[tuple[Any, object]]:
 def format_path(path: Iterable[_PathKey]) -> str:
     """Write the path to a part as text, such as ``$.meters[3].power``."""
     return "$" + "".join(
-        f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{orjson.dumps(step).decode()}]"
-        for step in path
+        f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{orjson.dumps(key).decode()}]"
+        for key in path
     )
 
 
 def _unwritable(path: Iterable[_PathKey], reason: str) -> SerializationError:
-    path = format_path(path)
-    return SerializationError(f"{path} can't be written as JSON: {reason}", path=path)
+    text = format_path(path)
+    return SerializationError(f"{text} can't be written as JSON: {reason}", path=text)
 
 
-class _Walk:
+class _Converter:
     """Converts one value, part by part."""
 
     def __init__(self, nan: Nan) -> None:

@@ -53,8 +53,8 @@ def decode_as(text: bytes, kind: Any) -> Any:
     except SerializationError as error:
         raise SerializationError(f"$ is no {_name(kind)}: {error}", path="$") from None
     instance, faults = _validate(adapter, text)
-    if faults and (respelt := _respell_faults(value, faults)) is not None:
-        instance, faults = _validate(adapter, respelt)
+    if faults and (rewritten := _rewrite_faults(value, faults)) is not None:
+        instance, faults = _validate(adapter, rewritten)
     if not faults:
         return instance
     # pydantic's error is not chained, as it quotes the stored value, which may be a secret.
@@ -73,8 +73,8 @@ def _validate(adapter: TypeAdapter[Any], text: bytes | str) -> tuple[Any, list[E
         return None, error.errors(include_input=False, include_url=False)
 
 
-def _respell_faults(value: Any, faults: list[ErrorDetails]) -> str | None:
-    """Return the value as JSON with the faulty texts as pydantic reads them; None if it reads none of them.
+def _rewrite_faults(value: Any, faults: list[ErrorDetails]) -> str | None:
+    """Return JSON in which the faulty texts are rewritten for pydantic; None if it reads none of them.
 
     pydantic reads NaN and the infinities as JSON's extended numbers only, and no offset with seconds.
     """
@@ -83,18 +83,18 @@ def _respell_faults(value: Any, faults: list[ErrorDetails]) -> str | None:
     for fault in faults:
         place: Any = root
         *path, last = 0, *_path_to(value, fault)
-        for step in path:
-            place = place[step]
-        respelt = (
-            _respell_text(place[last], fault["type"]) if not fault["type"].startswith("missing") else None
+        for key in path:
+            place = place[key]
+        rewritten = (
+            _rewrite_text(place[last], fault["type"]) if not fault["type"].startswith("missing") else None
         )
-        if respelt is not None:
-            place[last] = respelt
+        if rewritten is not None:
+            place[last] = rewritten
             has_changed = True
     return json.dumps(root[0]) if has_changed else None
 
 
-def _respell_text(found: object, fault: str) -> object:
+def _rewrite_text(found: object, fault: str) -> object:
     if not isinstance(found, str):
         return None
     if fault == "float_type":
@@ -108,13 +108,13 @@ def _respell_text(found: object, fault: str) -> object:
 def _path_to(value: Any, fault: ErrorDetails) -> list[str | int]:
     """Return the path to a fault. pydantic's path also holds the members of unions, which are left out."""
     path: list[str | int] = []
-    for step in fault["loc"]:
+    for key in fault["loc"]:
         here = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-        if step in here:
-            value = value[step]
-            path.append(step)
-        elif fault["type"].startswith("missing") and step == fault["loc"][-1]:
-            path.append(step)
+        if key in here:
+            value = value[key]
+            path.append(key)
+        elif fault["type"].startswith("missing") and key == fault["loc"][-1]:
+            path.append(key)
     return path
 
 
