@@ -19,7 +19,8 @@ from db_core import (
     SchemaConflictError,
 )
 from db_core.annotated_csv import decode
-from db_core.meter import Doubt, Unsettled, consumption, unsettled
+from db_core.meter import Consumption, Doubt, Unsettled
+from db_core.pivot import pivot
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -54,6 +55,22 @@ def read(
 def labels(*minutes: int) -> list[int]:
     """Give times as a frame has them."""
     return [START + minute * MINUTE for minute in minutes]
+
+
+def consumption(
+    totals: list[Answer],
+    *,
+    points: list[Answer] | tuple[()] = (),
+    refined: list[tuple[int, int, int]] | tuple[()] = (),
+    **given: Any,
+) -> Frame:
+    """Read totals, and give the frame."""
+    return Consumption(totals, **given).frame(points, refined)
+
+
+def unsettled(totals: list[Answer], **given: Any) -> Unsettled:
+    """Read totals, and give what is unsettled."""
+    return Consumption(totals, **given).unsettled()
 
 
 def found(frame: Frame, *names: str) -> dict[str, list[Any]]:
@@ -191,6 +208,31 @@ def test_points_that_are_asked_for_have_to_be_there() -> None:
         IncompleteResultError, match='field "kwh", window 2024-03-31T00:02:00Z: its points are'
     ):
         consumption(totals, before=before, refined=[window], **KWH, on_reset="restart")
+
+
+def test_totals_are_read_once_and_may_be_given_other_points() -> None:
+    """The answers may be used up meanwhile; each frame is of its own points, as if there were no other."""
+    totals, before = read([(1, 10), (2, 3)]), read([(0, 9)])
+    window = (labels(2)[0], labels(1)[0], labels(2)[0])
+    meter = Consumption(totals, before=before, **KWH, on_reset="restart")
+    pivot(totals)
+
+    assert labels(2) == meter.unsettled().doubts[0].windows
+    with pytest.raises(IncompleteResultError):
+        meter.frame([], [window])
+    assert [1, 3] == meter.frame().to_pydict()["kwh"]
+    for points, amount in (([(1.2, 10.5), (1.5, 0.5), (1.9, 3)], 3.5), ([(1.5, 11), (1.9, 3)], 4)):
+        assert [1, amount] == meter.frame(read(points), [window]).to_pydict()["kwh"]
+    assert [1, 3] == meter.frame().to_pydict()["kwh"]
+
+
+def test_points_are_of_the_type_of_their_totals() -> None:
+    """Doubles beside integers would be rounded, as the frame's type is settled by the totals."""
+    meter = Consumption(read([(1, 10), (2, 3)], kind="long"), **KWH, on_reset="restart")
+    window = (labels(2)[0], labels(1)[0], labels(2)[0])
+
+    with pytest.raises(SchemaConflictError, match='"kwh": long in the totals of windows and double in their'):
+        meter.frame(read([(1.5, 0.5)]), [window])
 
 
 def test_windows_that_come_late_keep_their_labels() -> None:

@@ -8,6 +8,7 @@
 mod batch;
 mod buffer;
 mod capsule;
+mod consumption;
 mod decoder;
 mod encoder;
 mod errors;
@@ -23,6 +24,8 @@ mod _native {
     #[pymodule_export]
     use crate::buffer::Memory;
     #[pymodule_export]
+    use crate::consumption::Consumption;
+    #[pymodule_export]
     use crate::decoder::{Answer, Decoder};
     #[pymodule_export]
     use crate::encoder::Encoder;
@@ -31,7 +34,7 @@ mod _native {
     #[pymodule_export]
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]
-    use crate::kernels::{consumption, differences, latest, pivot, unsettled};
+    use crate::kernels::{differences, latest, pivot};
     #[pymodule_export]
     use crate::table::{Array, Table};
 }

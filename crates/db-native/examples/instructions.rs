@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use db_native::{
-    Answer, Consumption, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points,
-    Precision, Totals, consumption, differences, pivot, union,
+    Answer, Consumption, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points, Policy,
+    Precision, Totals, differences, pivot, union,
 };
 
 /// Makes a kernel's input and gives the kernel.
@@ -90,12 +90,11 @@ fn wide_frame(answer: &Answer) -> db_native::Wide {
 /// Numbers at random, taken for totals: about half of the steps are drops.
 fn consumed(totals: &[Answer]) -> db_native::Wide {
     let fields = ["power", "voltage"].map(str::to_owned);
-    let spec = Consumption {
+    let policy = Policy {
         max_rate: fields.iter().map(|field| (field.clone(), 100.0)).collect(),
         fields: fields.to_vec(),
         levels: Levels::Differing,
         tz: "UTC".to_owned(),
-        refined: Vec::new(),
         on_reset: OnReset::Restart,
         rollover: Vec::new(),
         gaps: Gaps::Book,
@@ -107,8 +106,9 @@ fn consumed(totals: &[Answer]) -> db_native::Wide {
         longest: 0,
         quality: true,
     };
-    let totals = Totals { totals, before: &[], first: &[], lows: totals, points: &[] };
-    consumption(&totals, &spec).expect("numbers")
+    let totals = Totals { totals, before: &[], first: &[], lows: totals };
+    let consumption = Consumption::new(&totals, policy).expect("numbers");
+    consumption.frame::<Answer>(&[], &[]).expect("numbers")
 }
 
 fn lines(frame: &arrow_array::RecordBatch) -> Vec<u8> {

@@ -4,17 +4,18 @@
 //! queries are put together into readings, and what is booked into one frame:
 //!
 //! ```text
-//! for each field, and each series or row group of series:
-//!     readings = the last total of each window, or its points where they were asked for
-//!     windows, amounts, qualities = book(the last total before, readings)
+//! read the answers once: for each field, and each series or row group of series, its totals
+//! unsettled = the windows of which those do not tell enough
+//! readings = the last total of each window, or its points where they were asked for
+//! windows, amounts, qualities = book(the last total before, readings)
 //! the frame is the fields side by side, as in a pivot
 //! ```
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeStringArray, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, LargeStringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field};
 
 use crate::booking::{Booked, Gaps, OnReset, Quality, Rules, book, most_windows};
@@ -22,15 +23,15 @@ use crate::column::dictionary;
 use crate::decoder::Answer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{EmptyText, FieldColumn, columns};
-use crate::keys::{Keys, Levels, ambiguous};
+use crate::keys::{Keys, Levels, ambiguous, tag_column};
 use crate::meter::no_total;
-use crate::pieces::{Pieces, Times, collect};
+use crate::pieces::{Piece, Pieces, Times, collect};
 use crate::pivot::Wide;
-use crate::readings::{Cells, Doubts, Fault, Parts, Refined, Span, Window};
+use crate::readings::{Doubts, Fault, Meter, Refined, SETS, Span, Window, rows};
 use crate::sparse;
 use crate::total::Total;
 use crate::tracks::{Track, merge};
-use crate::unify::{Stretch, gather};
+use crate::unify::{Stretch, gather, type_name};
 use crate::union::batch;
 
 /// The answers of the queries that consumption is computed from.
@@ -48,13 +49,11 @@ pub struct Totals<'a, A> {
     /// The smallest total of each window, labelled as `totals`. May be empty: then a reset that a
     /// later total of its window has overtaken is not seen.
     pub lows: &'a [A],
-    /// All totals of the windows in [`Consumption::refined`], with their own times.
-    pub points: &'a [A],
 }
 
 /// How totals become consumption.
 #[derive(Clone, Debug)]
-pub struct Consumption {
+pub struct Policy {
     /// These fields in this order.
     pub fields: Vec<String>,
     /// Types that fields have elsewhere: a field without data takes its.
@@ -63,8 +62,6 @@ pub struct Consumption {
     pub levels: Levels,
     /// IANA name of the zone the time column is typed with; its values are UTC all the same.
     pub tz: String,
-    /// Windows whose points stand in for their one total.
-    pub refined: Vec<Window>,
     /// What a drop of a total means.
     pub on_reset: OnReset,
     /// Fields and the total at which each starts again from 0, for [`OnReset::Rollover`].
@@ -88,7 +85,7 @@ pub struct Consumption {
     pub quality: bool,
 }
 
-impl Consumption {
+impl Policy {
     fn span(&self) -> Span {
         Span { lead: self.lead, longest: self.longest }
     }
@@ -98,69 +95,6 @@ impl Consumption {
         let counts = matches!(self.on_reset, OnReset::Restart | OnReset::Rollover);
         Doubts { falls: counts || max_rate.is_some(), max_rate }
     }
-}
-
-/// Turns totals into consumption per window, in the totals' unit.
-///
-/// float64 stays float64; int64 and uint64 become int64, exactly. A window
-/// whose consumption is not known is null, and so is a field without a reading
-/// in a row that another field made. The qualities, strings in a dictionary,
-/// are "ok", "first", "gap", "reset", "rollover" and "implausible".
-///
-/// Fails with [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) and
-/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) as [`pivot`](crate::pivot())
-/// does, with [`ErrorKind::Missing`](crate::ErrorKind::Missing) where a refined window
-/// that a meter leaves unsettled has none of its points, and with
-/// [`ErrorKind::Input`](crate::ErrorKind::Input) where a field
-/// is no number, a sum does not fit in 64 bits, the grid does not ascend, a
-/// field of integers can't have its rollover, or windows without a reading are
-/// more than the memory holds.
-pub fn consumption<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Wide> {
-    let read = Read::new(totals, spec)?;
-    let booked: Vec<Column> = (0..spec.fields.len()).map(|field| read.column(field, spec)).collect::<Result<_>>()?;
-
-    if spec.gaps != Gaps::Book {
-        let rows = booked.iter().map(|column| column.windows.len()).max().unwrap_or(0);
-        sparse::room(rows.saturating_mul(16 * read.width(spec)))?;
-    }
-    let mut axis: Vec<i64> = Vec::new();
-    let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); booked.len()];
-    let mut key_rows = Vec::with_capacity(read.keys.list.len());
-    for key in 0..read.keys.list.len() {
-        let begin = axis.len();
-        let tracks: Vec<Track<'_>> = booked.iter().map(|column| column.track(key)).collect();
-        merge(&tracks, &mut axis, &mut stretches);
-        for (column, name) in booked.iter().zip(&spec.fields) {
-            if let Some((_, window)) = column.too_large.filter(|(of, _)| *of == key) {
-                let row = begin + axis[begin..].partition_point(|label| *label < window);
-                return Err(Error::input(Some(row), Some(name), "the consumption does not fit in 64 bits"));
-            }
-        }
-        key_rows.push(axis.len() - begin);
-    }
-
-    let rows = axis.len();
-    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = read.keys.columns(&key_rows).into_iter().unzip();
-    for label in &mut axis {
-        *label = label.saturating_sub(spec.late);
-    }
-    let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(spec.tz.as_str()));
-    fields.push(Field::new("time", time.data_type().clone(), false));
-    columns.push(time);
-    for ((name, column), stretches) in spec.fields.iter().zip(&booked).zip(&stretches) {
-        let kind = column.amounts.data_type().clone();
-        columns.push(gather(name, &kind, &[Arc::clone(&column.amounts)], stretches)?);
-        fields.push(Field::new(name, kind, true));
-    }
-    if spec.quality {
-        let words: ArrayRef = Arc::new(LargeStringArray::from_iter_values(Quality::WORDS));
-        for ((name, column), stretches) in spec.fields.iter().zip(&booked).zip(&stretches) {
-            let qualities = dictionary(column.codes(stretches, rows), None, Arc::clone(&words));
-            fields.push(Field::new(format!("{name}_quality"), qualities.data_type().clone(), true));
-            columns.push(qualities);
-        }
-    }
-    Ok(Wide { batch: batch(fields, columns, rows), levels: read.keys.names.len() })
 }
 
 /// The windows whose points are worth asking for, and the series that have them.
@@ -185,150 +119,303 @@ pub struct Doubt {
     pub windows: Vec<i64>,
 }
 
-/// Finds the windows whose points are worth asking for.
-///
-/// Those in which two series of one meter have a total; with [`OnReset::Restart`], [`OnReset::Rollover`] or a
-/// highest rate those in which a total fell, or was below the total before; with a highest rate
-/// those that exceed it. Of `spec`, `points`, `refined` and what is about gaps play no part.
-pub fn unsettled<A: AsRef<Answer>>(totals: &Totals<'_, A>, spec: &Consumption) -> Result<Unsettled> {
-    let read = Read::new(&Totals { points: &[], ..*totals }, spec)?;
-    let mut found = Unsettled::default();
-    for field in 0..spec.fields.len() {
-        found.doubts.extend(read.unsettled(field, spec)?);
-    }
-    if !found.doubts.is_empty() {
-        found.tags = read.found.tags.iter().map(|tag| (*tag).to_owned()).collect();
-        let leading = &read.found.series[..read.found.leading];
-        found.series =
-            leading.iter().map(|values| values.iter().map(|value| value.map(str::to_owned)).collect()).collect();
-    }
-    Ok(found)
+/// The totals of meters, read from the answers once: asked what is unsettled, and then for the frame.
+#[derive(Debug)]
+pub struct Consumption {
+    policy: Policy,
+    /// Names of the tags, and per series the value of each.
+    tags: Vec<String>,
+    series: Vec<Vec<Option<String>>>,
+    /// How many of the series, the first ones, are those of [`Totals::totals`].
+    leading: usize,
+    /// Names of the levels.
+    levels: Vec<String>,
+    /// Per meter, the values of its levels, and its series.
+    meters: Vec<(Vec<Option<String>>, Vec<usize>)>,
+    /// Per field, its type and its totals by meter.
+    fields: Vec<(DataType, Counted)>,
 }
 
-/// All answers, taken apart.
-struct Read<'a> {
+/// A field's totals by meter, as the numbers that they are counted in.
+#[derive(Debug)]
+enum Counted {
+    Doubles(Vec<Meter<f64>>),
+    Integers(Vec<Meter<i128>>),
+    /// It is no number.
+    Not,
+}
+
+/// The points of refined windows.
+struct Points<'a> {
     found: Pieces<'a>,
-    keys: Keys<'a>,
-    fields: &'a [String],
     columns: Vec<FieldColumn>,
+    /// Per series, its meter.
+    of: Vec<Option<usize>>,
+    refined: Refined,
 }
 
-impl<'a> Read<'a> {
-    fn new<A: AsRef<Answer>>(totals: &Totals<'a, A>, spec: &'a Consumption) -> Result<Self> {
-        let fields = spec.fields.as_slice();
-        let sets = [totals.totals, totals.before, totals.first, totals.lows, totals.points];
-        let mut found = collect(&sets, Some(fields), &[])?;
-        let keys = Keys::new(&found, &spec.levels)?;
+impl Consumption {
+    /// Reads the answers.
+    ///
+    /// Fails with [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) and
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) as [`pivot`](crate::pivot()) does.
+    pub fn new<A: AsRef<Answer>>(totals: &Totals<'_, A>, policy: Policy) -> Result<Self> {
+        let sets: [_; SETS] = [totals.totals, totals.before, totals.first, totals.lows];
+        let mut found = collect(&sets, Some(&policy.fields), &[])?;
+        let keys = Keys::new(&found, &policy.levels)?;
         found.list.retain(|piece| keys.of[piece.series].is_some());
-        let names: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let has_times = |times| matches!(times, Times::Read(_));
-        if found.list.iter().any(|piece| names.contains(&piece.field) && !has_times(piece.times)) {
-            return Err(Error::syntax("a table lacks the column \"_time\""));
-        }
-        let columns = columns(&found, &names, &spec.kinds, EmptyText::Null)?;
-        Ok(Self { found, keys, fields, columns })
+        let columns = columns_of(&found, &policy.fields, &policy.kinds)?;
+        let fields = policy.fields.iter().zip(columns).map(|(name, column)| {
+            let counted = match column.kind {
+                DataType::Float64 => Counted::Doubles(meters(&found, name, &column, &keys)),
+                DataType::Int64 | DataType::UInt64 => Counted::Integers(meters(&found, name, &column, &keys)),
+                _ => Counted::Not,
+            };
+            (column.kind, counted)
+        });
+        let fields = fields.collect();
+        let owned = |values: &[Option<&str>]| values.iter().map(|value| value.map(str::to_owned)).collect();
+        Ok(Self {
+            tags: found.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            series: found.series.iter().map(|values| owned(values)).collect(),
+            leading: found.leading,
+            levels: keys.names.iter().map(|name| (*name).to_owned()).collect(),
+            meters: keys.list.into_iter().map(|(values, series)| (owned(&values), series)).collect(),
+            fields,
+            policy,
+        })
     }
 
-    /// The consumption of a field, given by position.
-    fn column(&self, field: usize, spec: &Consumption) -> Result<Column> {
-        let (name, column) = (&self.fields[field], &self.columns[field]);
-        match column.kind {
-            DataType::Float64 => self.typed::<Float64Type, f64>(name, column, spec),
-            DataType::Int64 => self.typed::<Int64Type, i128>(name, column, spec),
-            DataType::UInt64 => self.typed::<UInt64Type, i128>(name, column, spec),
-            ref other => Err(no_total(name, other)),
+    /// Finds the windows whose points are worth asking for.
+    ///
+    /// Those in which two series of one meter have a total; with [`OnReset::Restart`], [`OnReset::Rollover`] or a
+    /// highest rate those in which a total fell, or was below the total before; with a highest rate
+    /// those that exceed it.
+    pub fn unsettled(&self) -> Result<Unsettled> {
+        let mut found = Unsettled::default();
+        for (name, (kind, counted)) in self.policy.fields.iter().zip(&self.fields) {
+            found.doubts.extend(match counted {
+                Counted::Doubles(meters) => self.doubts(name, meters)?,
+                Counted::Integers(meters) => self.doubts(name, meters)?,
+                Counted::Not => return Err(no_total(name, kind)),
+            });
         }
+        if !found.doubts.is_empty() {
+            found.tags.clone_from(&self.tags);
+            found.series = self.series[..self.leading].to_vec();
+        }
+        Ok(found)
     }
 
-    /// The windows that a field, given by position, leaves unsettled.
-    fn unsettled(&self, field: usize, spec: &Consumption) -> Result<Vec<Doubt>> {
-        let (name, column) = (&self.fields[field], &self.columns[field]);
-        match column.kind {
-            DataType::Float64 => self.unsettled_of::<Float64Type, f64>(name, column, spec),
-            DataType::Int64 => self.unsettled_of::<Int64Type, i128>(name, column, spec),
-            DataType::UInt64 => self.unsettled_of::<UInt64Type, i128>(name, column, spec),
-            ref other => Err(no_total(name, other)),
-        }
-    }
-
-    fn unsettled_of<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Vec<Doubt>>
-    where
-        P: ArrowPrimitiveType,
-        T: Total + From<P::Native>,
-    {
-        let cells = Cells::<P>::new(&self.found, column);
+    fn doubts<T: Total>(&self, name: &str, meters: &[Meter<T>]) -> Result<Vec<Doubt>> {
         let mut doubts = Vec::new();
-        for (key, parts) in self.parts(name).iter().enumerate() {
-            let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
-            let windows = cells.unsettled::<T>(parts, spec.span(), spec.doubts(name)).map_err(ambiguous)?;
+        for (number, meter) in meters.iter().enumerate() {
+            let windows = meter
+                .unsettled(self.policy.span(), self.policy.doubts(name))
+                .map_err(|time| self.ambiguous(number, name, time))?;
             if !windows.is_empty() {
-                let series = self.keys.list[key].1.iter().copied();
-                let series = series.filter(|series| *series < self.found.leading).collect();
+                let series = self.meters[number].1.iter().copied().filter(|series| *series < self.leading).collect();
                 doubts.push(Doubt { field: name.to_owned(), series, windows });
             }
         }
         Ok(doubts)
     }
 
-    fn typed<P, T>(&self, name: &str, column: &FieldColumn, spec: &Consumption) -> Result<Column>
-    where
-        P: ArrowPrimitiveType,
-        T: Total + From<P::Native>,
-    {
-        let cells = Cells::<P>::new(&self.found, column);
-        let rules = rules::<T>(name, spec)?;
-        let refined = Refined::new(&spec.refined);
+    /// Turns the totals into consumption per window, in their unit.
+    ///
+    /// `points` are all totals of the windows in `refined`, with their own times. They stand in for the
+    /// one total of those that a meter leaves unsettled.
+    ///
+    /// float64 stays float64; int64 and uint64 become int64, exactly. A window
+    /// whose consumption is not known is null, and so is a field without a reading
+    /// in a row that another field made. The qualities, strings in a dictionary,
+    /// are "ok", "first", "gap", "reset", "rollover" and "implausible".
+    ///
+    /// Fails with [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) where two totals of a meter meet, with
+    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) where a refined window
+    /// that a meter leaves unsettled has none of its points, and with
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) where a field
+    /// is no number, a sum does not fit in 64 bits, the grid does not ascend, a
+    /// field of integers can't have its rollover, or windows without a reading are
+    /// more than the memory holds.
+    pub fn frame<A: AsRef<Answer>>(&self, points: &[A], refined: &[Window]) -> Result<Wide> {
+        let policy = &self.policy;
+        let points = self.points(&[points], refined)?;
+        let booked: Vec<Column> =
+            (0..self.fields.len()).map(|field| self.column(field, &points)).collect::<Result<_>>()?;
+
+        if policy.gaps != Gaps::Book {
+            let rows = booked.iter().map(|column| column.windows.len()).max().unwrap_or(0);
+            sparse::room(rows.saturating_mul(16 * self.width()))?;
+        }
+        let mut axis: Vec<i64> = Vec::new();
+        let mut stretches: Vec<Vec<Stretch>> = vec![Vec::new(); booked.len()];
+        let mut meter_rows = Vec::with_capacity(self.meters.len());
+        for meter in 0..self.meters.len() {
+            let begin = axis.len();
+            let tracks: Vec<Track<'_>> = booked.iter().map(|column| column.track(meter)).collect();
+            merge(&tracks, &mut axis, &mut stretches);
+            for (column, name) in booked.iter().zip(&policy.fields) {
+                if let Some((_, window)) = column.too_large.filter(|(of, _)| *of == meter) {
+                    let row = begin + axis[begin..].partition_point(|label| *label < window);
+                    return Err(Error::input(Some(row), Some(name), "the consumption does not fit in 64 bits"));
+                }
+            }
+            meter_rows.push(axis.len() - begin);
+        }
+
+        let rows = axis.len();
+        let levels = self.levels.iter().enumerate().map(|(level, name)| {
+            let values: Vec<Option<&str>> = self.meters.iter().map(|(values, _)| values[level].as_deref()).collect();
+            tag_column(name, &values, &meter_rows)
+        });
+        let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = levels.unzip();
+        for label in &mut axis {
+            *label = label.saturating_sub(policy.late);
+        }
+        let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(axis).with_timezone(policy.tz.as_str()));
+        fields.push(Field::new("time", time.data_type().clone(), false));
+        columns.push(time);
+        for ((name, column), stretches) in policy.fields.iter().zip(&booked).zip(&stretches) {
+            let kind = column.amounts.data_type().clone();
+            columns.push(gather(name, &kind, &[Arc::clone(&column.amounts)], stretches)?);
+            fields.push(Field::new(name, kind, true));
+        }
+        if policy.quality {
+            let words: ArrayRef = Arc::new(LargeStringArray::from_iter_values(Quality::WORDS));
+            for ((name, column), stretches) in policy.fields.iter().zip(&booked).zip(&stretches) {
+                let qualities = dictionary(column.codes(stretches, rows), None, Arc::clone(&words));
+                fields.push(Field::new(format!("{name}_quality"), qualities.data_type().clone(), true));
+                columns.push(qualities);
+            }
+        }
+        Ok(Wide { batch: batch(fields, columns, rows), levels: self.levels.len() })
+    }
+
+    /// Finds the points and the meters that they are of.
+    fn points<'a, A: AsRef<Answer>>(&'a self, points: &[&'a [A]; 1], refined: &[Window]) -> Result<Points<'a>> {
+        let fields = &self.policy.fields;
+        let mut found = collect(points, Some(fields), &[])?;
+        let of = self.meters_of(&found);
+        found.list.retain(|piece| of[piece.series].is_some());
+        let kinds: Vec<_> =
+            fields.iter().zip(&self.fields).map(|(name, (kind, _))| (name.clone(), kind.clone())).collect();
+        let columns = columns_of(&found, fields, &kinds)?;
+        for ((name, kind), column) in kinds.iter().zip(&columns) {
+            if *kind != column.kind {
+                let (total, point) = (type_name(kind), type_name(&column.kind));
+                let detail = format!("{total} in the totals of windows and {point} in their points do not unify");
+                return Err(ErrorKind::Conflict { column: name.clone(), detail }.into());
+            }
+        }
+        Ok(Points { found, columns, of, refined: Refined::new(refined) })
+    }
+
+    /// The meter of each series that was found: of the same tags or, if meters are told by levels, of those.
+    fn meters_of(&self, found: &Pieces<'_>) -> Vec<Option<usize>> {
+        let by_levels = matches!(&self.policy.levels, Levels::Named(names) if !names.is_empty());
+        let counts = |name: &str| !by_levels || self.levels.iter().any(|level| level == name);
+        let own = self.tags.iter().map(String::as_str).enumerate().filter(|(_, name)| counts(name));
+        let own: Vec<(usize, &str)> = own.collect();
+        let theirs = found.tags.iter().copied().enumerate().filter(|(_, name)| counts(name));
+        let theirs: Vec<(usize, &str)> = theirs.collect();
+        let mut known: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
+        for (number, (_, series)) in self.meters.iter().enumerate() {
+            for series in series {
+                let values = &self.series[*series];
+                let tags = own.iter().filter_map(|(tag, name)| Some((*name, values[*tag].as_deref()?)));
+                known.insert(tags.collect(), number);
+            }
+        }
+        let meter = |values: &Vec<Option<&str>>| {
+            let tags: Vec<_> = theirs.iter().filter_map(|(tag, name)| Some((*name, values[*tag]?))).collect();
+            known.get(&tags).copied()
+        };
+        found.series.iter().map(meter).collect()
+    }
+
+    /// The consumption of a field, given by position.
+    fn column(&self, field: usize, points: &Points<'_>) -> Result<Column> {
+        let name = &self.policy.fields[field];
+        match &self.fields[field] {
+            (_, Counted::Doubles(meters)) => self.booked(name, meters, points, &points.columns[field]),
+            (_, Counted::Integers(meters)) => self.booked(name, meters, points, &points.columns[field]),
+            (kind, Counted::Not) => Err(no_total(name, kind)),
+        }
+    }
+
+    fn booked<T: Total>(
+        &self,
+        name: &str,
+        meters: &[Meter<T>],
+        points: &Points<'_>,
+        column: &FieldColumn,
+    ) -> Result<Column> {
+        let policy = &self.policy;
+        let rules = rules::<T>(name, policy)?;
+        let points_of = rows::<T, 1>(&points.found, name, column, &points.of, meters.len());
         let mut out = Booking::default();
         let (mut most, mut held) = (0, 0);
-        for (key, parts) in self.parts(name).iter().enumerate() {
-            let ambiguous = |time| ambiguous(&self.found, &self.keys.list[key].1, name, time);
-            let start = cells.start(parts).map_err(ambiguous)?;
-            let readings =
-                cells.readings(parts, &refined, spec.span(), spec.doubts(name)).map_err(|fault| match fault {
-                    Fault::Twice(time) => ambiguous(time),
-                    Fault::Absent(label) => {
-                        let window = crate::timestamp::write(label.saturating_sub(spec.late));
-                        ErrorKind::Missing(format!("field {name:?}, window {window}: its points are not in the answer"))
-                            .into()
-                    }
-                })?;
+        for (number, (meter, [points_of])) in meters.iter().zip(points_of).enumerate() {
+            let start = meter.start.map_err(|time| self.ambiguous(number, name, time))?;
+            let readings = meter.readings(points_of, &points.refined, policy.span(), policy.doubts(name));
+            let readings = readings.map_err(|fault| match fault {
+                Fault::Twice(time) => self.ambiguous(number, name, time),
+                Fault::Absent(label) => {
+                    let window = crate::timestamp::write(label.saturating_sub(policy.late));
+                    let why = format!("field {name:?}, window {window}: its points are not in the answer");
+                    ErrorKind::Missing(why).into()
+                }
+            })?;
             let windows = most_windows(&start, &readings, &rules);
             most += windows;
-            held += readings.len() * (self.keys.names.len() + 2);
+            held += readings.len() * (self.levels.len() + 2);
             if windows > readings.len() {
-                sparse::check_windows(most, self.width(spec), held)?;
+                sparse::check_windows(most, self.width(), held)?;
                 // What is booked, and what was before, which grow by doubling.
                 sparse::room((4 * windows + out.windows.len()).saturating_mul(size_of::<Booked<T>>()))?;
             }
             out.push(book(start, &readings, &rules));
         }
-        if spec.gaps != Gaps::Book {
+        if policy.gaps != Gaps::Book {
             sparse::room(out.windows.len().saturating_mul(16))?;
         }
         Ok(out.finish())
     }
 
     /// How many columns the frame has.
-    fn width(&self, spec: &Consumption) -> usize {
-        self.keys.names.len() + 1 + self.fields.len() * (1 + usize::from(spec.quality))
+    fn width(&self) -> usize {
+        self.levels.len() + 1 + self.fields.len() * (1 + usize::from(self.policy.quality))
     }
 
-    /// The pieces of a field, by key.
-    fn parts(&self, name: &str) -> Vec<Parts> {
-        let mut by_key = vec![Parts::default(); self.keys.list.len()];
-        for (index, piece) in self.found.list.iter().enumerate().filter(|(_, piece)| piece.field == name) {
-            let Some(key) = self.keys.of[piece.series] else { continue };
-            let Parts { totals, before, first, lows, points } = &mut by_key[key];
-            // In the order in which `new` collects them.
-            [totals, before, first, lows, points][piece.set].push(index);
-        }
-        by_key
+    /// Two totals of a meter at one time.
+    fn ambiguous(&self, meter: usize, field: &str, time: i64) -> Error {
+        let found = Pieces {
+            tags: self.tags.iter().map(String::as_str).collect(),
+            series: self.series.iter().map(|values| values.iter().map(Option::as_deref).collect()).collect(),
+            ..Pieces::default()
+        };
+        ambiguous(&found, &self.meters[meter].1, field, time)
     }
 }
 
+/// One column per field; every row of it has to have a time.
+fn columns_of(found: &Pieces<'_>, fields: &[String], kinds: &[(String, DataType)]) -> Result<Vec<FieldColumn>> {
+    let names: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let is_bare = |piece: &Piece<'_>| names.contains(&piece.field) && matches!(piece.times, Times::Newest);
+    if found.list.iter().any(is_bare) {
+        return Err(Error::syntax("a table lacks the column \"_time\""));
+    }
+    columns(found, &names, kinds, EmptyText::Null)
+}
+
+fn meters<T: Total>(found: &Pieces<'_>, field: &str, column: &FieldColumn, keys: &Keys<'_>) -> Vec<Meter<T>> {
+    rows(found, field, column, &keys.of, keys.list.len()).into_iter().map(Meter::new).collect()
+}
+
 /// A field's rules.
-fn rules<'a, T: Total>(name: &str, spec: &'a Consumption) -> Result<Rules<'a, T>> {
-    let grid = spec.grid.as_deref().unwrap_or_default();
+fn rules<'a, T: Total>(name: &str, policy: &'a Policy) -> Result<Rules<'a, T>> {
+    let grid = policy.grid.as_deref().unwrap_or_default();
     if !grid.is_sorted_by(|one, next| one < next) {
         return Err(Error::input(None, None, "the labels of the grid have to ascend").about("grid"));
     }
@@ -337,12 +424,12 @@ fn rules<'a, T: Total>(name: &str, spec: &'a Consumption) -> Result<Rules<'a, T>
         T::exactly(rollover).ok_or_else(|| Error::input(None, Some(name), why()).about("rollover"))
     };
     Ok(Rules {
-        on_reset: spec.on_reset,
-        rollover: of_field(&spec.rollover, name).map(whole).transpose()?,
-        max_rate: of_field(&spec.max_rate, name),
-        gaps: spec.gaps,
+        on_reset: policy.on_reset,
+        rollover: of_field(&policy.rollover, name).map(whole).transpose()?,
+        max_rate: of_field(&policy.max_rate, name),
+        gaps: policy.gaps,
         grid,
-        adjacent_since: spec.adjacent_since,
+        adjacent_since: policy.adjacent_since,
     })
 }
 

@@ -44,7 +44,7 @@ pub use aggregate::{Aggregate, Edges, Function, aggregate};
 pub use annotated::{ColumnSchema, Datatype, Schema};
 pub use booking::{Gaps, OnReset};
 pub use cells::written;
-pub use consumption::{Consumption, Doubt, Totals, Unsettled, consumption, unsettled};
+pub use consumption::{Consumption, Doubt, Policy, Totals, Unsettled};
 pub use decoder::{Answer, Decoder, EndMark, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;

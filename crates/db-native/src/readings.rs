@@ -2,9 +2,6 @@
 
 use std::collections::HashSet;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{ArrowPrimitiveType, PrimitiveArray};
-
 use crate::booking::{Reading, Start};
 use crate::fields::FieldColumn;
 use crate::pieces::{Pieces, Times};
@@ -85,68 +82,83 @@ impl From<i64> for Fault {
     }
 }
 
-/// Numbers of the pieces of one field of one meter, by the set of answers they came with.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Parts {
-    pub(crate) totals: Vec<usize>,
-    pub(crate) before: Vec<usize>,
-    pub(crate) first: Vec<usize>,
-    pub(crate) lows: Vec<usize>,
-    pub(crate) points: Vec<usize>,
+/// The sets of answers about the totals of windows, as they are numbered.
+pub(crate) const SETS: usize = 4;
+
+/// Times and totals, in order of time.
+pub(crate) type Rows<T> = Vec<(i64, T)>;
+
+/// The rows of a field's pieces, by meter and by set of answers; `of` is the meter of each series.
+///
+/// Where a total is null, there is none.
+pub(crate) fn rows<T: Total, const SETS: usize>(
+    found: &Pieces<'_>,
+    field: &str,
+    column: &FieldColumn,
+    of: &[Option<usize>],
+    meters: usize,
+) -> Vec<[Rows<T>; SETS]> {
+    let mut rows = vec![[const { Vec::new() }; SETS]; meters];
+    for (index, piece) in found.list.iter().enumerate().filter(|(_, piece)| piece.field == field) {
+        let (Some(meter), Times::Read(times)) = (of[piece.series], piece.times) else { continue };
+        let totals = T::read(&column.arrays[column.source[&index]]);
+        rows[meter][piece.set].extend(times.iter().zip(totals).filter_map(|(time, total)| Some((*time, total?))));
+    }
+    for rows in rows.iter_mut().flatten().filter(|rows| !rows.is_sorted_by_key(|row| row.0)) {
+        rows.sort_by_key(|row| row.0);
+    }
+    rows
 }
 
-/// The totals of a field; where one is null, there is none.
-pub(crate) struct Cells<'a, P: ArrowPrimitiveType> {
-    found: &'a Pieces<'a>,
-    column: &'a FieldColumn,
-    arrays: Vec<&'a PrimitiveArray<P>>,
+/// What is known of one field of one meter.
+#[derive(Debug)]
+pub(crate) struct Meter<T> {
+    /// What its consumption is counted from; the error is a time that two totals carry.
+    pub(crate) start: Result<Start<T>, i64>,
+    /// The last total of each window.
+    totals: Rows<T>,
+    /// The smallest one.
+    lows: Rows<T>,
 }
 
-/// The error of each is a time that two totals carry.
-impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
-    /// `column`, which is of the type `P`.
-    pub(crate) fn new(found: &'a Pieces<'a>, column: &'a FieldColumn) -> Self {
-        Self { found, column, arrays: column.arrays.iter().map(AsArray::as_primitive).collect() }
+impl<T: Total> Meter<T> {
+    /// A meter of its totals, those before the range, the first ones in it, and the smallest ones.
+    pub(crate) fn new([totals, before, first, lows]: [Rows<T>; SETS]) -> Self {
+        let start = match outermost(before.into_iter().rev()) {
+            Ok(Some((time, total))) => Ok(Start::Before { time, total }),
+            Ok(None) => outermost(first.into_iter())
+                .map(|first| first.map_or(Start::Unknown, |(time, total)| Start::First { time, total })),
+            Err(time) => Err(time),
+        };
+        Self { start, totals, lows }
     }
 
-    /// What a meter's consumption is counted from: the newest total before the range, or the oldest in it.
-    pub(crate) fn start<T: Total + From<P::Native>>(&self, parts: &Parts) -> Result<Start<T>, i64> {
-        if let Some((time, total)) = self.outermost(&parts.before, i64::gt)? {
-            return Ok(Start::Before { time, total });
-        }
-        let first = self.outermost(&parts.first, i64::lt)?;
-        Ok(first.map_or(Start::Unknown, |(time, total)| Start::First { time, total }))
-    }
-
-    /// A meter's readings: one per window, and one per point in those refined windows that it leaves unsettled.
+    /// Its readings: one per window, and one per point in those refined windows that it leaves unsettled.
     ///
     /// In no others: what a meter's consumption is must not depend on the meters it is read with.
-    pub(crate) fn readings<T: Total + From<P::Native>>(
+    pub(crate) fn readings(
         &self,
-        parts: &Parts,
+        mut points: Rows<T>,
         refined: &Refined,
         span: Span,
         doubts: Doubts,
     ) -> Result<Vec<Reading<T>>, Fault> {
-        let by_point = if refined.windows.is_empty() { Vec::new() } else { self.unsettled::<T>(parts, span, doubts)? };
-        let is_by_point = |label: i64| by_point.binary_search(&label).is_ok() && refined.labels.contains(&label);
-        let mut totals = self.sorted::<T>(&parts.totals);
-        let mut lows = self.sorted::<T>(&parts.lows);
-        totals.retain(|(label, _)| !is_by_point(*label));
-        lows.retain(|(label, _)| !is_by_point(*label));
-        let mut lows = once(lows)?.into_iter().peekable();
+        let mut by_point = if refined.windows.is_empty() { Vec::new() } else { self.unsettled(span, doubts)? };
+        by_point.retain(|label| refined.labels.contains(label));
+        let is_by_point = |label: i64| by_point.binary_search(&label).is_ok();
+        let by_window = |rows: &Rows<T>| once(rows.iter().copied().filter(|(label, _)| !is_by_point(*label)).collect());
+        let mut lows = by_window(&self.lows)?.into_iter().peekable();
         let mut readings = Vec::new();
-        for (window, total) in once(totals)? {
+        for (window, total) in by_window(&self.totals)? {
             while lows.next_if(|(label, _)| *label < window).is_some() {}
             let low = lows.next_if(|(label, _)| *label == window).map(|(_, low)| low);
             readings.push(span.reading(window, total, low));
         }
         if !by_point.is_empty() {
             let window = |time: &i64| refined.label(*time).filter(|label| is_by_point(*label));
-            let mut points = self.sorted::<T>(&parts.points);
             points.retain(|(time, _)| window(time).is_some());
             let found: HashSet<i64> = points.iter().filter_map(|(time, _)| window(time)).collect();
-            if let Some(absent) = by_point.iter().find(|label| is_by_point(**label) && !found.contains(label)) {
+            if let Some(absent) = by_point.iter().find(|label| !found.contains(label)) {
                 return Err(Fault::Absent(*absent));
             }
             for (time, total) in once(points)? {
@@ -163,20 +175,17 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
     /// A window in which two series of one meter have a total. Where falls are in doubt, one in which the
     /// total fell, or was below the one before. Where there is a highest rate, one that exceeds it by
     /// its length, and with each the one before, for the times of both.
-    pub(crate) fn unsettled<T: Total + From<P::Native>>(
-        &self,
-        parts: &Parts,
-        span: Span,
-        doubts: Doubts,
-    ) -> Result<Vec<i64>, i64> {
+    ///
+    /// The error is a time that two totals carry.
+    pub(crate) fn unsettled(&self, span: Span, doubts: Doubts) -> Result<Vec<i64>, i64> {
         let mut unsettled = Vec::new();
-        let mut lows = self.sorted::<T>(&parts.lows).into_iter().peekable();
-        let mut before: Option<(Option<i64>, i64, T)> = match self.start(parts)? {
+        let mut lows = self.lows.iter().peekable();
+        let mut before: Option<(Option<i64>, i64, T)> = match self.start? {
             Start::Before { time, total } | Start::First { time, total } => Some((None, time, total)),
             Start::Unknown => None,
         };
         let mut last = None;
-        for (label, total) in self.sorted::<T>(&parts.totals) {
+        for &(label, total) in &self.totals {
             let stop = label.saturating_add(span.lead);
             if last == Some(label) {
                 unsettled.push(label);
@@ -184,7 +193,7 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
             last = Some(label);
             let mut fell = false;
             while let Some((of, low)) = lows.next_if(|(of, _)| *of <= label) {
-                fell |= of == label && before.is_some_and(|(_, _, before)| low < before);
+                fell |= *of == label && before.is_some_and(|(_, _, before)| *low < before);
             }
             if let Some((window, time, base)) = before {
                 fell |= total < base;
@@ -202,51 +211,17 @@ impl<'a, P: ArrowPrimitiveType> Cells<'a, P> {
         unsettled.dedup();
         Ok(unsettled)
     }
+}
 
-    /// Times and totals of all rows of some pieces.
-    fn rows<T: From<P::Native>>(&self, pieces: &[usize]) -> impl Iterator<Item = (i64, T)> {
-        pieces.iter().flat_map(|piece| {
-            let times = match self.found.list[*piece].times {
-                Times::Read(times) => times,
-                Times::Newest => &[],
-            };
-            let totals = self.arrays[self.column.source[piece]];
-            times.iter().zip(totals).filter_map(|(time, total)| Some((*time, total?.into())))
-        })
-    }
-
-    fn sorted<T: From<P::Native>>(&self, pieces: &[usize]) -> Vec<(i64, T)> {
-        let mut rows: Vec<(i64, T)> = self.rows(pieces).collect();
-        if !rows.is_sorted_by(|one, next| one.0 <= next.0) {
-            rows.sort_by_key(|row| row.0);
-        }
-        rows
-    }
-
-    /// The total whose time goes before all others'; different ones of that time are the error.
-    fn outermost<T: Total + From<P::Native>>(
-        &self,
-        pieces: &[usize],
-        precedes: impl Fn(&i64, &i64) -> bool,
-    ) -> Result<Option<(i64, T)>, i64> {
-        let mut best: Option<(i64, T)> = None;
-        let mut differ = false;
-        for (time, total) in self.rows(pieces) {
-            match best {
-                Some((old, known)) if time == old => differ |= total != known,
-                Some((old, _)) if !precedes(&time, &old) => {}
-                _ => (best, differ) = (Some((time, total)), false),
-            }
-        }
-        match best {
-            Some((time, _)) if differ => Err(time),
-            best => Ok(best),
-        }
-    }
+/// The first of some rows; different ones of its time are the error.
+fn outermost<T: Total>(mut rows: impl Iterator<Item = (i64, T)>) -> Result<Option<(i64, T)>, i64> {
+    let Some((time, total)) = rows.next() else { return Ok(None) };
+    let mut same = rows.take_while(|row| row.0 == time);
+    if same.any(|row| row.1 != total) { Err(time) } else { Ok(Some((time, total))) }
 }
 
 /// The rows, if no time comes twice.
-fn once<T>(rows: Vec<(i64, T)>) -> Result<Vec<(i64, T)>, i64> {
+fn once<T>(rows: Rows<T>) -> Result<Rows<T>, i64> {
     match rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => Err(pair[0].0),
         None => Ok(rows),

@@ -3,6 +3,8 @@
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
 
 /// A total, or a difference or sum of totals.
@@ -15,6 +17,9 @@ pub(crate) trait Total: Copy + Default + PartialOrd + Add<Output = Self> + Sub<O
 
     /// Even shares of the number, of which there are at least one; they add up to it.
     fn shares(self, count: usize) -> Vec<Self>;
+
+    /// The numbers of a column, which is of a type that they hold.
+    fn read(column: &ArrayRef) -> Box<dyn Iterator<Item = Option<Self>> + '_>;
 
     /// The numbers as a column of 64 bits; the position of the first that does not fit is the error.
     fn column(numbers: Vec<Option<Self>>) -> Result<ArrayRef, usize>;
@@ -39,6 +44,10 @@ impl Total for f64 {
         shares
     }
 
+    fn read(column: &ArrayRef) -> Box<dyn Iterator<Item = Option<Self>> + '_> {
+        Box::new(column.as_primitive::<Float64Type>().iter())
+    }
+
     fn column(numbers: Vec<Option<Self>>) -> Result<ArrayRef, usize> {
         Ok(Arc::new(Float64Array::from(numbers)))
     }
@@ -61,6 +70,13 @@ impl Total for i128 {
         let count = i128::try_from(count).expect("a length fits in 128 bits");
         let up_to = |parts: i128| (self * parts).div_euclid(count);
         (0..count).map(|part| up_to(part + 1) - up_to(part)).collect()
+    }
+
+    fn read(column: &ArrayRef) -> Box<dyn Iterator<Item = Option<Self>> + '_> {
+        match column.as_primitive_opt::<UInt64Type>() {
+            Some(column) => Box::new(column.iter().map(|total| total.map(Self::from))),
+            None => Box::new(column.as_primitive::<Int64Type>().iter().map(|total| total.map(Self::from))),
+        }
     }
 
     fn column(numbers: Vec<Option<Self>>) -> Result<ArrayRef, usize> {

@@ -1,4 +1,4 @@
-//! Consumption per window against its naive twin, and what must hold whatever the meters show.
+//! Policy per window against its naive twin, and what must hold whatever the meters show.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::meters::{Columns, Doubts, Failure};
 use common::plain::{Value, columns};
 use common::queries::{Raw, SECOND, Tables, consumption, queries, spec, unsettled, windows};
 use common::reads::{Table, Tags};
-use db_native::{Consumption, Doubt, ErrorKind, Gaps, Levels, OnReset, Result, Unsettled, Window};
+use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Result, Unsettled, Window};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -120,7 +120,7 @@ fn levels() -> impl Strategy<Value = Levels> {
     prop_oneof![2 => Just(Levels::Differing), 1 => select(several)]
 }
 
-fn rules() -> impl Strategy<Value = Consumption> {
+fn rules() -> impl Strategy<Value = Policy> {
     let on_reset = select(vec![OnReset::Null, OnReset::Restart, OnReset::Rollover, OnReset::Keep]);
     let gaps = select(vec![Gaps::Book, Gaps::Spread, Gaps::Null]);
     let rollover = vec(select(vec![4.0, 20.0, 40.0, 1000.0]), 2);
@@ -133,13 +133,13 @@ fn rules() -> impl Strategy<Value = Consumption> {
             let rates = names().zip(max_rate).filter_map(|(name, rate)| Some((name, rate?)));
             let rollover = names().zip(rollover.into_iter().chain([5.0])).collect();
             let max_rate = rates.collect();
-            Consumption { on_reset, gaps, rollover, max_rate, adjacent_since, levels, quality, ..spec(&fields) }
+            Policy { on_reset, gaps, rollover, max_rate, adjacent_since, levels, quality, ..spec(&fields) }
         },
     )
 }
 
 /// The slices and rules of a read of windows of 10 s from 0 to 60 s.
-fn read() -> impl Strategy<Value = (Vec<Tables>, Consumption)> {
+fn read() -> impl Strategy<Value = (Vec<Tables>, Policy)> {
     let shape = (any::<bool>(), any::<bool>(), subsequence((0..6_usize).collect::<Vec<_>>(), 0..=6));
     let asked = (prop::bool::weighted(0.7), prop::bool::weighted(0.7), any::<bool>(), 0..4_i64, 0..8_usize);
     (raws(), rules(), shape, asked).prop_map(|(raws, rules, (at_start, grid, refined), asked)| {
@@ -159,8 +159,7 @@ fn read() -> impl Strategy<Value = (Vec<Tables>, Consumption)> {
             let dead = tables.totals[dead].tags.clone();
             tables.totals.retain(|table| table.tags != dead);
         }
-        let spec = Consumption {
-            refined,
+        let spec = Policy {
             grid: grid.then(|| windows.iter().map(|window| window.label).collect()),
             lead: if at_start { 10 * SECOND } else { 0 },
             kinds: Vec::new(),
@@ -198,6 +197,7 @@ fn sliced(tables: &Tables, cut: i64) -> Vec<Tables> {
         first: half(&tables.first, second),
         lows: half(&tables.lows, second),
         points: half(&tables.points, second),
+        refined: if second { Vec::new() } else { tables.refined.clone() },
     };
     [false, true].map(slice).to_vec()
 }
@@ -210,6 +210,7 @@ fn whole(slices: &[Tables]) -> Tables {
         first: all(|t| &t.first),
         lows: all(|t| &t.lows),
         points: all(|t| &t.points),
+        refined: slices.iter().flat_map(|slice| slice.refined.clone()).collect(),
     }
 }
 
@@ -238,11 +239,10 @@ proptest! {
     #[test]
     fn what_is_unsettled_is_what_the_twin_finds((slices, spec) in read()) {
         // Points are asked for afterwards; their types play no part yet.
-        let tables = Tables { points: Vec::new(), ..whole(&slices) };
+        let tables = Tables { points: Vec::new(), refined: Vec::new(), ..whole(&slices) };
         if let Ok(found) = unsettled(&slices, &spec) {
             prop_assert_eq!(common::meters::unsettled(&tables, &spec), doubts(&found));
         } else {
-            let spec = Consumption { refined: Vec::new(), ..spec };
             prop_assert!(common::meters::consumption(&tables, &spec).is_err());
         }
     }
@@ -305,12 +305,11 @@ fn sum(values: &[Value]) -> Option<(i128, f64)> {
 }
 
 /// What a read of these windows finds, without a highest rate; the windows before the first are as long as it.
-fn read_of(raws: &[Raw], edges: &[i64], refined: impl Fn(usize) -> bool, spec: &Consumption) -> Result<RecordBatch> {
+fn read_of(raws: &[Raw], edges: &[i64], refined: impl Fn(usize) -> bool, spec: &Policy) -> Result<RecordBatch> {
     let windows = windows(edges, false);
     let refined: Vec<Window> = (0..windows.len()).filter(|number| refined(*number)).map(|n| windows[n]).collect();
     let tables = queries(raws, &windows, &refined);
-    let spec = Consumption {
-        refined,
+    let spec = Policy {
         grid: Some(windows.iter().map(|window| window.label).collect()),
         adjacent_since: edges.first().map(|begin| begin - 10 * SECOND),
         max_rate: Vec::new(),
@@ -329,8 +328,8 @@ proptest! {
         cut in 0..=6_usize,
         refined in vec(any::<bool>(), 6),
     ) {
-        let rules = Consumption { gaps: Gaps::Book, quality: true, levels: Levels::Differing, ..rules };
-        let rules = Consumption { fields: vec!["kwh".to_owned()], ..rules };
+        let rules = Policy { gaps: Gaps::Book, quality: true, levels: Levels::Differing, ..rules };
+        let rules = Policy { fields: vec!["kwh".to_owned()], ..rules };
         let edges: Vec<i64> = (0..=6).map(|edge| edge * 10 * SECOND).collect();
         let left = read_of(&raws[..1], &edges[..=cut], |number| refined[number], &rules);
         let right = read_of(&raws[..1], &edges[cut..], |number| refined[cut + number], &rules);
@@ -351,7 +350,7 @@ proptest! {
         gaps in select(vec![Gaps::Book, Gaps::Spread]),
     ) {
         let rollover = FIELDS.map(|field| (field.to_owned(), 2_f64.powi(63))).to_vec();
-        let rules = Consumption { on_reset, gaps, rollover, quality: false, ..spec(&FIELDS) };
+        let rules = Policy { on_reset, gaps, rollover, quality: false, ..spec(&FIELDS) };
         let edges: Vec<i64> = edges.into_iter().map(|edge| edge * 2 * SECOND).collect();
         let (begin, end) = (edges[0], edges[edges.len() - 1]);
         let cut = (cut * 2 * SECOND).clamp(begin, end);
@@ -361,7 +360,7 @@ proptest! {
             [vec![cut], inner(&|edge| edge > cut)].concat(),
         ];
         for (field, raw) in FIELDS.iter().zip(&raws.map(|raw| with_deep_falls(&raw))) {
-            let rules = Consumption { fields: vec![(*field).to_owned()], ..rules.clone() };
+            let rules = Policy { fields: vec![(*field).to_owned()], ..rules.clone() };
             let of = |edges: &[i64]| {
                 let found = read_of(std::slice::from_ref(raw), edges, |_| true, &rules).ok()?;
                 columns(&found).pop().and_then(|(_, values)| sum(&values))

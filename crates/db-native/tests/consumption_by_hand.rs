@@ -1,11 +1,11 @@
-//! Consumption per window in tables worked by hand: windows of ten seconds, labelled by their stop.
+//! Policy per window in tables worked by hand: windows of ten seconds, labelled by their stop.
 
 mod common;
 
 use common::plain::{Value, columns, values};
 use common::queries::{SECOND, Tables, consumption, spec, unsettled};
 use common::reads::{Table, Tags};
-use db_native::{Consumption, Doubt, ErrorKind, Gaps, Levels, OnReset, Unsettled, Window};
+use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Unsettled, Window};
 
 /// A table of times in seconds and totals.
 fn table(tags: &Tags, field: &'static str, rows: &[(i64, Value)]) -> Vec<Table> {
@@ -33,7 +33,7 @@ fn meter(before: (i64, f64), totals: &[(i64, f64)]) -> Tables {
     Tables { before: doubles(&[before]), totals: doubles(totals), ..Tables::default() }
 }
 
-fn plain() -> Consumption {
+fn plain() -> Policy {
     spec(&["kwh"])
 }
 
@@ -47,13 +47,13 @@ fn window(label: i64) -> Window {
 }
 
 /// At most one a second.
-fn limited() -> Consumption {
-    Consumption { max_rate: vec![("kwh".to_owned(), 1.0)], ..plain() }
+fn limited() -> Policy {
+    Policy { max_rate: vec![("kwh".to_owned(), 1.0)], ..plain() }
 }
 
 type Row = (i64, Option<f64>, &'static str);
 
-fn check(tables: &Tables, spec: &Consumption, expected: &[Row]) {
+fn check(tables: &Tables, spec: &Policy, expected: &[Row]) {
     let found = consumption(std::slice::from_ref(tables), spec).unwrap();
     let times: Vec<Value> = expected.iter().map(|row| Value::Time(row.0 * SECOND)).collect();
     let amounts: Vec<Value> = expected.iter().map(|row| row.1.map_or(Value::Null, Value::double)).collect();
@@ -80,7 +80,7 @@ fn a_series_that_begins_counts_from_its_first_total() {
     // The windows before it are no gap: the series was not there.
     let late = Tables { totals: doubles(&[(30, 10.0)]), first: doubles(&[(23, 8.0)]), ..Tables::default() };
     for gaps in [Gaps::Book, Gaps::Spread, Gaps::Null] {
-        check(&late, &Consumption { gaps, grid: Some(grid(40)), ..plain() }, &[(30, Some(2.0), "first")]);
+        check(&late, &Policy { gaps, grid: Some(grid(40)), ..plain() }, &[(30, Some(2.0), "first")]);
     }
 }
 
@@ -97,18 +97,18 @@ fn a_drop_is_what_it_is_said_to_be() {
         // 10 is more than the meter can show.
         (OnReset::Rollover, 9.0, None, "reset"),
     ] {
-        let spec = Consumption { on_reset, rollover: rollover(end), ..plain() };
+        let spec = Policy { on_reset, rollover: rollover(end), ..plain() };
         check(&tables, &spec, &[(10, Some(2.0), "ok"), (20, amount, quality), (30, Some(2.0), "ok")]);
     }
     let below_zero = meter((-1, 8.0), &[(10, -1.0)]);
-    let spec = Consumption { on_reset: OnReset::Rollover, rollover: rollover(12.0), ..plain() };
+    let spec = Policy { on_reset: OnReset::Rollover, rollover: rollover(12.0), ..plain() };
     check(&below_zero, &spec, &[(10, None, "reset")]);
 }
 
 #[test]
 fn a_gap_goes_where_it_is_said_to_go() {
     let tables = meter((-1, 0.0), &[(10, 1.0), (40, 7.0)]);
-    let with = |gaps| Consumption { gaps, grid: Some(grid(50)), ..plain() };
+    let with = |gaps| Policy { gaps, grid: Some(grid(50)), ..plain() };
     let first = (10, Some(1.0), "ok");
     check(&tables, &with(Gaps::Book), &[first, (40, Some(6.0), "gap")]);
     let spread = [(20, Some(2.0), "gap"), (30, Some(2.0), "gap"), (40, Some(2.0), "gap")];
@@ -116,10 +116,10 @@ fn a_gap_goes_where_it_is_said_to_go() {
     let null = [(20, None, "gap"), (30, None, "gap"), (40, None, "gap")];
     check(&tables, &with(Gaps::Null), &[&[first], &null[..]].concat());
     // Without the windows' labels, no gap is seen.
-    check(&tables, &Consumption { grid: None, ..with(Gaps::Spread) }, &[first, (40, Some(6.0), "ok")]);
+    check(&tables, &Policy { grid: None, ..with(Gaps::Spread) }, &[first, (40, Some(6.0), "ok")]);
 
     let drop = meter((-1, 0.0), &[(10, 9.0), (40, 6.0)]);
-    let restart = Consumption { on_reset: OnReset::Restart, ..with(Gaps::Spread) };
+    let restart = Policy { on_reset: OnReset::Restart, ..with(Gaps::Spread) };
     let spread = [(20, Some(2.0), "gap"), (30, Some(2.0), "gap"), (40, Some(2.0), "reset")];
     check(&drop, &restart, &[&[(10, Some(9.0), "ok")], &spread[..]].concat());
     let unknown = [(20, None, "gap"), (30, None, "gap"), (40, None, "reset")];
@@ -129,7 +129,7 @@ fn a_gap_goes_where_it_is_said_to_go() {
 #[test]
 fn a_gap_may_reach_back_before_the_range() {
     let with =
-        |gaps, since: i64| Consumption { gaps, grid: Some(grid(30)), adjacent_since: Some(since * SECOND), ..plain() };
+        |gaps, since: i64| Policy { gaps, grid: Some(grid(30)), adjacent_since: Some(since * SECOND), ..plain() };
     let at_once = meter((-10, 0.0), &[(10, 6.0)]);
     check(&at_once, &with(Gaps::Null, -10), &[(10, Some(6.0), "ok")]);
     check(&at_once, &with(Gaps::Null, -9), &[(10, None, "gap")]);
@@ -148,7 +148,7 @@ fn an_odd_total_is_passed_over() {
     check(&spike, &limited(), &[(10, Some(5.0), "ok"), (20, None, "implausible"), (30, Some(7.0), "ok")]);
     let dip = meter((0, 45.0), &[(10, 50.0), (20, 3.0), (30, 57.0)]);
     for on_reset in [OnReset::Null, OnReset::Restart, OnReset::Keep] {
-        let spec = Consumption { on_reset, ..limited() };
+        let spec = Policy { on_reset, ..limited() };
         check(&dip, &spec, &[(10, Some(5.0), "ok"), (20, None, "implausible"), (30, Some(7.0), "ok")]);
     }
     // Two in a row, and then as before.
@@ -168,14 +168,14 @@ fn a_level_that_stays_is_the_meters() {
     let after_an_odd_one = meter((0, 0.0), &[(10, 105.0), (20, 305.0), (30, 308.0)]);
     let odd = [(10, None, "implausible"), (20, None, "implausible")];
     check(&after_an_odd_one, &limited(), &[&odd[..], &[(30, Some(3.0), "ok")]].concat());
-    let restart = Consumption { on_reset: OnReset::Restart, ..limited() };
+    let restart = Policy { on_reset: OnReset::Restart, ..limited() };
     let begins_again = meter((0, 45.0), &[(10, 50.0), (20, 3.0), (30, 5.0)]);
     check(&begins_again, &restart, &[(10, Some(5.0), "ok"), (20, Some(3.0), "reset"), (30, Some(2.0), "ok")]);
     check(&begins_again, &limited(), &[(10, Some(5.0), "ok"), (20, None, "reset"), (30, Some(2.0), "ok")]);
     // A new meter shows more than can have been consumed since the old one's last total.
     let exchange = meter((0, 45.0), &[(10, 50.0), (20, 30.0), (30, 34.0)]);
     check(&exchange, &restart, &[(10, Some(5.0), "ok"), (20, None, "implausible"), (30, Some(4.0), "ok")]);
-    let rollover = Consumption { on_reset: OnReset::Rollover, rollover: vec![("kwh".to_owned(), 100.0)], ..limited() };
+    let rollover = Policy { on_reset: OnReset::Rollover, rollover: vec![("kwh".to_owned(), 100.0)], ..limited() };
     check(&exchange, &rollover, &[(10, Some(5.0), "ok"), (20, None, "implausible"), (30, Some(4.0), "ok")]);
     // What is held back at the end stays as it is.
     check(&meter((0, 50.0), &[(10, 3.0)]), &restart, &[(10, Some(3.0), "reset")]);
@@ -184,7 +184,7 @@ fn a_level_that_stays_is_the_meters() {
 #[test]
 fn a_gap_around_an_odd_total_is_spread_without_its_window() {
     let tables = meter((0, 0.0), &[(10, 5.0), (30, 500.0), (50, 41.0)]);
-    let spec = Consumption { gaps: Gaps::Spread, grid: Some(grid(60)), ..limited() };
+    let spec = Policy { gaps: Gaps::Spread, grid: Some(grid(60)), ..limited() };
     let twelve = Some(12.0);
     let expected = [(20, twelve, "gap"), (30, None, "implausible"), (40, twelve, "gap"), (50, twelve, "gap")];
     check(&tables, &spec, &[&[(10, Some(5.0), "ok")], &expected[..]].concat());
@@ -197,7 +197,7 @@ fn a_rate_counts_from_label_to_label() {
     let more = meter((-5, 0.0), &[(10, 15.5)]);
     check(&more, &limited(), &[(10, None, "implausible")]);
     // Labelled by its start, the window ends ten seconds later than it says.
-    let by_start = Consumption { lead: 10 * SECOND, ..limited() };
+    let by_start = Policy { lead: 10 * SECOND, ..limited() };
     check(&meter((-5, 0.0), &[(0, 15.0)]), &by_start, &[(0, Some(15.0), "ok")]);
     check(&meter((-5, 0.0), &[(0, 15.5)]), &by_start, &[(0, None, "implausible")]);
     let first = Tables { first: doubles(&[(3, 0.0)]), totals: doubles(&[(0, 7.0)]), ..Tables::default() };
@@ -212,10 +212,10 @@ fn a_reset_within_a_window_shows_in_its_smallest_total() {
     tables.lows = doubles(&[(10, 9.0), (20, 1.0), (30, 12.0)]);
     let known = |amount, quality| [(10, Some(1.0), "ok"), (20, amount, quality), (30, Some(2.0), "ok")];
     for on_reset in [OnReset::Null, OnReset::Restart] {
-        check(&tables, &Consumption { on_reset, ..plain() }, &known(None, "reset"));
+        check(&tables, &Policy { on_reset, ..plain() }, &known(None, "reset"));
     }
-    check(&tables, &Consumption { on_reset: OnReset::Keep, ..plain() }, &known(Some(1.0), "ok"));
-    let restart = Consumption { on_reset: OnReset::Restart, ..plain() };
+    check(&tables, &Policy { on_reset: OnReset::Keep, ..plain() }, &known(Some(1.0), "ok"));
+    let restart = Policy { on_reset: OnReset::Restart, ..plain() };
     let doubt = Doubt { field: "kwh".to_owned(), series: vec![0], windows: vec![20 * SECOND] };
     assert_eq!(vec![doubt], unsettled(&[tables.clone()], &restart).unwrap().doubts);
     // Nobody would make use of its points.
@@ -233,16 +233,16 @@ fn points_tell_what_a_window_hides() {
     let mut tables = meter((-1, 9.0), &[(10, 10.0), (20, 2.0), (30, 13.0)]);
     // The point at 20 is the next window's.
     tables.points = doubles(&[(11, 11.0), (13, 0.5), (19, 2.0), (20, 99.0)]);
-    let refined = vec![window(20)];
-    let restart = Consumption { on_reset: OnReset::Restart, refined: refined.clone(), ..plain() };
+    tables.refined = vec![window(20)];
+    let restart = Policy { on_reset: OnReset::Restart, ..plain() };
     check(&tables, &restart, &[(10, Some(1.0), "ok"), (20, Some(1.0 + 0.5 + 1.5), "reset"), (30, Some(11.0), "ok")]);
-    let null = Consumption { refined: refined.clone(), ..plain() };
-    check(&tables, &null, &[(10, Some(1.0), "ok"), (20, None, "reset"), (30, Some(11.0), "ok")]);
+    check(&tables, &plain(), &[(10, Some(1.0), "ok"), (20, None, "reset"), (30, Some(11.0), "ok")]);
 
     // An odd point costs its window nothing if the next is in the window too.
     let mut spike = meter((-1, 9.0), &[(10, 10.0), (20, 12.0), (30, 13.0)]);
     spike.points = doubles(&[(11, 11.0), (13, 500.0), (15, 12.0)]);
-    let limited = Consumption { refined, ..limited() };
+    spike.refined = vec![window(20)];
+    let limited = limited();
     check(&spike, &limited, &[(10, Some(1.0), "ok"), (20, Some(2.0), "ok"), (30, Some(1.0), "ok")]);
     spike.totals = doubles(&[(10, 10.0), (20, 500.0), (30, 13.0)]);
     spike.points = doubles(&[(11, 11.0), (13, 500.0)]);
@@ -252,7 +252,8 @@ fn points_tell_what_a_window_hides() {
 #[test]
 fn a_window_whose_points_are_missing_is_an_error() {
     let mut tables = meter((-1, 9.0), &[(10, 10.0), (20, 2.0), (30, 13.0)]);
-    let spec = Consumption { on_reset: OnReset::Restart, refined: vec![window(20)], ..plain() };
+    tables.refined = vec![window(20)];
+    let spec = Policy { on_reset: OnReset::Restart, ..plain() };
     for points in [vec![], doubles(&[(5, 9.5), (25, 12.0)])] {
         tables.points = points;
         let error = consumption(&[tables.clone()], &spec).unwrap_err();
@@ -274,7 +275,7 @@ fn labels_that_come_late_are_taken_back() {
         totals: rows(&[(late(10), 17.0), (late(20), 27.5), (late(40), 30.0)]),
         ..Tables::default()
     };
-    let spec = Consumption {
+    let spec = Policy {
         kinds: Vec::new(),
         late: 1,
         lead: -1,
@@ -297,19 +298,19 @@ fn a_second_for_an_hour_is_refused_before_its_windows_are_made() {
     let names: Vec<String> = (0..63).map(|number| format!("absent{number}")).collect();
     let fields: Vec<&str> = names.iter().map(String::as_str).chain(["kwh"]).collect();
     for gaps in [Gaps::Spread, Gaps::Null] {
-        let spec = Consumption { gaps, grid: Some(grid(10 << 20)), ..spec(&fields) };
+        let spec = Policy { gaps, grid: Some(grid(10 << 20)), ..spec(&fields) };
         let error = consumption(std::slice::from_ref(&tables), &spec);
         let why = error.unwrap_err().to_string();
         assert!(why.starts_with("the windows of all series are 1048576 rows of 129 columns"), "{why}");
     }
     // Booked to the windows of its readings, the same gap makes none.
-    let booked = Consumption { grid: Some(grid(10 << 20)), ..spec(&fields) };
+    let booked = Policy { grid: Some(grid(10 << 20)), ..spec(&fields) };
     assert_eq!(2, consumption(&[tables], &booked).unwrap().num_rows());
 }
 
 #[test]
 fn integers_are_exact_and_never_wrap() {
-    let of = |before: u64, totals: &[(i64, u64)], spec: &Consumption| {
+    let of = |before: u64, totals: &[(i64, u64)], spec: &Policy| {
         let rows: Vec<_> = totals.iter().map(|(time, total)| (*time, Value::UnsignedLong(*total))).collect();
         let tables = Tables {
             before: table(&Tags::new(), "kwh", &[(-1, Value::UnsignedLong(before))]),
@@ -318,19 +319,18 @@ fn integers_are_exact_and_never_wrap() {
         };
         consumption(&[tables], spec)
     };
-    let amounts = |before: u64, totals: &[(i64, u64)], spec: &Consumption| {
+    let amounts = |before: u64, totals: &[(i64, u64)], spec: &Policy| {
         values(of(before, totals, spec).unwrap().column(1).as_ref())
     };
     let half = 1_u64 << 63;
     assert_eq!(vec![Value::Long(7)], amounts(half - 3, &[(10, half + 4)], &plain()));
-    let round =
-        Consumption { on_reset: OnReset::Rollover, rollover: vec![("kwh".to_owned(), 2_f64.powi(64))], ..plain() };
+    let round = Policy { on_reset: OnReset::Rollover, rollover: vec![("kwh".to_owned(), 2_f64.powi(64))], ..plain() };
     assert_eq!(vec![Value::Long(5)], amounts(u64::MAX - 1, &[(10, 3)], &round));
-    let spread = Consumption { gaps: Gaps::Spread, grid: Some(grid(30)), ..plain() };
+    let spread = Policy { gaps: Gaps::Spread, grid: Some(grid(30)), ..plain() };
     assert_eq!([2, 2, 3].map(Value::Long).to_vec(), amounts(0, &[(30, 7)], &spread));
-    let back = Consumption { on_reset: OnReset::Keep, ..spread };
+    let back = Policy { on_reset: OnReset::Keep, ..spread };
     assert_eq!([-3, -2, -2].map(Value::Long).to_vec(), amounts(7, &[(30, 0)], &back));
-    let restart = Consumption { on_reset: OnReset::Restart, ..plain() };
+    let restart = Policy { on_reset: OnReset::Restart, ..plain() };
     assert_eq!(
         "column \"kwh\", row 1: the consumption does not fit in 64 bits",
         of(u64::MAX - 1, &[(10, u64::MAX), (20, half + 5)], &restart).unwrap_err().to_string()
@@ -342,7 +342,7 @@ fn integers_are_exact_and_never_wrap() {
         "column \"kwh\", row 3: the consumption does not fit in 64 bits",
         consumption(&[Tables { totals: totals.concat(), ..Tables::default() }], &plain()).unwrap_err().to_string()
     );
-    let third = Consumption { rollover: vec![("kwh".to_owned(), 0.5)], ..round };
+    let third = Policy { rollover: vec![("kwh".to_owned(), 0.5)], ..round };
     assert_eq!(
         "column \"kwh\": a rollover of integers is a whole number up to 2^64, not 0.5",
         of(0, &[(10, 1)], &third).unwrap_err().to_string()
@@ -355,7 +355,7 @@ fn fields_share_the_rows_of_their_meter() {
     let mut tables = meter((-1, 0.0), &[(10, 1.0), (30, 3.0)]);
     tables.totals.extend(table(&no_tags, "litres", &[(20, Value::Long(5)), (30, Value::Long(6))]));
     tables.first.extend(table(&no_tags, "litres", &[(12, Value::Long(2))]));
-    let spec = Consumption { quality: true, ..spec(&["absent", "litres", "kwh"]) };
+    let spec = Policy { quality: true, ..spec(&["absent", "litres", "kwh"]) };
     let found = consumption(&[tables], &spec).unwrap();
     let words = |words: [&str; 3]| words.map(Value::text).to_vec();
     let expected = [
@@ -385,7 +385,7 @@ fn only_series_with_totals_are_in_the_frame() {
     };
     let names = |levels: &[&str]| Levels::Named(levels.iter().map(|name| (*name).to_owned()).collect());
     let found = |levels| {
-        let spec = Consumption { levels, quality: false, ..plain() };
+        let spec = Policy { levels, quality: false, ..plain() };
         columns(&consumption(std::slice::from_ref(&tables), &spec).unwrap())
     };
     let ten = ("time".to_owned(), vec![Value::Time(10 * SECOND)]);
@@ -402,7 +402,7 @@ fn only_series_with_totals_are_in_the_frame() {
 fn totals_that_meet_are_told_apart() {
     let of = |firmware| Tags::from([("meter", "m1"), ("firmware", firmware)]);
     let double = |tags: &Tags, time, total| table(tags, "kwh", &[(time, Value::double(total))]);
-    let by_meter = Consumption { levels: Levels::Named(vec!["meter".to_owned()]), ..plain() };
+    let by_meter = Policy { levels: Levels::Named(vec!["meter".to_owned()]), ..plain() };
     let message = |tables: Tables| consumption(&[tables], &by_meter).unwrap_err().to_string();
     let two = [double(&of("1"), 10, 1.0), double(&of("2"), 10, 2.0)].concat();
     assert_eq!(
@@ -426,7 +426,7 @@ fn totals_that_meet_are_told_apart() {
 
 #[test]
 fn what_can_not_be_computed_is_told() {
-    let message = |tables: Tables, spec: &Consumption| consumption(&[tables], spec).unwrap_err().to_string();
+    let message = |tables: Tables, spec: &Policy| consumption(&[tables], spec).unwrap_err().to_string();
     let text = table(&Tags::new(), "kwh", &[(10, Value::text("on"))]);
     assert_eq!(
         "column \"kwh\": consumption needs a float64, int64 or uint64 total, not LargeUtf8",
@@ -435,7 +435,7 @@ fn what_can_not_be_computed_is_told() {
     let mut without_time = meter((-1, 0.0), &[(10, 1.0)]);
     without_time.before[0].rows[0].0 = None;
     assert_eq!("a table lacks the column \"_time\"", message(without_time, &plain()));
-    let descending = Consumption { grid: Some(vec![2, 1]), ..plain() };
+    let descending = Policy { grid: Some(vec![2, 1]), ..plain() };
     assert_eq!("the labels of the grid have to ascend", message(meter((-1, 0.0), &[(10, 1.0)]), &descending));
 }
 
@@ -447,7 +447,7 @@ fn no_number_makes_it_panic() {
     for on_reset in [OnReset::Null, OnReset::Restart, OnReset::Rollover, OnReset::Keep] {
         for gaps in [Gaps::Book, Gaps::Spread, Gaps::Null] {
             for limits in [plain(), limited()] {
-                let spec = Consumption { on_reset, gaps, rollover: rollover.clone(), grid: Some(grid(300)), ..limits };
+                let spec = Policy { on_reset, gaps, rollover: rollover.clone(), grid: Some(grid(300)), ..limits };
                 assert!(consumption(&[meter((i64::MIN / SECOND + 1, 0.0), &totals)], &spec).is_ok());
             }
         }
@@ -457,7 +457,7 @@ fn no_number_makes_it_panic() {
 #[test]
 fn nothing_found_keeps_the_shape() {
     let levels = Levels::Named(vec!["meter".to_owned()]);
-    let spec = Consumption { levels, ..plain() };
+    let spec = Policy { levels, ..plain() };
     let before = Tables { before: doubles(&[(-1, 1.0)]), ..Tables::default() };
     for slices in [vec![], vec![Tables::default()], vec![before]] {
         let found = consumption(&slices, &spec).unwrap();

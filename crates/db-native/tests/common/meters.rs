@@ -1,9 +1,9 @@
-//! Consumption, naively: written from what it is to be, looking everything up anew at every step.
+//! Policy, naively: written from what it is to be, looking everything up anew at every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Add, Sub};
 
-use db_native::{Consumption, Gaps, Levels, OnReset, Window};
+use db_native::{Gaps, Levels, OnReset, Policy, Window};
 
 use super::plain::Value;
 use super::queries::Tables;
@@ -124,7 +124,7 @@ fn gravity(word: &str) -> usize {
 
 /// One field of one meter.
 struct Meter<'a> {
-    spec: &'a Consumption,
+    spec: &'a Policy,
     rate: Option<f64>,
     rollover: Option<f64>,
     readings: Vec<Seen>,
@@ -168,7 +168,7 @@ impl Meter<'_> {
         (if too_much && !keep { step(None, "implausible") } else { drop }, self.rate.is_some())
     }
 
-    /// Consumption from `base` on, over the readings left; `held` is the step to `base` if that is odd.
+    /// Policy from `base` on, over the readings left; `held` is the step to `base` if that is odd.
     fn walk(&self, base: Seen, held: Option<Step>, rest: &[Seen]) -> Vec<Entry> {
         let Some((next, after)) = rest.split_first() else {
             return held.map(|step| self.entries(&step)).unwrap_or_default();
@@ -267,7 +267,7 @@ fn levels<'a>(totals: &'a [Table], spec: &'a Levels) -> Result<Vec<&'a str>, Fai
 
 /// The field's tables of one query that belong to a key, and its values by time; each time once.
 struct Kept<'a> {
-    spec: &'a Consumption,
+    spec: &'a Policy,
     tables: &'a Tables,
     levels: Vec<&'a str>,
 }
@@ -295,7 +295,7 @@ impl<'a> Kept<'a> {
     }
 
     fn queries(&self) -> [&'a [Table]; 5] {
-        let Tables { totals, before, first, lows, points } = self.tables;
+        let Tables { totals, before, first, lows, points, .. } = self.tables;
         [totals, before, first, lows, points]
     }
 
@@ -364,7 +364,7 @@ fn doubtful(kept: &Kept<'_>, field: &str, key: &Key<'_>, doubles: bool, base: Op
 pub(crate) type Columns = Vec<(String, Vec<Value>)>;
 
 /// The naive consumption.
-pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns, Failure> {
+pub(crate) fn consumption(tables: &Tables, spec: &Policy) -> Result<Columns, Failure> {
     let levels = levels(&tables.totals, &spec.levels)?;
     let kept = Kept { spec, tables, levels };
     let keys: BTreeSet<Key<'_>> = tables.totals.iter().map(|table| kept.key(table)).collect();
@@ -394,7 +394,8 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
             let oldest = first.first().map(|row| row.0);
             let first = if before.is_some() { None } else { outermost(first, oldest)? };
             let doubtful = doubtful(&kept, field, key, *doubles, before.or(first));
-            let by_point = |label| spec.refined.iter().any(|window| window.label == label) && doubtful.contains(&label);
+            let by_point =
+                |label| tables.refined.iter().any(|window| window.label == label) && doubtful.contains(&label);
             let of_windows = |query| once(rows(query).into_iter().filter(|row| !by_point(row.0)).collect());
             let lows = of_windows(&tables.lows)?;
             let low = |label| lows.iter().find(|row| row.0 == label).map(|row| row.1);
@@ -404,7 +405,7 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
                 let earliest = latest - spec.longest;
                 readings.push(Seen { window: label, earliest, latest, total, low: low(label), stale: false });
             }
-            let window = |time| window_of(time, &spec.refined).filter(|label| by_point(*label));
+            let window = |time| window_of(time, &tables.refined).filter(|label| by_point(*label));
             for (time, total) in once(rows(&tables.points).into_iter().filter(|row| window(row.0).is_some()).collect())?
             {
                 let window = window(time).unwrap();
@@ -447,7 +448,7 @@ pub(crate) fn consumption(tables: &Tables, spec: &Consumption) -> Result<Columns
 pub(crate) type Doubts = BTreeMap<(String, BTreeSet<BTreeMap<String, String>>), BTreeSet<i64>>;
 
 /// The naive list of them.
-pub(crate) fn unsettled(tables: &Tables, spec: &Consumption) -> Doubts {
+pub(crate) fn unsettled(tables: &Tables, spec: &Policy) -> Doubts {
     let levels = levels(&tables.totals, &spec.levels).unwrap();
     let kept = Kept { spec, tables, levels };
     let keys: BTreeSet<Key<'_>> = tables.totals.iter().map(|table| kept.key(table)).collect();

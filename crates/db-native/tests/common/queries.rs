@@ -1,12 +1,12 @@
 //! What the queries that consumption is computed from answer, rendered from all of a meter's totals.
 
 use arrow_array::RecordBatch;
-use db_native::{Answer, Consumption, Gaps, Levels, OnReset, Result, Totals, Unsettled, Window};
+use db_native::{Answer, Consumption, Gaps, Levels, OnReset, Policy, Result, Totals, Unsettled, Window};
 
 use super::plain::Value;
 use super::reads::{Table, Tags, answer};
 
-/// The tables of each query.
+/// The tables of each query, and the windows whose points the last one has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) totals: Vec<Table>,
@@ -14,6 +14,7 @@ pub(crate) struct Tables {
     pub(crate) first: Vec<Table>,
     pub(crate) lows: Vec<Table>,
     pub(crate) points: Vec<Table>,
+    pub(crate) refined: Vec<Window>,
 }
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
@@ -23,16 +24,17 @@ fn answers(slices: &[Tables]) -> [Vec<Answer>; 5] {
     [of(|t| &t.totals), of(|t| &t.before), of(|t| &t.first), of(|t| &t.lows), of(|t| &t.points)]
 }
 
-pub(crate) fn consumption(slices: &[Tables], spec: &Consumption) -> Result<RecordBatch> {
+pub(crate) fn consumption(slices: &[Tables], spec: &Policy) -> Result<RecordBatch> {
     let [totals, before, first, lows, points] = answers(slices);
-    let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
-    db_native::consumption(&totals, spec).map(|wide| wide.batch)
+    let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows };
+    let refined: Vec<Window> = slices.iter().flat_map(|slice| slice.refined.clone()).collect();
+    Consumption::new(&totals, spec.clone())?.frame(&points, &refined).map(|wide| wide.batch)
 }
 
-pub(crate) fn unsettled(slices: &[Tables], spec: &Consumption) -> Result<Unsettled> {
-    let [totals, before, first, lows, points] = answers(slices);
-    let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows, points: &points };
-    db_native::unsettled(&totals, spec)
+pub(crate) fn unsettled(slices: &[Tables], spec: &Policy) -> Result<Unsettled> {
+    let [totals, before, first, lows, _] = answers(slices);
+    let totals = Totals { totals: &totals, before: &before, first: &first, lows: &lows };
+    Consumption::new(&totals, spec.clone())?.unsettled()
 }
 
 /// The totals of one field of one series, all of them, by time.
@@ -55,7 +57,7 @@ impl Raw {
 
 /// What the queries answer for these windows, which stand side by side; `refined` of them in points.
 pub(crate) fn queries(raws: &[Raw], windows: &[Window], refined: &[Window]) -> Tables {
-    let mut tables = Tables::default();
+    let mut tables = Tables { refined: refined.to_vec(), ..Tables::default() };
     let (Some(begin), Some(end)) = (windows.first(), windows.last()) else { return tables };
     for raw in raws {
         let within = |window: &Window| {
@@ -88,12 +90,11 @@ pub(crate) fn windows(edges: &[i64], at_start: bool) -> Vec<Window> {
     edges.windows(2).map(window).collect()
 }
 
-pub(crate) fn spec(fields: &[&str]) -> Consumption {
-    Consumption {
+pub(crate) fn spec(fields: &[&str]) -> Policy {
+    Policy {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         levels: Levels::Differing,
         tz: "UTC".to_owned(),
-        refined: Vec::new(),
         on_reset: OnReset::Null,
         rollover: Vec::new(),
         max_rate: Vec::new(),

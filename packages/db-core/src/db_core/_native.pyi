@@ -14,6 +14,7 @@ __all__ = [
     "Array",
     "Batch",
     "Column",
+    "Consumption",
     "Decoder",
     "Encoder",
     "HttpBody",
@@ -21,11 +22,9 @@ __all__ = [
     "PieceReader",
     "PieceWriter",
     "Table",
-    "consumption",
     "differences",
     "latest",
     "pivot",
-    "unsettled",
 ]
 
 _Kind: TypeAlias = Literal[
@@ -254,52 +253,49 @@ def latest(batch: Batch, levels: int) -> Batch:
 def differences(batch: Batch, *, keys: Sequence[int]) -> Batch:
     """Replace all columns but the keys, given by position, by differences within each series."""
 
-def consumption(
-    totals: Sequence[Answer],
-    *,
-    before: Sequence[Answer],
-    first: Sequence[Answer],
-    lows: Sequence[Answer],
-    points: Sequence[Answer],
-    refined: Sequence[tuple[int, int, int]],
-    fields: Sequence[str],
-    kinds: Sequence[tuple[str, str]],
-    levels: Sequence[str] | None,
-    tz: str,
-    on_reset: str,
-    rollover: Sequence[tuple[str, float]],
-    max_rate: Sequence[tuple[str, float]],
-    gaps: str,
-    grid: Buffer | None,
-    adjacent_since: int | None,
-    lead: int,
-    late: int,
-    longest: int,
-    quality: bool,
-) -> tuple[Batch, int]:
-    """Turn running totals into consumption per window; arguments as `db_core.meter.consumption` has them.
+@final
+class Consumption:
+    """The totals of meters, read once from answers that are not needed after that."""
 
-    Returns:
-        Levels, `time`, fields, qualities; and how many of the columns are levels.
-    """
+    def __new__(
+        cls,
+        totals: Sequence[Answer],
+        *,
+        before: Sequence[Answer],
+        first: Sequence[Answer],
+        lows: Sequence[Answer],
+        fields: Sequence[str],
+        kinds: Sequence[tuple[str, str]],
+        levels: Sequence[str] | None,
+        tz: str,
+        on_reset: str,
+        rollover: Sequence[tuple[str, float]],
+        max_rate: Sequence[tuple[str, float]],
+        gaps: str,
+        grid: Buffer | None,
+        adjacent_since: int | None,
+        lead: int,
+        late: int,
+        longest: int,
+        quality: bool,
+    ) -> Consumption:
+        """Read the answers; arguments as `db_core.meter.Consumption` has them."""
 
-def unsettled(
-    totals: Sequence[Answer],
-    *,
-    before: Sequence[Answer],
-    first: Sequence[Answer],
-    lows: Sequence[Answer],
-    fields: Sequence[str],
-    levels: Sequence[str] | None,
-    on_reset: str,
-    max_rate: Sequence[tuple[str, float]],
-    lead: int,
-) -> tuple[list[str], list[list[str | None]], list[tuple[str, list[int], list[int]]]]:
-    """Find the windows whose points are worth asking for; arguments as `db_core.meter.unsettled` has them.
+    def unsettled(
+        self,
+    ) -> tuple[list[str], list[list[str | None]], list[tuple[str, list[int], list[int]]]]:
+        """Find the windows whose points are worth asking for.
 
-    Returns:
-        Names of tags; their values, by series; of each doubt the field, numbers of series, and labels.
-    """
+        Returns:
+            Names of tags; their values, by series; of each doubt the field, numbers of series, and labels.
+        """
+
+    def frame(self, points: Sequence[Answer], refined: Sequence[tuple[int, int, int]]) -> tuple[Batch, int]:
+        """Turn the totals into consumption per window; see `db_core.meter.Consumption.frame`.
+
+        Returns:
+            Levels, `time`, fields, qualities; and how many of the columns are levels.
+        """
 
 @final
 class Array:

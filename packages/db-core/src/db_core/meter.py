@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
 
-__all__ = ["Doubt", "Gaps", "OnReset", "Unsettled", "consumption", "meter_differences", "unsettled"]
+__all__ = ["Consumption", "Doubt", "Gaps", "OnReset", "Unsettled", "meter_differences"]
 
 OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
 Gaps: TypeAlias = Literal["book", "spread", "null"]
@@ -82,84 +82,13 @@ def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> F
     return frame.derive(_native.differences(frame.batch, keys=positions))
 
 
-def unsettled(
-    totals: Sequence[Answer],
-    *,
-    before: Sequence[Answer] = (),
-    first: Sequence[Answer] = (),
-    lows: Sequence[Answer] = (),
-    fields: Sequence[str],
-    by: Sequence[str] | None = None,
-    on_reset: OnReset = "null",
-    max_rate: Mapping[str, float] | None = None,
-    lead: int = 0,
-) -> Unsettled:
-    """Find the windows of which one total does not tell enough: `consumption` takes their points.
-
-    Those in which two series of one meter have a total. With "restart", "rollover" or a highest rate,
-    those in which the total fell, or was below the one before them. With a highest rate, those that exceed
-    it by the distance of their ends, each with the one before.
-
-    Args:
-        totals: As `consumption` takes them; so are all other arguments.
-        before: The last totals before the range.
-        first: The first totals in the range.
-        lows: The smallest totals of the windows.
-        fields: The fields to look at.
-        by: The tags that tell meters apart.
-        on_reset: What a total below the one before means.
-        max_rate: Per field, the most it rises per second.
-        lead: How long before the last instant of its window a label lies at most.
-
-    Returns:
-        The windows' labels, by field and meter, with the series of each meter.
-
-    Raises:
-        InvalidArgumentError: A field is not a number.
-        SchemaConflictError: A field has types that do not unify.
-    """
-    tags, series, doubts = _native.unsettled(
-        totals,
-        before=before,
-        first=first,
-        lows=lows,
-        fields=fields,
-        levels=by,
-        on_reset=on_reset,
-        max_rate=list((max_rate or {}).items()),
-        lead=lead,
-    )
-    return Unsettled(tags, series, [Doubt(*doubt) for doubt in doubts])
-
-
-def consumption(
-    totals: Sequence[Answer],
-    *,
-    before: Sequence[Answer] = (),
-    first: Sequence[Answer] = (),
-    lows: Sequence[Answer] = (),
-    points: Sequence[Answer] = (),
-    refined: Sequence[tuple[int, int, int]] = (),
-    fields: Sequence[str],
-    kinds: Mapping[str, str] | None = None,
-    by: Sequence[str] | None = None,
-    tz: str = "UTC",
-    on_reset: OnReset = "null",
-    rollover: Mapping[str, float] | None = None,
-    max_rate: Mapping[str, float] | None = None,
-    gaps: Gaps = "book",
-    grid: Buffer | None = None,
-    adjacent_since: int | None = None,
-    lead: int = 0,
-    late: int = 0,
-    longest: int = 0,
-    quality: bool = False,
-) -> Frame:
-    """Turn meters' running totals into consumption per window.
+class Consumption:
+    """Meters' running totals, which become consumption per window.
 
     A window's consumption is its last total less the last total before it, so windows side by side
     add up, over any range. Answers are those of `db_core.pivot.pivot`: tables of `_time`, `_value`,
-    `_field` and tags. All times are nanoseconds since the epoch.
+    `_field` and tags. They are read once, here, and may be let go then. All times are nanoseconds
+    since the epoch.
 
     A series is told by all its tags; the series of `totals` make the frame. Of the other answers,
     what belongs to none of them is left out. With `by`, series that agree in those tags are one
@@ -172,9 +101,6 @@ def consumption(
         first: The first total in the range, with its own time; for a series without one before.
         lows: The smallest total of each window, labelled as `totals`; without, a reset that the total
             has overtaken by the end of its window is not seen.
-        points: All totals of the windows in `refined`, with their own times. They take the place of the
-            one only for the field of the meter that leaves the window `unsettled`, which must have some.
-        refined: Label, start and stop of those windows; the stop is no part of its window.
         fields: The fields, float64, int64 or uint64, in this order.
         kinds: What fields hold elsewhere, as for `db_core.pivot.pivot`.
         by: The tags that lead the frame; None is those that differ between the series of `totals`;
@@ -202,51 +128,107 @@ def consumption(
         quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
             "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
 
-    Returns:
-        A frame with the index: leading tags and `time`, the windows' labels, by which its rows are
-        sorted. In the totals' unit: float64 stays float64; int64 and uint64 become int64, exactly; a
-        field without data is a column of nulls, of float64 unless `kinds` tells. Null is what is not
-        known; a field without a total where another has one is null, and a gap.
-
     Raises:
-        AmbiguousSeriesError: Two totals of one meter meet in one window.
-        IncompleteResultError: `points` lacks those of a window in `refined`.
-        InvalidArgumentError: An argument is none of these, a field is not a number, an integer sum
-            exceeds 64 bits, or there are more windows without a total than the memory holds.
+        AmbiguousSeriesError: `by` is empty, and there are several series.
+        InvalidArgumentError: An argument is none of these, or there is no memory for `grid`.
         SchemaConflictError: A field has types that do not unify.
     """
-    ends, rates = dict(rollover or {}), dict(max_rate or {})
-    _check_word("on_reset", on_reset, OnReset)
-    _check_word("gaps", gaps, Gaps)
-    _check_rollover(ends, on_reset, fields)
-    for field, rate in rates.items():
-        if not _is_number(rate) or not rate > 0:
-            _refuse("max_rate", f"`max_rate` of {field!r} must be a number above 0, not {rate!r}")
-    if quality and (taken := [field for field in fields if f"{field}_quality" in fields]):
-        _refuse("quality", f"`quality=True` makes a column {taken[0]}_quality, which is a field too")
-    batch, levels = _native.consumption(
-        totals,
-        before=before,
-        first=first,
-        lows=lows,
-        points=points,
-        refined=refined,
-        fields=fields,
-        kinds=list((kinds or {}).items()),
-        levels=by,
-        tz=tz,
-        on_reset=on_reset,
-        rollover=list(ends.items()),
-        max_rate=list(rates.items()),
-        gaps=gaps,
-        grid=grid,
-        adjacent_since=adjacent_since,
-        lead=lead,
-        late=late,
-        longest=longest,
-        quality=quality,
-    )
-    return Frame(batch, levels + 1)
+
+    __slots__ = ("_native",)
+
+    def __init__(
+        self,
+        totals: Sequence[Answer],
+        *,
+        before: Sequence[Answer] = (),
+        first: Sequence[Answer] = (),
+        lows: Sequence[Answer] = (),
+        fields: Sequence[str],
+        kinds: Mapping[str, str] | None = None,
+        by: Sequence[str] | None = None,
+        tz: str = "UTC",
+        on_reset: OnReset = "null",
+        rollover: Mapping[str, float] | None = None,
+        max_rate: Mapping[str, float] | None = None,
+        gaps: Gaps = "book",
+        grid: Buffer | None = None,
+        adjacent_since: int | None = None,
+        lead: int = 0,
+        late: int = 0,
+        longest: int = 0,
+        quality: bool = False,
+    ) -> None:
+        ends, rates = dict(rollover or {}), dict(max_rate or {})
+        _check_word("on_reset", on_reset, OnReset)
+        _check_word("gaps", gaps, Gaps)
+        _check_rollover(ends, on_reset, fields)
+        for field, rate in rates.items():
+            if not _is_number(rate) or not rate > 0:
+                _refuse("max_rate", f"`max_rate` of {field!r} must be a number above 0, not {rate!r}")
+        if quality and (taken := [field for field in fields if f"{field}_quality" in fields]):
+            _refuse("quality", f"`quality=True` makes a column {taken[0]}_quality, which is a field too")
+        self._native = _native.Consumption(
+            totals,
+            before=before,
+            first=first,
+            lows=lows,
+            fields=fields,
+            kinds=list((kinds or {}).items()),
+            levels=by,
+            tz=tz,
+            on_reset=on_reset,
+            rollover=list(ends.items()),
+            max_rate=list(rates.items()),
+            gaps=gaps,
+            grid=grid,
+            adjacent_since=adjacent_since,
+            lead=lead,
+            late=late,
+            longest=longest,
+            quality=quality,
+        )
+
+    def unsettled(self) -> Unsettled:
+        """Find the windows of which one total does not tell enough: `frame` takes their points.
+
+        Those in which two series of one meter have a total. With "restart", "rollover" or a highest rate,
+        those in which the total fell, or was below the one before them. With a highest rate, those that
+        exceed it by the distance of their ends, each with the one before.
+
+        Returns:
+            The windows' labels, by field and meter, with the series of each meter.
+
+        Raises:
+            AmbiguousSeriesError: Two totals of one meter stand before the range, or begin it, at one time.
+            InvalidArgumentError: A field is not a number.
+        """
+        tags, series, doubts = self._native.unsettled()
+        return Unsettled(tags, series, [Doubt(*doubt) for doubt in doubts])
+
+    def frame(self, points: Sequence[Answer] = (), refined: Sequence[tuple[int, int, int]] = ()) -> Frame:
+        """Return the consumption of each window; may be called again, with other points.
+
+        Args:
+            points: All totals of the windows in `refined`, with their own times. They take the place of the
+                one only for the field of the meter that leaves the window `unsettled`, which must have some.
+            refined: Label, start and stop of those windows; the stop is no part of its window.
+
+        Returns:
+            A frame with the index: leading tags and `time`, the windows' labels, by which its rows are
+            sorted. In the totals' unit: float64 stays float64; int64 and uint64 become int64, exactly; a
+            field without data is a column of nulls, of float64 unless `kinds` tells. Null is what is not
+            known; a field without a total where another has one is null, and a gap.
+
+        Raises:
+            AmbiguousSeriesError: Two totals of one meter meet in one window.
+            IncompleteResultError: `points` lacks those of a window in `refined`.
+            InvalidArgumentError: A field is not a number, an integer sum exceeds 64 bits, integers can't have
+                the `rollover`, `grid` does not ascend, or there are more windows without a total than the
+                memory holds.
+            SchemaConflictError: A field has another type in the points.
+        """
+        batch, levels = self._native.frame(points, refined)
+        return Frame(batch, levels + 1)
 
 
 def _check_word(argument: str, word: object, words: object) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db_core.annotated_csv import Answer
-    from db_core.frame import Frame
     from db_core.meter import Unsettled
     from db_influx._flux import Selection
     from db_influx._options import Closed, ConsumptionOptions, Edge, Gaps, OnReset, Options
@@ -72,7 +71,7 @@ class Policy:
             _arguments.flag(given.get("quality", False), "quality"),
         )
         # The kernel knows what goes together; it has nothing to compute yet.
-        meter.consumption((), fields=fields, **policy.options())
+        meter.Consumption((), fields=fields, **policy.options())
         return policy
 
     def options(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def wanted(
 
 def consumption(
     selection: Selection, wanted: Wanted, kinds: Mapping[str, str], options: Options
-) -> Steps[Frame]:
+) -> Steps[Any]:
     """Read the totals of meters and return their consumption in each window.
 
     Args:
@@ -138,6 +137,7 @@ def consumption(
         options: Say what the frame is.
     """
     cut, grid, label, policy = wanted
+    at_once = options.max_parallel
     fields = selection.fields or ()
     # Up to the frame, all times are as late as the windows'.
     selection = replace(selection, start=selection.start + cut.late, stop=selection.stop + cut.late)
@@ -145,78 +145,51 @@ def consumption(
     first = [_flux.first(selection)]
     totals = _flux.windows(selection, cut, "last", label=label)
     lows = [] if policy.on_reset == "keep" else _flux.windows(selection, cut, "min", label=label)
+    queries = {"before": before, "first": first, "totals": totals, "lows": lows}
     try:
-        answers = iter((yield Ask([*before, *first, *totals, *lows], options.max_parallel)))
+        answers = iter((yield Ask([query for asked in queries.values() for query in asked], at_once)))
     except QueryError as error:
         # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            edges = yield Ask([*before, *first], options.max_parallel)
-            meter.consumption(edges, fields=fields, by=options.by)
+            edges = yield Ask([*before, *first], at_once)
+            meter.Consumption(edges, fields=fields, by=options.by).frame()
         raise
-    given = _Given(*([next(answers) for _ in queries] for queries in (before, first, totals, lows)))
-    lead = (cut.longest if label == "start" else 0) - cut.late
-
-    def booked(points: Sequence[Answer], refined: Sequence[_Window]) -> Work:
-        work = partial(
-            meter.consumption,
-            given.totals,
-            before=given.before,
-            first=given.first,
-            lows=given.lows,
-            points=points,
-            refined=refined,
-            fields=fields,
-            kinds=kinds,
-            by=options.by,
-            tz=options.tz,
-            grid=grid,
-            adjacent_since=cut.before,
-            lead=lead,
-            late=cut.late,
-            longest=cut.longest,
-            **policy.options(),
-        )
-        return Work(work, bytes_of(given.totals) + bytes_of(points) + 8 * len(grid or ()))
-
+    given: dict[str, Any] = {name: [next(answers) for _ in asked] for name, asked in queries.items()}
+    size = sum(map(bytes_of, given.values())) + 8 * len(grid or ())
+    work = partial(
+        meter.Consumption,
+        **given,
+        fields=fields,
+        kinds=kinds,
+        by=options.by,
+        tz=options.tz,
+        grid=grid,
+        adjacent_since=cut.before,
+        lead=(cut.longest if label == "start" else 0) - cut.late,
+        late=cut.late,
+        longest=cut.longest,
+        **policy.options(),
+    )
+    read: meter.Consumption = yield Work(work, size)
+    del answers, given, work  # they are read, and hold the same totals
     # With `by`, two series of one meter may have totals in one window.
     if not options.by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
-        return (yield booked((), ()))
-    work = partial(
-        meter.unsettled,
-        given.totals,
-        before=given.before,
-        first=given.first,
-        lows=given.lows,
-        fields=fields,
-        by=options.by,
-        on_reset=policy.on_reset,
-        max_rate=policy.max_rate,
-        lead=lead,
-    )
-    unsettled = yield Work(work, bytes_of(given.totals))
+        return (yield Work(read.frame, size))
+    unsettled: Unsettled = yield Work(read.unsettled, size)
     labels = sorted({time for doubt in unsettled.doubts for time in doubt.windows})
     windows = {time: _Window(time, *cut.around(time, label)) for time in labels}
     stretches = _stretches(unsettled, windows)
     points: Sequence[Answer] = ()
     if labels:
         parts = [_flux.points(selection, part.of(selection, unsettled)) for part in stretches]
-        points = yield Ask(parts, options.max_parallel)
+        points = yield Ask(parts, at_once)
     try:
-        return (yield booked(points, list(windows.values())))
+        return (yield Work(partial(read.frame, points, list(windows.values())), size + bytes_of(points)))
     except IncompleteResultError:
         # A tag may be another in answers than it is stored, as one with a carriage return.
         parts = [_flux.points(selection, part.of(selection, None)) for part in stretches]
-        points = yield Ask(parts, options.max_parallel)
-        return (yield booked(points, list(windows.values())))
-
-
-class _Given(NamedTuple):
-    """The answers to the first question."""
-
-    before: list[Answer]
-    first: list[Answer]
-    totals: list[Answer]
-    lows: list[Answer]
+        points = yield Ask(parts, at_once)
+        return (yield Work(partial(read.frame, points, list(windows.values())), size + bytes_of(points)))
 
 
 class _Window(NamedTuple):

@@ -14,6 +14,7 @@ from db_influx.plans.frames import converted, wide
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
+    from db_core.frame import Frame
     from db_influx._aggregates import AggFunc
     from db_influx._flux import Selection
     from db_influx._options import Edge, Options
@@ -74,7 +75,7 @@ def accumulated(
     totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
     check_types(totals, schema.types, selection.measurement, argument="fields")
     kinds = schema.kinds(selection.fields)
-    frame = yield from consumption.consumption(selection, wanted, kinds, options)
+    frame: Frame = yield from consumption.consumption(selection, wanted, kinds, options)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
 
