@@ -13,7 +13,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_core.loops import Borrowed, ClientsByLoop
-from db_influx._io import Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Stream, Warn, Work
 
@@ -212,6 +212,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
+        self._received = 0  # bytes, since something was sent
         self._is_over = False
         self._error: Exception | None = None
         self._is_full = False  # the system takes no more of what is sent
@@ -270,19 +271,24 @@ class _Connection(asyncio.Protocol):
         """Hand on what comes, piece by piece, until `take` returns True."""
         while True:
             while not self._pieces and not self._is_over:
+                self._transport.resume_reading()
                 await self._change(call.wait)
             if not self._pieces and self._error is not None:
                 raise ConnectionResetError(str(self._error)) from self._error
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
-            if self._size >= _MOST_AHEAD:
-                self._transport.resume_reading()
+            self._received += self._size
             self._size = 0
             if take(data):
                 return
+            if self._received > LONG_BODY and not self._is_over:
+                self._transport.pause_reading()
+                await asyncio.sleep(GATHERING)
 
     async def send(self, data: list[bytes], seconds: float) -> bool:
         """Send all, or as much as the other side wants; tell whether it was all."""
+        self._received = 0
+        self._transport.resume_reading()
         for part in data:
             if part:
                 self._transport.write(part)

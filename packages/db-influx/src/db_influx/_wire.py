@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from db_influx._io import Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Stream, Warn, Work
 
@@ -222,7 +222,8 @@ class _Socket:
     def __init__(self, plain: socket.socket) -> None:
         self._socket = plain
         self._seconds: float | None = None
-        self._ahead: list[bytes] = []  # came while something was sent
+        self._ahead: list[bytes] = []  # has come, and is not handed on yet
+        self._received = 0  # bytes, since something was sent
 
     def open(self, address: str, port: int, tls: Any, end: float) -> None:
         """Connect, and agree on TLS."""
@@ -271,12 +272,19 @@ class _Socket:
             if take(self._ahead.pop(0)):
                 return
         while True:
-            self._set_timeout(max(call.wait, _LEAST))
-            if take(self._socket.recv(_PIECE)):
+            self._set_timeout(0)
+            if not self._hear():
+                if self._received > LONG_BODY:
+                    time.sleep(GATHERING)
+                self._set_timeout(max(call.wait, _LEAST))
+                self._ahead.append(self._socket.recv(_PIECE))
+            self._received += len(self._ahead[0])
+            if take(self._ahead.pop()):
                 return
 
     def send(self, data: list[bytes], seconds: float) -> bool:
         """Send all, or as much as the other side wants; tell whether it was all."""
+        self._received = 0
         if sum(map(len, data)) <= _SMALL:
             self._set_timeout(seconds)
             self._socket.sendall(b"".join(data))
@@ -291,15 +299,15 @@ class _Socket:
                     ready = selector.select(max(0.0, end - time.monotonic()))
                     if not ready:
                         raise TimeoutError
-                    if ready[0][1] & selectors.EVENT_READ and self._heard():
+                    if ready[0][1] & selectors.EVENT_READ and self._hear():
                         return False
                     if ready[0][1] & selectors.EVENT_WRITE:
                         with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                             sent += self._socket.send(part[sent : sent + _PIECE])
         return True
 
-    def _heard(self) -> bool:
-        """Receive what comes in an upload; TLS's own messages are nothing to hear."""
+    def _hear(self) -> bool:
+        """Receive what has come, without waiting; TLS's own messages are nothing to hear."""
         with suppress(BlockingIOError, ssl.SSLWantReadError):
             self._ahead.append(self._socket.recv(_PIECE))
             return True
