@@ -259,12 +259,12 @@ def test_a_manager_is_a_context_manager(server: servers.InfluxDB) -> None:
         manager.query("buckets()")
         manager.get_buckets_api().find_buckets(limit=1)
         assert 1 == len(manager._wire._pool)
-        assert manager._client is not None
-        official = manager._client.api_client.rest_client.pool_manager
+        assert manager._official._client is not None
+        official = manager._official._client.api_client.rest_client.pool_manager
 
     assert 0 == len(manager._wire._pool)
     assert 0 == len(official.pools)
-    assert manager._client is None
+    assert manager._official._client is None
 
 
 def test_a_base_path_and_a_trailing_slash_are_kept_and_dropped(

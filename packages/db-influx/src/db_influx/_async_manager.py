@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from db_influx._methods import Methods
+from db_influx._official import OfficialAsync, point_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
+
+    from influxdb_client.client.bucket_api import BucketsApi
+    from influxdb_client.client.query_api_async import QueryApiAsync
+    from influxdb_client.client.write_api_async import WriteApiAsync
 
     from db_influx._requests import Server
 
@@ -29,14 +36,18 @@ class AsyncInfluxManager(Methods):
     """
 
     def _make_wire(self, server: Server) -> Any:
+        from db_core.loops import ClientsByLoop
         from db_influx._async_wire import AsyncWire
 
+        make = partial(OfficialAsync, self._settings, self._transport)
+        self._official_by_loop = ClientsByLoop(make(), make)
         return AsyncWire(server)
 
     async def aclose(self) -> None:
         """Close all connections of the running loop; a later call opens new ones."""
         await self._wire.close()
-        self._close_official()
+        await self._official_by_loop.close()
+        self._official.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,3 +59,26 @@ class AsyncInfluxManager(Methods):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    # The official client, on the same settings
+
+    async def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApiAsync:
+        """Return influxdb-client's own asyncio write API, for the running loop; it needs aiohttp.
+
+        Args:
+            tags: Tags of every point it writes.
+        """
+        found = await self._official_by_loop.of_running_loop()
+        return found.client.client().write_api(point_settings=point_settings(tags))
+
+    async def get_buckets_api(self) -> BucketsApi:
+        """Return influxdb-client's own buckets API, which blocks: there is none for asyncio.
+
+        Call its methods by `asyncio.to_thread`.
+        """
+        return self._official.client().buckets_api()
+
+    async def get_query_api(self) -> QueryApiAsync:
+        """Return influxdb-client's own asyncio query API, for the running loop; it needs aiohttp."""
+        found = await self._official_by_loop.of_running_loop()
+        return found.client.client().query_api()

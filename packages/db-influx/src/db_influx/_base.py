@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments
+from db_influx._official import Official
 from db_influx._options import Options, Transport
 
 if TYPE_CHECKING:
     from types import GenericAlias
     from zoneinfo import ZoneInfo
-
-    from influxdb_client.client.influxdb_client import InfluxDBClient
 
     from db_core.frame import Into
     from db_influx._options import Missing
@@ -114,8 +112,7 @@ class Base:
 
         self._wire = self._make_wire(Server(self._settings, self._transport))
         self._databases = Databases()
-        self._client: InfluxDBClient | None = None
-        self._client_lock = threading.Lock()
+        self._official = Official(self._settings, self._transport)
         _made.add(self)
 
     def _make_wire(self, server: Server) -> Any:
@@ -129,35 +126,6 @@ class Base:
     def _iterate(self, plan: Steps[None], call: Options) -> Any:
         """Do a plan and return an iterator of the frames that it hands on."""
         return self._wire.iterate(plan, call.timeout)
-
-    def _official(self) -> InfluxDBClient:
-        """Return influxdb-client's own client, on the same settings."""
-        from influxdb_client.client.influxdb_client import InfluxDBClient
-
-        with self._client_lock:
-            if self._client is None:
-                self._client = InfluxDBClient(**self._official_settings())
-            return self._client
-
-    def _official_settings(self) -> dict[str, Any]:
-        cert, key = self._transport.cert_files
-        return {
-            "url": self._settings.url,
-            "token": self._settings.token.get_secret_value(),
-            "org": self._settings.org,
-            "timeout": round(self._transport.timeout * 1_000),
-            "enable_gzip": self._transport.gzip,
-            "verify_ssl": self._transport.verify,
-            "ssl_ca_cert": self._transport.ca_cert,
-            "cert_file": cert,
-            "cert_key_file": key,
-        }
-
-    def _close_official(self) -> None:
-        with self._client_lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         from types import GenericAlias

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from db_influx._methods import Methods
+from db_influx._official import point_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ class InfluxManager(Methods):
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
         self._wire.close()
-        self._close_official()
+        self._official.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,17 +94,15 @@ class InfluxManager(Methods):
         Args:
             tags: Tags of every point it writes.
         """
-        from influxdb_client.client.write_api import SYNCHRONOUS, PointSettings
+        from influxdb_client.client.write_api import SYNCHRONOUS
 
-        from db_influx._points import constant_tags
-
-        settings = PointSettings(**constant_tags(tags))
-        return self._official().write_api(write_options=SYNCHRONOUS, point_settings=settings)
+        options = {"write_options": SYNCHRONOUS, "point_settings": point_settings(tags)}
+        return self._official.client().write_api(**options)
 
     def get_buckets_api(self) -> BucketsApi:
         """Return influxdb-client's own buckets API."""
-        return self._official().buckets_api()
+        return self._official.client().buckets_api()
 
     def get_query_api(self) -> QueryApi:
         """Return influxdb-client's own query API."""
-        return self._official().query_api()
+        return self._official.client().query_api()
