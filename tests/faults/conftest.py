@@ -22,7 +22,9 @@ from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_core.errors import DatabaseError
+from db_influx import AsyncInfluxManager, InfluxManager
 from db_redis import AsyncRedisClient, RedisClient
+from tests.awaited import AwaitedManager
 from tests.faults.values import Clients
 
 if TYPE_CHECKING:
@@ -87,6 +89,27 @@ def before_redis(toxiproxy: servers.Toxiproxy, redis_server: servers.Redis) -> I
 def make(request: pytest.FixtureRequest) -> Clients:
     """Give what makes clients of Redis: first of the one kind, then of the other."""
     return Clients(request.param, f"test-{uuid.uuid4()}")
+
+
+@dataclass(frozen=True)
+class Managers:
+    """Makes managers of one kind, as contexts; those of asyncio need no `await`."""
+
+    kind: type[InfluxManager | AsyncInfluxManager]
+
+    def __str__(self) -> str:
+        return "sync" if self.kind is InfluxManager else "asyncio"
+
+    def __call__(self, url: str, org: str, token: str, **options: Any) -> Any:
+        """Make one."""
+        made = self.kind(url, org, token, **options)
+        return made if isinstance(made, InfluxManager) else AwaitedManager(made)
+
+
+@pytest.fixture(params=[InfluxManager, AsyncInfluxManager], ids=["sync", "asyncio"])
+def managers(request: pytest.FixtureRequest) -> Managers:
+    """Give what makes managers of InfluxDB: first of the one kind, then of the other."""
+    return Managers(request.param)
 
 
 @dataclass(frozen=True)
@@ -167,8 +190,10 @@ def outcome(call: Callable[[], object], expected: object, *errors: type[Database
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Callable[..., str]:
     """Give a function that counts what came back, and points lost, for the table; it gives back what came."""
+    kind = f", {request.getfixturevalue('managers')}" if "managers" in request.fixturenames else ""
 
     def count(fault: str, tried: str, came: str, lost: int = 0) -> str:
+        tried += kind
         _TALLY[fault, tried, came] += 1
         _LOST[fault, tried] += lost
         assert 0 == lost, f"{lost} acknowledged points are gone: {fault}, {tried}, {request.node.name}"

@@ -18,7 +18,6 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
-from db_influx import InfluxManager
 from tests.faults.conftest import LONG, forget_peak, outcome, resident
 from tests.peer import endless
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from db_influx import InfluxManager
+    from tests.faults.conftest import Managers
     from tests.peer import Peer, Turn
 
 SPAN = ("2026-01-01", "2026-01-02")
@@ -50,7 +51,7 @@ def write(manager: InfluxManager) -> None:
 
 
 @pytest.fixture
-def ask(peer: Callable[..., Peer], tally: Callable[..., str]) -> Callable[..., str]:
+def ask(managers: Managers, peer: Callable[..., Peer], tally: Callable[..., str]) -> Callable[..., str]:
     """Give a function that makes a call on a peer, and says what came, or that it was None."""
 
     def ask(
@@ -72,7 +73,7 @@ def ask(peer: Callable[..., Peer], tally: Callable[..., str]) -> Callable[..., s
                 raise
 
         server = peer(turn)
-        with InfluxManager(server.url, "o", "t", **options) as manager:
+        with managers(server.url, "o", "t", **options) as manager:
             came = outcome(make_call, None, *errors)
             # While the error is held, and all that led to it: the connection must not be.
             assert server.closed.acquire(timeout=LONG / 4)
@@ -136,22 +137,23 @@ def test_garbage_acknowledges_no_write(ask: Callable[..., str], fault: str) -> N
     assert error.__name__ == ask(fault, write, turn, error, match=match)
 
 
-def test_another_content_type_changes_nothing(peer: Callable[..., Peer]) -> None:
+def test_another_content_type_changes_nothing(managers: Managers, peer: Callable[..., Peer]) -> None:
     """A proxy that says text/plain of CSV, or nothing, hands on the same rows."""
     for kind in (b"text/plain", b"application/octet-stream", b"TEXT/CSV; charset=utf-8"):
         text = CSV + ROW + b"\r\n"
         head = b"Content-Length: %d\r\nContent-Type: %s\r\n\r\n" % (len(text), kind)
         server = peer(says(OK, head, text))
-        with InfluxManager(server.url, "o", "t", retries=0) as manager:
+        with managers(server.url, "o", "t", retries=0) as manager:
             assert ["x"] == manager.query("any")["_value"].tolist()
 
 
 def test_a_closed_manager_has_no_connection_though_its_error_is_kept(
+    managers: Managers,
     peer: Callable[..., Peer],
 ) -> None:
     """An error holds all that led to it; idle connections are not left to its end."""
     server = peer(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno"))
-    with InfluxManager(server.url, "o", "t") as manager, pytest.raises(QueryError) as kept:
+    with managers(server.url, "o", "t") as manager, pytest.raises(QueryError) as kept:
         manager.query("any")
 
     assert server.closed.acquire(timeout=LONG / 4)
@@ -254,20 +256,20 @@ def test_hellos_without_end_last_as_long_as_the_deadline(ask: Callable[..., str]
     )
 
 
-def test_batches_of_long_rows_are_small(peer: Callable[..., Peer]) -> None:
+def test_batches_of_long_rows_are_small(managers: Managers, peer: Callable[..., Peer]) -> None:
     """Rows of a megabyte: a batch is given long before it has its 65,536 rows."""
     row = ROW.replace(b"x", b"y" * (1 << 20))
-    with InfluxManager(peer(endless(OK + LENGTH + b"\r\n" + CSV, row)).url, "o", "t", retries=0) as manager:
+    with managers(peer(endless(OK + LENGTH + b"\r\n" + CSV, row)).url, "o", "t", retries=0) as manager:
         batches = manager.query_batches("any")
         before = resident()
         forget_peak()
         lengths = [len(next(batches)) for _ in range(3)]
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
     assert all(10 < length < 20 for length in lengths)
     assert resident("VmHWM") - before < MOST_MEMORY
 
 
-def test_schemas_without_end_keep_no_memory(peer: Callable[..., Peer]) -> None:
+def test_schemas_without_end_keep_no_memory(managers: Managers, peer: Callable[..., Peer]) -> None:
     """Tables of ever other columns and no rows: what is known of them is forgotten from time to time."""
     head = b"#datatype" + b",long" * 201 + b"\r\n"
     same = b"".join(b",c%d" % column for column in range(200)) + b"\r\n\r\n"
@@ -279,7 +281,7 @@ def test_schemas_without_end_keep_no_memory(peer: Callable[..., Peer]) -> None:
             connection.sendall(b"%x\r\n%s\r\n" % (len(table), table))
         connection.sendall(b"0\r\n\r\n")
 
-    with InfluxManager(peer(turn).url, "o", "t", retries=0) as manager:
+    with managers(peer(turn).url, "o", "t", retries=0) as manager:
         before = resident()
         forget_peak()
         assert [] == list(manager.query_batches("any"))

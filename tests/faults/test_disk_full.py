@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from db_core.errors import ConnectionFailedError, DatabaseError, QueryError, WriteError
-from db_influx import InfluxManager
 from db_redis import RedisClient
 from tests.faults.conftest import Bucket
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
+
+    from tests.faults.conftest import Managers
 
 T0 = pd.Timestamp("2026-01-01", tz="UTC")
 ROWS = 20_000
@@ -75,7 +76,11 @@ def _fill(save: Callable[[int], None]) -> tuple[int, DatabaseError]:
 
 
 def test_influxdb_says_that_its_disk_is_full(
-    servers: ModuleType, make_disk: Callable[[int], Disk], msname: str, tally: Callable[..., str]
+    managers: Managers,
+    servers: ModuleType,
+    make_disk: Callable[[int], Disk],
+    msname: str,
+    tally: Callable[..., str],
 ) -> None:
     """A WriteError with the server's words; every write that returned is there."""
     disk = make_disk(6)
@@ -88,7 +93,7 @@ def test_influxdb_says_that_its_disk_is_full(
 
     with servers.influxdb(engine=disk.folder / "engine") as server:
         bucket = Bucket(server, "default")
-        with InfluxManager(server.url, server.org, server.token, deadline=60, retries=1) as manager:
+        with managers(server.url, server.org, server.token, deadline=60, retries=1) as manager:
             acknowledged, error = _fill(lambda n: manager.synchronous_write("default", frame(n), msname))
             assert isinstance(error, WriteError)
             assert "no space left on device" in str(error)

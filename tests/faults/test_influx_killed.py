@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from db_core.errors import ConnectionFailedError, DatabaseError, IncompleteResultError, WriteError
-from db_influx import InfluxManager
 from tests.faults.conftest import LONG, ROUNDS, Bucket, outcome
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from tests.faults.conftest import Managers
     from tools.servers import InfluxDB, Proxy
 
 T0 = pd.Timestamp("2026-01-01", tz="UTC")
@@ -49,7 +49,7 @@ def frame(start: int, rows: int) -> pd.DataFrame:
 class Writer(threading.Thread):
     """Writes batch after batch, until it is told to stop; keeps what was acknowledged and what failed."""
 
-    def __init__(self, manager: InfluxManager, msname: str) -> None:
+    def __init__(self, manager: Any, msname: str) -> None:
         super().__init__()
         self._manager = manager
         self._msname = msname
@@ -80,6 +80,7 @@ class Writer(threading.Thread):
 @pytest.mark.usefixtures("_round")
 @pytest.mark.parametrize("retries", [30, 0])
 def test_what_was_acknowledged_survives(
+    managers: Managers,
     influx: InfluxDB,
     bucket: Bucket,
     msname: str,
@@ -88,7 +89,7 @@ def test_what_was_acknowledged_survives(
 ) -> None:
     """Killed in the middle of a stream of writes; with retries these do not even notice."""
     options = PATIENT | {"retries": retries}
-    with InfluxManager(influx.url, influx.org, influx.token, **options) as manager:
+    with managers(influx.url, influx.org, influx.token, **options) as manager:
         writer = Writer(manager, msname)
         writer.start()
         try:
@@ -115,6 +116,7 @@ def test_what_was_acknowledged_survives(
 @pytest.mark.usefixtures("_round")
 @pytest.mark.parametrize("retries", [30, 0])
 def test_killed_in_the_middle_of_one_long_write(
+    managers: Managers,
     influx: InfluxDB,
     before_influx: Proxy,
     bucket: Bucket,
@@ -127,7 +129,7 @@ def test_killed_in_the_middle_of_one_long_write(
     data = frame(0, rows)
     url = f"http://127.0.0.1:{before_influx.port}"
     with (
-        InfluxManager(url, influx.org, influx.token, **PATIENT | {"retries": retries}) as manager,
+        managers(url, influx.org, influx.token, **PATIENT | {"retries": retries}) as manager,
         ThreadPoolExecutor(1) as pool,
     ):
         with before_influx.fault("bandwidth", stream="upstream", rate=4_000):  # a second for each request
@@ -152,7 +154,7 @@ def test_killed_in_the_middle_of_one_long_write(
     ],
 )
 def test_a_torn_log_is_repaired_by_the_second_start(
-    servers: ModuleType, tmp_path: Path, msname: str, starts: int
+    managers: Managers, servers: ModuleType, tmp_path: Path, msname: str, starts: int
 ) -> None:
     """A kill or a full disk may tear the last entry of InfluxDB's log (WAL).
 
@@ -163,7 +165,7 @@ def test_a_torn_log_is_repaired_by_the_second_start(
     whole, torn = tmp_path / "engine", b"\x01\x00\x00\x10\x00" + 2_000 * b"\xaa"  # of 4,096 bytes
     with (
         servers.influxdb(engine=whole) as server,
-        InfluxManager(server.url, server.org, server.token) as manager,
+        managers(server.url, server.org, server.token) as manager,
     ):
         manager.synchronous_write("default", frame(0, 10), msname)
         server.kill()
@@ -179,7 +181,7 @@ def test_a_torn_log_is_repaired_by_the_second_start(
 
 
 def test_killed_in_the_middle_of_reads(
-    influx: InfluxDB, bucket: Bucket, msname: str, tally: Callable[..., str]
+    managers: Managers, influx: InfluxDB, bucket: Bucket, msname: str, tally: Callable[..., str]
 ) -> None:
     """Each of many reads is whole or an error; with retries, whole."""
     rows = 20_000
@@ -188,12 +190,12 @@ def test_killed_in_the_middle_of_reads(
     stop = threading.Event()
     progress = threading.Semaphore(0)
 
-    def values(manager: InfluxManager) -> list[float]:
+    def values(manager: Any) -> list[float]:
         frame = manager.read(T0, T0 + pd.Timedelta(days=1), msname, "v", "default", interval=None)
         found: list[float] = frame["v"].tolist()
         return found
 
-    def read(manager: InfluxManager, fault: str) -> None:
+    def read(manager: Any, fault: str) -> None:
         while not stop.is_set():
             came = outcome(
                 partial(values, manager),
@@ -205,8 +207,8 @@ def test_killed_in_the_middle_of_reads(
                 progress.release()
 
     with (
-        InfluxManager(influx.url, influx.org, influx.token, **PATIENT) as patient,
-        InfluxManager(influx.url, influx.org, influx.token, retries=0) as hasty,
+        managers(influx.url, influx.org, influx.token, **PATIENT) as patient,
+        managers(influx.url, influx.org, influx.token, retries=0) as hasty,
         ThreadPoolExecutor(2) as pool,
     ):
         reading = [
@@ -228,13 +230,13 @@ def test_killed_in_the_middle_of_reads(
 
 
 def test_killed_in_the_middle_of_an_answer(
-    influx: InfluxDB, bucket: Bucket, msname: str, tally: Callable[..., str]
+    managers: Managers, influx: InfluxDB, bucket: Bucket, msname: str, tally: Callable[..., str]
 ) -> None:
     """The server has more to send than buffers hold, and is killed before we read on: an error."""
     rows = 300_000
     bucket.write([f"{msname} v={row} {T0.value + row * 1_000_000_000}" for row in range(rows)])
     flux = f'from(bucket: "default") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{msname}")'
-    with InfluxManager(influx.url, influx.org, influx.token, **PATIENT) as manager:
+    with managers(influx.url, influx.org, influx.token, **PATIENT) as manager:
         for _ in range(ROUNDS):
             frames = manager.query_batches(flux, batch_rows=1_000)
             next(frames)

@@ -13,14 +13,13 @@ from db_core.errors import (
     IncompleteResultError,
     OperationTimeoutError,
 )
-from db_influx import InfluxManager
 from tests.faults import meters
 from tests.faults.conftest import ROUNDS, forget_peak, outcome, resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.conftest import Bucket
+    from tests.faults.conftest import Bucket, Managers
     from tools.servers import InfluxDB, Proxy
 
 CUT = (IncompleteResultError, ConnectionFailedError)
@@ -35,14 +34,14 @@ def _stored(bucket: Bucket) -> None:
 
 
 @pytest.fixture
-def read(influx: InfluxDB, before_influx: Proxy) -> Callable[..., str]:
+def read(managers: Managers, influx: InfluxDB, before_influx: Proxy) -> Callable[..., str]:
     """Give a function that reads over the proxy with a manager of its own, and says what came."""
 
     def read(kind: str, *errors: type[DatabaseError], **options: Any) -> str:
         call, expected = meters.READS[kind]
         url = f"http://127.0.0.1:{before_influx.port}"
         options = {"retries": 0, "timeout": 30.0, "deadline": 50.0} | options
-        with InfluxManager(url, influx.org, influx.token, **options) as manager:
+        with managers(url, influx.org, influx.token, **options) as manager:
             return outcome(lambda: call(manager), expected, *errors)
 
     return read
@@ -69,14 +68,14 @@ def test_a_slow_connection_changes_nothing(
 
 
 def test_a_deadline_is_of_all_questions_together(
-    influx: InfluxDB, before_influx: Proxy, bucket: Bucket, msname: str
+    managers: Managers, influx: InfluxDB, before_influx: Proxy, bucket: Bucket, msname: str
 ) -> None:
     """Totals that fall, so that the points are asked for too: either question has time, but not both."""
     totals = {0: 5, 3_600: 9, 3_660: 2}
     bucket.write([f"{msname} total={total}i {meters.T0 + after}000000000" for after, total in totals.items()])
     url = f"http://127.0.0.1:{before_influx.port}"
     with (
-        InfluxManager(url, influx.org, influx.token, deadline=1.5, max_parallel=8) as manager,
+        managers(url, influx.org, influx.token, deadline=1.5, max_parallel=8) as manager,
         before_influx.fault("latency", latency=1_000),
         pytest.raises(OperationTimeoutError, match=r"deadline of 1\.5 seconds$"),
     ):
@@ -149,12 +148,12 @@ def test_a_half_open_connection_is_a_timeout(
 
 @pytest.mark.parametrize("kind", ["read_batches", "query_batches"])
 def test_an_answer_that_stops_midway_is_a_timeout(
-    influx: InfluxDB, before_influx: Proxy, tally: Callable[..., str], kind: str
+    managers: Managers, influx: InfluxDB, before_influx: Proxy, tally: Callable[..., str], kind: str
 ) -> None:
     """After the first frame nothing more comes, and the connection stays."""
     url = f"http://127.0.0.1:{before_influx.port}"
     with (
-        InfluxManager(url, influx.org, influx.token, retries=0, timeout=0.5) as manager,
+        managers(url, influx.org, influx.token, retries=0, timeout=0.5) as manager,
         before_influx.fault("bandwidth", rate=300),
     ):
         if kind == "read_batches":

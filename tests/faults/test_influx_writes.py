@@ -16,13 +16,12 @@ from db_core.errors import (
     OperationTimeoutError,
     WriteError,
 )
-from db_influx import InfluxManager
 from tests.faults.conftest import ROUNDS, outcome, resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.conftest import Bucket
+    from tests.faults.conftest import Bucket, Managers
     from tools.servers import InfluxDB, Proxy
 
 ROWS = 2_000
@@ -41,20 +40,20 @@ EXPECTED = {T0.value + row * 1_000_000_000: row / 2 for row in range(ROWS)}
 
 
 @pytest.fixture
-def manage(influx: InfluxDB, before_influx: Proxy) -> Callable[..., InfluxManager]:
+def manage(managers: Managers, influx: InfluxDB, before_influx: Proxy) -> Callable[..., Any]:
     """Give a function that makes a manager behind the proxy."""
 
-    def make(**options: Any) -> InfluxManager:
+    def make(**options: Any) -> Any:
         url = f"http://127.0.0.1:{before_influx.port}"
         options = {"retries": 0, "timeout": 30.0, "deadline": 50.0} | options
-        return InfluxManager(url, influx.org, influx.token, **options)
+        return managers(url, influx.org, influx.token, **options)
 
     return make
 
 
 @pytest.fixture
 def write(
-    manage: Callable[..., InfluxManager], bucket: Bucket, msname: str, tally: Callable[..., str]
+    manage: Callable[..., Any], bucket: Bucket, msname: str, tally: Callable[..., str]
 ) -> Callable[..., str]:
     """Give a function that writes over the proxy, looks at what is there past it, and says what came."""
     number = 0
@@ -151,7 +150,7 @@ def test_a_half_open_connection_is_a_timeout(
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 def test_a_long_write_that_breaks_says_how_much_is_there(
-    manage: Callable[..., InfluxManager],
+    manage: Callable[..., Any],
     before_influx: Proxy,
     bucket: Bucket,
     msname: str,
@@ -189,7 +188,7 @@ def test_a_long_write_that_breaks_says_how_much_is_there(
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_faults_leave_no_memory_behind(manage: Callable[..., InfluxManager], before_influx: Proxy) -> None:
+def test_faults_leave_no_memory_behind(manage: Callable[..., Any], before_influx: Proxy) -> None:
     """A write is some megabytes; twenty that break would be seen."""
     data = frame(100_000)
     errors = (ConnectionFailedError, WriteError, IncompleteResultError)
