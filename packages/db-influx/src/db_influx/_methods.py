@@ -448,7 +448,8 @@ class Methods(Base):
 
         call = self._call(WriteOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
-        self._run(write.write(_arguments.written_bucket(bucket), data, points), call)
+        plan = write.write(_arguments.written_bucket(bucket), data, points)
+        return self._run(plan, call)  # type: ignore[no-any-return]
 
     @takes(WriteOptions)
     def check_write(
