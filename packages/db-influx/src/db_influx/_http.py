@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Gunzip", "Head", "HeadReader", "MalformedHeadError", "unpacker"]
 
 _LONGEST_HEAD = 1 << 14  # bytes
+_TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE  # h11's word for a head above that
 _LARGEST_PIECE = 1 << 24  # bytes that are unpacked at once
 _WITH_HEADER = 16 + zlib.MAX_WBITS  # zlib's way to say gzip
 # A write was accepted if this much of the answer came, even if the rest is cut off or malformed.
@@ -89,7 +90,11 @@ class HeadReader:
         except (h11.RemoteProtocolError, MalformedHeadError) as error:
             if _ACCEPTED.match(self._start):
                 return Head(HTTPStatus.NO_CONTENT, "", {}, is_reusable=False)
-            raise MalformedHeadError(str(error)) from None
+            too_long = getattr(error, "error_status_hint", None) == _TOO_LONG
+            message = (
+                f"the head of the answer has more than {_LONGEST_HEAD} bytes" if too_long else str(error)
+            )
+            raise MalformedHeadError(message) from None
 
     def _read(self, data: bytes) -> Head | None:
         if not data:
