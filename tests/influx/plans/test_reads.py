@@ -181,14 +181,16 @@ def test_a_mean_of_integers_that_may_overflow_is_asked_again_by_its_points() -> 
 
 
 TOTALS = {"_time": TIME, "_value": "long"}
+# A window that holds its right edge is asked for a nanosecond late, and so labelled.
+NOON, MIDNIGHT = "2026-01-01T12:00:00.000000001Z", "2026-01-02T00:00:00.000000001Z"
 
 
 def test_consumption_is_the_difference_of_totals() -> None:
     """Asked in one step: the last before, the first, the totals and the lows. 5, then 7, then 12."""
     before = csv(TOTALS, ("2025-12-31T23:00:00Z", 5))
     first = csv(TOTALS, ("2026-01-01T01:00:00Z", 6))
-    totals = csv(TOTALS, ("2026-01-01T12:00:00Z", 7), ("2026-01-02T00:00:00Z", 12))
-    lows = csv(TOTALS, ("2026-01-01T12:00:00Z", 6), ("2026-01-02T00:00:00Z", 8))
+    totals = csv(TOTALS, (NOON, 7), (MIDNIGHT, 12))
+    lows = csv(TOTALS, (NOON, 6), (MIDNIGHT, 8))
     chosen, call = selection("v"), options()
     wanted = consumption_wanted(chosen, ("12h", "timestep"), {}, call)
     played = Played(*knows(v="integer"), [before, first, totals, lows])
@@ -202,8 +204,8 @@ def test_a_fall_is_looked_at_point_by_point() -> None:
     """With on_reset="restart" a second step asks for the points of the window in which the total fell."""
     before = csv(TOTALS, ("2025-12-31T23:00:00Z", 5))
     first = csv(TOTALS, ("2026-01-01T01:00:00Z", 9))
-    totals = csv(TOTALS, ("2026-01-01T12:00:00Z", 3), ("2026-01-02T00:00:00Z", 4))
-    lows = csv(TOTALS, ("2026-01-01T12:00:00Z", 1), ("2026-01-02T00:00:00Z", 4))
+    totals = csv(TOTALS, (NOON, 3), (MIDNIGHT, 4))
+    lows = csv(TOTALS, (NOON, 1), (MIDNIGHT, 4))
     fallen = csv(
         TOTALS, ("2026-01-01T01:00:00Z", 9), ("2026-01-01T02:00:00Z", 1), ("2026-01-01T03:00:00Z", 3)
     )
@@ -215,7 +217,6 @@ def test_a_fall_is_looked_at_point_by_point() -> None:
 
     assert [7, 1] == frame["v"].tolist()  # 5 to 9, then 0 to 3; then 3 to 4
     [text] = played.flux[1]
-    # Later by a nanosecond than the window, which holds its right edge.
     assert "range(start: 2026-01-01T00:00:00.000000001Z, stop: 2026-01-01T12:00:00.000000001Z)" in text
 
 
