@@ -127,12 +127,14 @@ def test_one_version() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_contents(package: str) -> None:
-    """A wheel holds its package, marked as typed, and its metadata; nothing else."""
+    """A wheel holds its package, marked as typed, with its stubs, and its metadata; nothing else."""
     module = package.replace("-", "_")
     with zipfile.ZipFile(distribution(package, "*.whl")) as wheel:
         names = wheel.namelist()
 
-    assert f"{module}/py.typed" in names
+    source = ROOT / "packages" / package / "src"
+    stubs = {path.relative_to(source).as_posix() for path in source.glob("**/*.pyi")}
+    assert {f"{module}/py.typed", *stubs} <= set(names)
     assert {module, f"{module}-{metadata(package)['Version']}.dist-info"} == {
         name.split("/")[0] for name in names
     }

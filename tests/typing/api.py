@@ -37,8 +37,8 @@ def makes() -> None:
     """Settings come from arguments or from the environment; options are keywords."""
     InfluxManager()
     InfluxManager("http://localhost:8086", "acme", "token", timeout=5, into="polars", tz="Europe/Lisbon")
-    InfluxManager("http://localhost:8086", "acme", "token", 5)  # type: ignore[call-arg]
-    InfluxManager(into="csv")  # type: ignore[arg-type]
+    InfluxManager("http://localhost:8086", "acme", "token", 5)  # type: ignore[call-overload]
+    InfluxManager(into="csv")  # type: ignore[call-overload]
     InfluxManager(missing="ignore")
     RedisClient()
     RedisClient("localhost", 6379, None, namespace="meters", socket_timeout=1.5)
@@ -54,7 +54,7 @@ def reads(manager: InfluxManager) -> None:
     manager.read_accumulated_value_in_seconds(
         START, "2026-11-01", "m", ["energy"], "home", 3600, closed="left"
     )
-    manager.read_accumulated_value(START, "2026-11-01", "m", ["energy"], "home", 60, closed="both")  # type: ignore[arg-type]
+    manager.read_accumulated_value(START, "2026-11-01", "m", ["energy"], "home", 60, closed="both")  # type: ignore[call-overload]
     manager.read_average_value_in_seconds("home", "m", ["power"], 900)
     manager.query("from(bucket: params.name) |> range(start: 0)", {"name": "home"}, split=True)
     manager.read(
@@ -70,13 +70,13 @@ def reads(manager: InfluxManager) -> None:
     manager.read(
         START, None, "m", ["kwh", "power"], "home", agg_func={"kwh": "last", "power": ["mean", "p5"]}
     )
-    manager.read(START, None, "m", "power", "home", agg_func=0.95)  # type: ignore[arg-type]
-    manager.read(START, None, "m", "power", "home", missing="never")  # type: ignore[arg-type]
+    manager.read(START, None, "m", "power", "home", agg_func=0.95)  # type: ignore[call-overload]
+    manager.read(START, None, "m", "power", "home", missing="never")  # type: ignore[call-overload]
     manager.read_last_data_points("home", "m", {"power"}, {"meter": {"A"}}, by=["meter"], into="polars")
-    manager.read_last_data_points("home", "m", "power", None, ["meter"])  # type: ignore[call-arg]
-    manager.read(None, None, "m", ["power"], "home")  # type: ignore[arg-type]
-    manager.read(START, 5.0, "m", ["power"], "home")  # type: ignore[arg-type]
-    manager.read(START, "2026-11-01", "m", ["power"], "home", label="middle")  # type: ignore[arg-type]
+    manager.read_last_data_points("home", "m", "power", None, ["meter"])  # type: ignore[call-overload]
+    manager.read(None, None, "m", ["power"], "home")  # type: ignore[call-overload]
+    manager.read(START, 5.0, "m", ["power"], "home")  # type: ignore[call-overload]
+    manager.read(START, "2026-11-01", "m", ["power"], "home", label="middle")  # type: ignore[call-overload]
 
 
 def looks_up(manager: InfluxManager) -> None:

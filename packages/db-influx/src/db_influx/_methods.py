@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Methods"]
 
-# What a method with `into` returns, for `tools/stub.py`: a frame of that kind, a list or an iterator of such.
-Framed: TypeAlias = Any
-FramedList: TypeAlias = Any
-FramedIterator: TypeAlias = Any
+# What a method returns whose arguments decide it; `tools/stub.py` knows how, and tells type checkers.
+Framed: TypeAlias = Any  # a frame of the kind that `into` names
+FramedIterator: TypeAlias = Any  # an iterator of these
+FramedOrList: TypeAlias = Any  # one, or with `split` a list of these
+Newest: TypeAlias = "dict[str, Any]"  # values, or with `with_time` pairs of time and value
 
 _EVERY: Any = object()  # in place of names: every field
 _LABELS: tuple[Edge, ...] = ("start", "stop")
@@ -263,7 +264,7 @@ class Methods(Base):
         *,
         with_time: bool = False,
         **options: Unpack[PointOptions],
-    ) -> dict[str, Any]:
+    ) -> Newest:
         """Read the newest value of each field over the matching series, however old it is.
 
         The last hour is asked first, then the last day and month, then all time; each later question
@@ -353,7 +354,7 @@ class Methods(Base):
         split: bool = False,
         into: Into | None = None,
         **options: Unpack[QueryOptions],
-    ) -> Framed | FramedList:
+    ) -> FramedOrList:
         """Run any Flux query.
 
         Args:

@@ -1,0 +1,548 @@
+# Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
+"""Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow."""
+
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, overload
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from influxdb_client.client.bucket_api import BucketsApi
+from influxdb_client.client.query_api import QueryApi
+from influxdb_client.client.write_api import WriteApi
+from typing_extensions import TypeVar
+
+from db_core.errors import Rejection
+from db_core.frame import AnyFrame, Into
+from db_core.line_protocol import Duplicates
+from db_influx._aggregates import AggFunc
+from db_influx._flux import Tags
+from db_influx._options import (
+    Closed,
+    Edge,
+    Gaps,
+    Missing,
+    OnReset,
+    PerField,
+)
+from db_influx._times import Instant, Length
+
+__all__ = ["AsyncInfluxManager", "InfluxManager"]
+
+_FrameT_co = TypeVar("_FrameT_co", default=pd.DataFrame, covariant=True)
+
+class AsyncInfluxManager(Generic[_FrameT_co]):
+    @overload
+    def __init__(self: AsyncInfluxManager[pd.DataFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: AsyncInfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: AsyncInfluxManager[pa.Table], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: AsyncInfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: None = None, timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: None = None, timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, with_time: Literal[False] = False, timeout: float | None = None,
+        missing: Missing | None = None) -> Coroutine[Any, Any, dict[str, Any]]: ...
+    @overload
+    def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, with_time: Literal[True], timeout: float | None = None,
+        missing: Missing | None = None) -> Coroutine[Any, Any, dict[str, tuple[pd.Timestamp, Any]]]: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: None = None, timeout: float | None = None) -> AsyncGenerator[_FrameT_co]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["pandas"], timeout: float | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["polars"], timeout: float | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["arrow"], timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+    def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
+        time_column: str | None = None, duplicates: Duplicates = "error",
+        timeout: float | None = None) -> Coroutine[Any, Any, None]: ...
+    def check_write(self, bucket: str, data: object, data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
+        time_column: str | None = None, duplicates: Duplicates = "error",
+        timeout: float | None = None) -> Coroutine[Any, Any, list[Rejection]]: ...
+    def get_measurements_on_bucket(self, bucket: str, *,
+        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
+    def get_fields(self, bucket: str, measurement: str, *,
+        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
+    async def aclose(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None) -> None: ...
+
+class InfluxManager(Generic[_FrameT_co]):
+    @overload
+    def __init__(self: InfluxManager[pd.DataFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: InfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: InfluxManager[pa.Table], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def __init__(self: InfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
+        token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
+        deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+    @overload
+    def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
+        label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> _FrameT_co: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
+        tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pa.Table: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: None = None, timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
+    @overload
+    def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: None = None, timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
+    @overload
+    def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pa.Table: ...
+    @overload
+    def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, with_time: Literal[False] = False, timeout: float | None = None,
+        missing: Missing | None = None) -> dict[str, Any]: ...
+    @overload
+    def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, with_time: Literal[True], timeout: float | None = None,
+        missing: Missing | None = None) -> dict[str, tuple[pd.Timestamp, Any]]: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> pa.Table: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
+        timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: None = None, timeout: float | None = None) -> _FrameT_co: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: None = None, timeout: float | None = None) -> list[_FrameT_co]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["pandas"], timeout: float | None = None) -> list[pd.DataFrame]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["polars"], timeout: float | None = None) -> list[pl.DataFrame]: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
+        into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
+    @overload
+    def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
+        into: Literal["arrow"], timeout: float | None = None) -> list[pa.Table]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: None = None, timeout: float | None = None) -> Generator[_FrameT_co]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["pandas"], timeout: float | None = None) -> Generator[pd.DataFrame]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["polars"], timeout: float | None = None) -> Generator[pl.DataFrame]: ...
+    @overload
+    def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
+        into: Literal["arrow"], timeout: float | None = None) -> Generator[pa.Table]: ...
+    def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
+        time_column: str | None = None, duplicates: Duplicates = "error",
+        timeout: float | None = None) -> None: ...
+    def check_write(self, bucket: str, data: object, data_frame_measurement_name: str,
+        tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
+        time_column: str | None = None, duplicates: Duplicates = "error",
+        timeout: float | None = None) -> list[Rejection]: ...
+    def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]: ...
+    def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None) -> None: ...
+    def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApi: ...
+    def get_buckets_api(self) -> BucketsApi: ...
+    def get_query_api(self) -> QueryApi: ...

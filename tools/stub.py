@@ -1,0 +1,175 @@
+"""Write `db_influx/__init__.pyi`, which tells type checkers the frame that each `into` gives.
+
+The methods of both managers stand once, in `db_influx._methods`. What one returns there may be a word of
+`_RETURNS`, of which this makes one signature for each kind of frame. `--check` writes nothing, and fails
+where the file is not what this would write.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SOURCES = [Path(__file__).parents[1] / "packages" / name / "src" for name in ("db-core", "db-influx")]
+_PACKAGE = _SOURCES[1] / "db_influx"
+_STUB = _PACKAGE / "__init__.pyi"
+_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py"]
+_HEAD = """\
+# Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
+\"\"\"{docstring}\"\"\"
+
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from typing import Any, Generic, Literal, Self, overload
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from typing_extensions import TypeVar
+from db_core.frame import AnyFrame
+{imports}
+
+__all__ = {exported}
+
+_FrameT_co = TypeVar("_FrameT_co", default=pd.DataFrame, covariant=True)
+"""
+
+# What `into` may be, and the frame that it names. A call that does not say takes the manager's kind.
+_NAMED = {'Literal["polars"]': "pl.DataFrame", 'Literal["arrow"]': "pa.Table"}
+_OF_A_CALL = {"None = None": "_FrameT_co", 'Literal["pandas"]': "pd.DataFrame", **_NAMED}
+_OF_A_MANAGER = {'Literal["pandas"] = "pandas"': "pd.DataFrame", **_NAMED, "Into": "AnyFrame"}
+
+# What a method returns, by the flag that decides, and what that may be.
+_RETURNS: dict[str, tuple[str | None, dict[str, str]]] = {
+    "Framed": (None, {"": "{frame}"}),
+    "FramedIterator": (None, {"": "{frame}"}),
+    "FramedOrList": ("split", {"Literal[False] = False": "{frame}", "Literal[True]": "list[{frame}]"}),
+    "Newest": (
+        "with_time",
+        {"Literal[False] = False": "dict[str, Any]", "Literal[True]": "dict[str, tuple[pd.Timestamp, Any]]"},
+    ),
+}
+
+
+def stub() -> str:
+    """Return the text of the stub."""
+    sys.path[:0] = map(str, _SOURCES)
+    import db_influx
+    from db_influx._methods import Methods
+
+    classes = []
+    for name in db_influx.__all__:
+        manager = getattr(db_influx, name)
+        members = {"__init__": manager.__init__, **_functions(Methods), **_functions(manager)}
+        lines = [line for function in members.values() for line in _method(name, function)]
+        classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
+    head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=db_influx.__all__)
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--quiet",
+        "--select=I,F401,Q000",
+        "--fix",
+        "--stdin-filename=a.pyi",
+        "-",
+    ]
+    text = "\n".join([head, *classes])
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def _functions(owner: type) -> dict[str, Callable[..., Any]]:
+    return {
+        name: value
+        for name, value in vars(owner).items()
+        if inspect.isfunction(value) and (not name.startswith("_") or name.endswith(("enter__", "exit__")))
+    }
+
+
+def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
+    """Yield the lines of a method: one signature, or one for each type that it may return."""
+    signature = inspect.signature(function)
+    returned = signature.return_annotation
+    flag, types = _RETURNS.get(returned, (None, {"": returned}))
+    made = function.__name__ == "__init__"
+    kinds = _OF_A_MANAGER if made else _OF_A_CALL if "into" in signature.parameters else {"": ""}
+    several = len(kinds) * len(types) > 1
+    for into, frame in kinds.items():
+        for value, kind in types.items():
+            if several:
+                yield "    @overload"
+            known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made else ""}
+            given = _parameters(signature, known)
+            result = kind.format(frame=frame)
+            if function.__module__ == "db_influx._methods":
+                result = _waited_for(owner, result, several=returned == "FramedIterator")
+            define = "async def" if inspect.iscoroutinefunction(function) else "def"
+            yield from _wrapped(f"    {define} {function.__name__}({', '.join(given)}) -> {result}: ...")
+
+
+def _parameters(signature: inspect.Signature, known: dict[str | None, str]) -> Iterator[str]:
+    """Yield the parameters, with what is known of them in place of what their annotations say."""
+    starred = False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        if known.get(name):
+            yield f"{name}: {known[name]}"
+        elif parameter.annotation is parameter.empty:
+            yield name
+        elif parameter.default is parameter.empty:
+            yield f"{name}: {parameter.annotation}"
+        else:
+            yield f"{name}: {parameter.annotation} = {parameter.default!r}"
+
+
+def _waited_for(owner: str, result: str, *, several: bool) -> str:
+    """Return the type of what a method of a manager gives: a result or several, for asyncio or not."""
+    if owner.startswith("Async"):
+        return f"AsyncGenerator[{result}]" if several else f"Coroutine[Any, Any, {result}]"
+    return f"Generator[{result}]" if several else result
+
+
+def _wrapped(line: str) -> list[str]:
+    """Return a signature in lines that end between its parameters."""
+    pieces = re.sub(r" (?!\w+: |\*)|(?<!,) ", "\xa0", line.strip())  # elsewhere no line may end
+    lines = textwrap.wrap(
+        pieces, 106, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return [f"    {line}".replace("\xa0", " ") for line in lines]
+
+
+def _imports() -> str:
+    """Return the imports that the sources need for annotations alone, and all that `_options` defines."""
+    from db_influx import _options
+
+    found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
+    for path in _IMPORTING:
+        for node in ast.parse((_PACKAGE / path).read_text()).body:
+            inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING
+            found += [ast.unparse(one) for one in inner if isinstance(one, ast.ImportFrom)]
+    return "\n".join(found)
+
+
+def main() -> int:
+    """Write the stub, or with `--check` compare it; return 1 where it differs."""
+    text = stub()
+    if "--check" not in sys.argv[1:]:
+        _STUB.write_text(text)
+    elif _STUB.read_text() != text:
+        print(f"{_STUB.name} of db_influx is not of these sources; run `python -m tools.stub`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
