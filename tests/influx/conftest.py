@@ -187,6 +187,13 @@ def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
 
 
 @pytest.fixture
+def nowhere() -> Iterator[InfluxManager]:
+    """Return a manager on an address where nothing listens."""
+    with InfluxManager("http://127.0.0.1:9", "o", "t", retries=0) as manager:
+        yield manager
+
+
+@pytest.fixture
 def call_peer() -> Iterator[Callable[..., InfluxManager]]:
     """Give a function that makes a manager on a peer: no retries, a short patience."""
     with ExitStack() as at_end:

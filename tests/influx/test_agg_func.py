@@ -14,8 +14,6 @@ from benchmarks.sent import sent_by
 from db_core.errors import AmbiguousSeriesError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
 
@@ -146,22 +144,19 @@ def test_a_tuple_of_functions_is_a_list(manager: InfluxManager, asked: dict[str,
     ],
     ids=repr,
 )
-def test_what_is_no_function_is_refused(make_manager: Callable[..., InfluxManager], agg_func: Any) -> None:
+def test_what_is_no_function_is_refused(nowhere: InfluxManager, agg_func: Any) -> None:
     """Before anything is sent: there is no server."""
-    manager = make_manager(url="http://127.0.0.1:9", retries=0)
-
     with pytest.raises(InvalidArgumentError, match="`agg_func`") as caught:
-        manager.read(**SPAN, msname="m", fields=["power", "kwh"], bucket="b", agg_func=agg_func)
+        nowhere.read(**SPAN, msname="m", fields=["power", "kwh"], bucket="b", agg_func=agg_func)
     assert "agg_func" == caught.value.argument
 
 
-def test_two_columns_of_one_name_are_refused(make_manager: Callable[..., InfluxManager]) -> None:
+def test_two_columns_of_one_name_are_refused(nowhere: InfluxManager) -> None:
     """A field may be named as the column of another."""
-    manager = make_manager(url="http://127.0.0.1:9", retries=0)
     functions = {"a": ["mean"], "a_mean": "last"}
 
     with pytest.raises(InvalidArgumentError, match="two columns named 'a_mean'"):
-        manager.read(**SPAN, msname="m", fields=["a", "a_mean"], bucket="b", agg_func=functions)
+        nowhere.read(**SPAN, msname="m", fields=["a", "a_mean"], bucket="b", agg_func=functions)
 
 
 def test_functions_of_the_storage_engine_are_one_question(

@@ -91,22 +91,20 @@ def test_a_wrong_token_is_an_authentication_error_without_the_token(
 
 @each_call
 def test_a_refused_connection_is_a_failed_connection(
-    make_manager: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any]
+    nowhere: InfluxManager, call: Callable[[InfluxManager], Any]
 ) -> None:
     """Nothing listens: the error names the address and is a ConnectionError, too."""
-    manager = make_manager(url="http://127.0.0.1:9", retries=0)
-
     with pytest.raises(ConnectionFailedError, match=r"http://127\.0\.0\.1:9 .*[Rr]efused") as caught:
-        call(manager)
+        call(nowhere)
 
     assert isinstance(caught.value, ConnectionError)
     assert caught.value.__cause__ is not None
 
 
-def test_an_unknown_host_is_a_failed_connection(make_manager: Callable[..., InfluxManager]) -> None:
+def test_an_unknown_host_is_a_failed_connection(call_peer: Callable[..., InfluxManager]) -> None:
     """A name that does not resolve is no timeout."""
     with pytest.raises(ConnectionFailedError, match=r"nowhere\.invalid"):
-        make_manager(url="http://nowhere.invalid:8086", retries=0).query("buckets()")
+        call_peer(None, url="http://nowhere.invalid:8086").query("buckets()")
 
 
 @pytest.fixture(scope="module")
