@@ -6,10 +6,10 @@ use db_native::{Gaps, OnReset, Policy, Totals, Window};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
-use crate::batch::Batch;
 use crate::decoder::Answer;
 use crate::errors::{raise, refuse};
 use crate::kernels::{of_buffer, of_kinds, of_names};
+use crate::table::Table;
 
 /// Totals, read once: asked what is unsettled, and then for the frame.
 #[pyclass(frozen, module = "db_core._native")]
@@ -92,11 +92,11 @@ impl Consumption {
         py: Python<'_>,
         points: Vec<Bound<'_, Answer>>,
         refined: Vec<(i64, i64, i64)>,
-    ) -> PyResult<(Batch, usize)> {
+    ) -> PyResult<(Table, usize)> {
         let points = shared(&points)?;
         let refined: Vec<_> = refined.into_iter().map(|(label, start, stop)| Window { label, start, stop }).collect();
         let wide = py.detach(|| self.0.frame(&points, &refined)).map_err(|error| raise(py, &error))?;
-        Ok((Batch::new(wide.batch), wide.levels))
+        Ok((Table::of_batch(wide.batch), wide.levels))
     }
 }
 

@@ -7,8 +7,8 @@ use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
-use crate::batch::Batch;
 use crate::errors::{InvalidArgumentError, ParseError, raise};
+use crate::table::Table;
 
 /// Annotated CSV, pushed in.
 #[pyclass(frozen, module = "db_core._native")]
@@ -124,14 +124,14 @@ impl Answer {
         Ok(Self::new(out))
     }
 
-    fn union(&self, py: Python<'_>) -> PyResult<Batch> {
+    fn union(&self, py: Python<'_>) -> PyResult<Table> {
         let answer = self.get()?;
-        py.detach(|| db_native::union(&answer)).map(Batch::new).map_err(|error| raise(py, &error))
+        py.detach(|| db_native::union(&answer)).map(Table::of_batch).map_err(|error| raise(py, &error))
     }
 
-    fn split(&self, py: Python<'_>) -> PyResult<Vec<Batch>> {
+    fn split(&self, py: Python<'_>) -> PyResult<Vec<Table>> {
         let answer = self.get()?;
         let batches = py.detach(|| db_native::split(&answer)).map_err(|error| raise(py, &error))?;
-        Ok(batches.into_iter().map(Batch::new).collect())
+        Ok(batches.into_iter().map(Table::of_batch).collect())
     }
 }

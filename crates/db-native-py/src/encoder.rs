@@ -6,8 +6,8 @@ use db_native::{Duplicates, Error, ErrorKind, Layout, Points, Precision};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::batch::Batch;
 use crate::errors::{raise, refuse};
+use crate::table::Table;
 
 /// A frame, checked, and written body by body.
 #[pyclass(frozen, module = "db_core._native")]
@@ -23,10 +23,10 @@ type Problem = (Option<usize>, Option<String>, String);
 impl Encoder {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, duplicates))]
+    #[pyo3(signature = (frame, measurement, *, tag_columns, time_column, tags, precision, duplicates))]
     fn new(
         py: Python<'_>,
-        batch: &Batch,
+        frame: &Table,
         measurement: &str,
         tag_columns: Vec<String>,
         time_column: &str,
@@ -34,7 +34,7 @@ impl Encoder {
         precision: &str,
         duplicates: &str,
     ) -> PyResult<Self> {
-        let frame = batch.get()?;
+        let frame = frame.batch(py)?;
         let (precision, duplicates) = (unit(py, precision)?, choice(py, duplicates)?);
         let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         let points = py.detach(|| {
@@ -48,10 +48,10 @@ impl Encoder {
     /// All that can't be written, at most so much of it.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-    #[pyo3(signature = (batch, measurement, *, tag_columns, time_column, tags, precision, duplicates, most))]
+    #[pyo3(signature = (frame, measurement, *, tag_columns, time_column, tags, precision, duplicates, most))]
     fn problems(
         py: Python<'_>,
-        batch: &Batch,
+        frame: &Table,
         measurement: &str,
         tag_columns: Vec<String>,
         time_column: &str,
@@ -60,7 +60,7 @@ impl Encoder {
         duplicates: &str,
         most: usize,
     ) -> PyResult<Vec<Problem>> {
-        let frame = batch.get()?;
+        let frame = frame.batch(py)?;
         let (precision, duplicates) = (unit(py, precision)?, choice(py, duplicates)?);
         let layout = Layout { measurement, tag_columns: &tag_columns, time_column, tags: &tags, precision, duplicates };
         Ok(py.detach(|| {

@@ -18,7 +18,8 @@ pub(crate) struct PieceWriter(Mutex<db_native::PieceWriter>);
 impl PieceWriter {
     #[new]
     fn new(py: Python<'_>, table: &Table, limit: usize) -> PyResult<Self> {
-        let writer = py.detach(|| db_native::PieceWriter::new(&table.0, limit));
+        let stream = table.stream()?;
+        let writer = py.detach(|| db_native::PieceWriter::new(&stream, limit));
         Ok(Self(Mutex::new(writer.map_err(|error| raise(py, &error))?)))
     }
 
@@ -63,7 +64,7 @@ impl PieceReader {
 
     fn finish(&self, py: Python<'_>) -> PyResult<Table> {
         let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(finished)?;
-        reader.finish().map(Table).map_err(|error| raise(py, &error))
+        reader.finish().map(Table::of).map_err(|error| raise(py, &error))
     }
 }
 

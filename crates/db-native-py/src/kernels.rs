@@ -1,13 +1,13 @@
 //! Pivot and meter differences.
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use db_native::{EmptyText, Levels, Pivot, Renamed, room};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
-use crate::batch::{Batch, data_type};
 use crate::decoder::Answer;
-use crate::errors::raise;
+use crate::errors::{InvalidArgumentError, raise};
+use crate::table::Table;
 
 /// Long to wide; gives the frame and how many of its columns are levels. Uses the answers up.
 #[pyfunction]
@@ -26,7 +26,7 @@ pub(crate) fn pivot(
     axis: Option<PyBuffer<i64>>,
     zeros: Vec<String>,
     spreads: Vec<(String, String)>,
-) -> PyResult<(Batch, usize)> {
+) -> PyResult<(Table, usize)> {
     let answers: Vec<_> = answers.iter().map(|answer| answer.get().take()).collect::<PyResult<_>>()?;
     let spec = Pivot {
         fields,
@@ -41,22 +41,22 @@ pub(crate) fn pivot(
         spreads,
     };
     let wide = py.detach(|| db_native::pivot(answers, &spec)).map_err(|error| raise(py, &error))?;
-    Ok((Batch::new(wide.batch), wide.levels))
+    Ok((Table::of_batch(wide.batch), wide.levels))
 }
 
 /// Differences of all columns but the keys, given by position.
 #[pyfunction]
-#[pyo3(signature = (batch, *, keys))]
-pub(crate) fn differences(py: Python<'_>, batch: &Batch, keys: Vec<usize>) -> PyResult<Batch> {
-    let frame = batch.get()?;
-    py.detach(|| db_native::differences(&frame, &keys)).map(Batch::new).map_err(|error| raise(py, &error))
+#[pyo3(signature = (frame, *, keys))]
+pub(crate) fn differences(py: Python<'_>, frame: &Table, keys: Vec<usize>) -> PyResult<Table> {
+    let frame = frame.batch(py)?;
+    py.detach(|| db_native::differences(&frame, &keys)).map(Table::of_batch).map_err(|error| raise(py, &error))
 }
 
 /// The newest value of each field, one row per row group.
 #[pyfunction]
-pub(crate) fn latest(py: Python<'_>, batch: &Batch, levels: usize) -> PyResult<Batch> {
-    let frame = batch.get()?;
-    py.detach(|| db_native::latest(&frame, levels)).map(Batch::new).map_err(|error| raise(py, &error))
+pub(crate) fn latest(py: Python<'_>, frame: &Table, levels: usize) -> PyResult<Table> {
+    let frame = frame.batch(py)?;
+    py.detach(|| db_native::latest(&frame, levels)).map(Table::of_batch).map_err(|error| raise(py, &error))
 }
 
 /// A buffer's times, where there is memory for them.
@@ -67,6 +67,19 @@ pub(crate) fn of_buffer(py: Python<'_>, times: &PyBuffer<i64>) -> PyResult<Vec<i
 
 pub(crate) fn of_kinds(kinds: Vec<(String, String)>) -> PyResult<Vec<(String, DataType)>> {
     kinds.into_iter().map(|(name, kind)| Ok((name, data_type(&kind)?))).collect()
+}
+
+/// The type of a column's kind, of those that a field can have.
+fn data_type(kind: &str) -> PyResult<DataType> {
+    Ok(match kind {
+        "float64" => DataType::Float64,
+        "int64" => DataType::Int64,
+        "uint64" => DataType::UInt64,
+        "bool" => DataType::Boolean,
+        "string" => DataType::LargeUtf8,
+        "timestamp" => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no type of a field"))),
+    })
 }
 
 pub(crate) fn of_names(levels: Option<Vec<String>>) -> Levels {

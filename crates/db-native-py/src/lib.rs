@@ -5,7 +5,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 converts arguments into owned values")]
 
-mod batch;
+mod array;
 mod buffer;
 mod capsule;
 mod consumption;
@@ -20,7 +20,7 @@ mod table;
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::batch::{Batch, Column};
+    use crate::array::Array;
     #[pymodule_export]
     use crate::buffer::Memory;
     #[pymodule_export]
@@ -36,5 +36,5 @@ mod _native {
     #[pymodule_export]
     use crate::kernels::{differences, latest, pivot};
     #[pymodule_export]
-    use crate::table::{Array, Table};
+    use crate::table::Table;
 }

@@ -12,8 +12,6 @@ from typing_extensions import Buffer
 __all__ = [
     "Answer",
     "Array",
-    "Batch",
-    "Column",
     "Consumption",
     "Decoder",
     "Encoder",
@@ -47,14 +45,45 @@ class Memory(Buffer):
     def __len__(self) -> int: ...
 
 @final
-class Column:
-    """One column of a batch, whose values are taken once."""
+class Array:
+    """One column of any Arrow type, whose values are taken once."""
+
+    def __new__(
+        cls,
+        format: str,  # noqa: A002 - as Arrow calls it
+        values: object,
+        nulls: object | None = None,
+        dictionary: Array | None = None,
+        *,
+        ordered: bool = False,
+    ) -> Array:
+        """Copy a column.
+
+        Args:
+            format: The type, as Arrow's C data interface spells it: "g" is float64.
+            values: A buffer of bytes (numbers, times; booleans as bytes), a list of str or bytes
+                with None, or for the null type its length.
+            nulls: Bytes, 1 where null; not for lists.
+            dictionary: What the values are codes of.
+            ordered: Whether the order of the dictionary means something.
+        """
+
+    @staticmethod
+    def from_arrow(source: object) -> Array:
+        """Return the first column of an object's `__arrow_c_stream__`."""
+
+    def __len__(self) -> int: ...
+    @property
+    def format(self) -> str:
+        """The type; of a dictionary that of its codes."""
 
     @property
-    def kind(self) -> _Kind: ...
+    def ordered(self) -> bool:
+        """Whether the order of the dictionary means something."""
+
     @property
-    def tz(self) -> str | None:
-        """Time zone of a timestamp column."""
+    def kind(self) -> _Kind:
+        """What a column of a decoded frame holds."""
 
     def written(self) -> tuple[str, int] | None:
         """Tell what line protocol writes of it: InfluxDB's word for the type and how many values, or None.
@@ -63,38 +92,48 @@ class Column:
             InvalidArgumentError: It can't be written.
         """
 
+    @property
+    def null_count(self) -> int: ...
     def nulls(self) -> Memory | None:
         """Bytes, 1 where null; None if there are no nulls."""
 
-    def batch(self) -> Batch:
-        """Give a batch of this column alone, which shares its memory."""
+    def dictionary(self) -> Array | None:
+        """Return what the values are codes of, or None."""
 
     def values(self) -> Any:
-        """Give the values: memory, a list, or for a dictionary int32 codes (-1 where null) and words.
+        """Take the values: memory (numbers, times, codes; booleans as bytes) or a list (str, bytes; None).
 
         The memory is the column's own if nothing else holds it, else a copy. In a list, texts that repeat
         are one object, unless there are many others in between.
         """
 
 @final
-class Batch:
-    """Typed columns of one length; Arrow's PyCapsule protocol hands them on without a copy."""
+class Table:
+    """Batches of one schema, and its metadata; Arrow's PyCapsule protocol hands them on without a copy."""
 
+    def __new__(
+        cls, names: Sequence[str], arrays: Sequence[Array], rows: int, metadata: Mapping[str, str] = ...
+    ) -> Table: ...
     @staticmethod
-    def from_arrow(source: object) -> Batch:
+    def from_arrow(source: object) -> Table:
         """Read all of an object's `__arrow_c_stream__`."""
-
-    @staticmethod
-    def from_columns(columns: Sequence[tuple[str, str, object, object | None]]) -> Batch:
-        """Copy columns: name, kind, values (buffer, list, or codes and words), nulls (1 where null)."""
 
     def __len__(self) -> int: ...
     @property
     def names(self) -> list[str]: ...
-    def slice(self, start: int, rows: int) -> Batch: ...
-    def columns(self) -> list[Column]: ...
-    def release(self) -> list[Column]:
-        """Give the columns away; the batch can't be used again."""
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    @property
+    def extensions(self) -> list[str | None]:
+        """Of each column, the name of its extension type, or of one within it."""
+
+    def joined(self) -> Table:
+        """Return the same rows in one batch."""
+
+    def slice(self, start: int, rows: int) -> Table: ...
+    def columns(self) -> list[Array]: ...
+    def release(self) -> list[Array]:
+        """Give the columns away; the table can't be used again."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -117,8 +156,8 @@ class Answer:
                 share of a quantile, and fields.
         """
 
-    def union(self) -> Batch: ...
-    def split(self) -> list[Batch]: ...
+    def union(self) -> Table: ...
+    def split(self) -> list[Table]: ...
 
 @final
 class Decoder:
@@ -145,7 +184,7 @@ class Encoder:
 
     def __new__(
         cls,
-        batch: Batch,
+        frame: Table,
         measurement: str,
         *,
         tag_columns: Sequence[str],
@@ -156,7 +195,7 @@ class Encoder:
     ) -> Encoder: ...
     @staticmethod
     def problems(
-        batch: Batch,
+        frame: Table,
         measurement: str,
         *,
         tag_columns: Sequence[str],
@@ -222,7 +261,7 @@ def pivot(
     axis: Buffer | None,
     zeros: Sequence[str],
     spreads: Sequence[tuple[str, str]],
-) -> tuple[Batch, int]:
+) -> tuple[Table, int]:
     """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
 
     Args:
@@ -242,15 +281,15 @@ def pivot(
         Levels, `time`, fields, tags; and how many of the columns are levels.
     """
 
-def latest(batch: Batch, levels: int) -> Batch:
+def latest(frame: Table, levels: int) -> Table:
     """Keep the last row of each row group, and in each field the last value that is no null.
 
     Args:
-        batch: A pivot's columns, sorted by its levels and time.
+        frame: A pivot's columns, sorted by its levels and time.
         levels: How many of the columns are levels.
     """
 
-def differences(batch: Batch, *, keys: Sequence[int]) -> Batch:
+def differences(frame: Table, *, keys: Sequence[int]) -> Table:
     """Replace all columns but the keys, given by position, by differences within each series."""
 
 @final
@@ -290,82 +329,12 @@ class Consumption:
             Names of tags; their values, by series; of each doubt the field, numbers of series, and labels.
         """
 
-    def frame(self, points: Sequence[Answer], refined: Sequence[tuple[int, int, int]]) -> tuple[Batch, int]:
+    def frame(self, points: Sequence[Answer], refined: Sequence[tuple[int, int, int]]) -> tuple[Table, int]:
         """Turn the totals into consumption per window; see `db_core.meter.Consumption.frame`.
 
         Returns:
             Levels, `time`, fields, qualities; and how many of the columns are levels.
         """
-
-@final
-class Array:
-    """One column of any Arrow type, whose values are taken once."""
-
-    def __new__(
-        cls,
-        format: str,  # noqa: A002 - as Arrow calls it
-        values: object,
-        nulls: object | None = None,
-        dictionary: Array | None = None,
-        *,
-        ordered: bool = False,
-    ) -> Array:
-        """Copy a column.
-
-        Args:
-            format: The type, as Arrow's C data interface spells it: "g" is float64.
-            values: A buffer of bytes (numbers, times; booleans as bytes), a list of str or bytes
-                with None, or for the null type its length.
-            nulls: Bytes, 1 where null; not for lists.
-            dictionary: What the values are codes of.
-            ordered: Whether the order of the dictionary means something.
-        """
-
-    @staticmethod
-    def from_arrow(source: object) -> Array:
-        """Give the first column of an object's `__arrow_c_stream__`."""
-
-    def __len__(self) -> int: ...
-    @property
-    def format(self) -> str:
-        """The type; of a dictionary that of its codes."""
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the order of the dictionary means something."""
-
-    def nulls(self) -> Memory | None:
-        """Bytes, 1 where null; None if there are no nulls."""
-
-    def dictionary(self) -> Array | None:
-        """Give what the values are codes of, or None."""
-
-    def values(self) -> Any:
-        """Give the values: memory of one's own, or a list of str or bytes with None."""
-
-@final
-class Table:
-    """Batches of one schema, and its metadata; Arrow's PyCapsule protocol hands them on without a copy."""
-
-    def __new__(
-        cls, names: Sequence[str], arrays: Sequence[Array], rows: int, metadata: Mapping[str, str]
-    ) -> Table: ...
-    @staticmethod
-    def from_arrow(source: object) -> Table:
-        """Read all of an object's `__arrow_c_stream__`."""
-
-    def __len__(self) -> int: ...
-    @property
-    def names(self) -> list[str]: ...
-    @property
-    def metadata(self) -> dict[str, str]: ...
-    @property
-    def extensions(self) -> list[str | None]:
-        """Of each column, the name of its extension type, or of one within it."""
-
-    def arrays(self) -> list[Array]: ...
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-    def __arrow_c_schema__(self) -> object: ...
 
 @final
 class PieceWriter:

@@ -5,181 +5,74 @@ Imported when a pandas frame is first made or read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from db_core._native import Batch
+from db_core._native import Array, Table
+from db_core._pandas_exact import from_memory, from_pyarrow
+from db_core._pandas_restored import as_index, by_type, codes_and_words, framed, text_type
 from db_core._unkept import refusal
 from db_core.errors import InvalidArgumentError
 from db_core.foreign import shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from db_core._native import Column
-
 __all__ = ["from_pandas", "to_pandas"]
 
-_NAT = np.iinfo(np.int64).min
 
-
-def to_pandas(names: Sequence[str], columns: Sequence[Column], index: int) -> pd.DataFrame:
+def to_pandas(names: Sequence[str], columns: Sequence[Array], index: int) -> pd.DataFrame:
     """Make a DataFrame; the first `index` columns, the last of them times, are its index."""
     rows = _index(names[:index], columns[:index]) if index else None
     pairs = zip(names[index:], columns[index:], strict=True)
-    arrays = {position: _named_array(name, column) for position, (name, column) in enumerate(pairs)}
-    frame = pd.DataFrame(arrays, index=rows, copy=False)
-    # By position, since a field may have a tag's name.
-    frame.columns = _words(names[index:])
+    frame = framed([_named(name, column) for name, column in pairs], rows)
+    frame.columns = pd.Index(names[index:], dtype=text_type())  # type: ignore[arg-type]  # the stubs take text for a tuple
     return frame
 
 
-def _index(names: Sequence[str], columns: Sequence[Column]) -> pd.Index:
-    times = _times(columns[-1])
+def _index(names: Sequence[str], columns: Sequence[Array]) -> pd.Index:
+    times = by_type(columns[-1])
     if len(columns) == 1:
         return pd.DatetimeIndex(times, name=names[0])
     codes, unique = pd.factorize(times, sort=True)
-    levels: list[Any] = []
-    level_codes: list[Any] = []
-    for column in columns[:-1]:
-        memory, words = column.values()
-        levels.append(_words(words))
-        level_codes.append(np.frombuffer(memory, np.int32))
+    leading = [codes_and_words(column) for column in columns[:-1]]
+    levels: list[Any] = [as_index(words) for _, words in leading]
     return pd.MultiIndex(
         levels=[*levels, unique],
-        codes=[*level_codes, codes],
+        codes=[*(codes for codes, _ in leading), codes],
         names=list(names),
         verify_integrity=False,
     )
 
 
-def _named_array(name: str, column: Column) -> Any:
-    try:
-        return _array(column)
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"column {name!r}: {error}", argument="into") from error
+def _named(name: str, column: Array) -> Any:
+    with told(lambda reason: InvalidArgumentError(f"column {name!r}: {reason}", argument="into")):
+        return by_type(column)
 
 
-def _array(column: Column) -> Any:
-    """Give a column as what a DataFrame keeps it in."""
-    kind = column.kind
-    if kind == "timestamp":
-        return _times(column)
-    if kind == "string":
-        return _strings(column)
-    nulls = column.nulls()
-    mask = None if nulls is None else np.frombuffer(memoryview(nulls), np.bool_)
-    values = column.values()
-    return _MAKERS[kind](values, mask)
-
-
-def _floats(values: Any, mask: _Mask | None) -> Any:
-    floats = np.frombuffer(values, np.float64)
-    if mask is not None:
-        floats[mask] = np.nan
-    return floats
-
-
-def _integers(dtype: str) -> _Maker:
-    def make(values: Any, mask: _Mask | None) -> Any:
-        integers = np.frombuffer(values, dtype)
-        return integers if mask is None else pd.arrays.IntegerArray(integers, mask)
-
-    return make
-
-
-def _booleans(values: Any, mask: _Mask | None) -> Any:
-    booleans = np.frombuffer(values, np.bool_)
-    return booleans if mask is None else pd.arrays.BooleanArray(booleans, mask)
-
-
-def _durations(values: Any, mask: _Mask | None) -> Any:
-    nanos = np.frombuffer(values, np.int64)
-    if mask is not None:
-        nanos[mask] = _NAT
-    return nanos.view("m8[ns]")
-
-
-def _categories(values: Any, _mask: _Mask | None) -> Any:
-    codes, words = values
-    return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), _words(words))
-
-
-_Mask: TypeAlias = "NDArray[np.bool_]"
-_Maker: TypeAlias = "Callable[[Any, _Mask | None], Any]"
-
-# What makes the array of a column of each other kind from its values and nulls.
-_MAKERS: dict[str, _Maker] = {
-    "float64": _floats,
-    "int64": _integers("int64"),
-    "uint64": _integers("uint64"),
-    "bool": _booleans,
-    "duration": _durations,
-    "dictionary": _categories,
-    "binary": lambda values, _mask: pd.Series(values, dtype=object).array,
-    "null": lambda values, _mask: np.full(len(values) // 8, None, dtype=object),
-}
-
-
-def _strings(column: Column) -> Any:
-    dtype = _text_type()
-    if dtype.storage != "pyarrow":
-        return pd.array(column.values(), dtype=dtype)
-    # pandas keeps strings in Arrow's memory if it can, so that they need not become Python's.
-    import pyarrow as pa
-
-    texts = pa.table(column.batch()).column(0)
-    return dtype.__from_arrow__(texts)  # type: ignore[attr-defined]  # the stubs lack it
-
-
-def _text_type() -> pd.StringDtype:
-    """What pandas makes of texts by itself, but with `future.infer_string` off: then None would be "None"."""
-    return pd.StringDtype(na_value=np.nan)
-
-
-def _words(words: Sequence[str]) -> Any:
-    return pd.Index(words, dtype=_text_type())  # type: ignore[arg-type]  # the stubs take text for a tuple
-
-
-def _times(column: Column) -> Any:
-    nulls = column.nulls()
-    tz = column.tz
-    nanos = np.frombuffer(column.values(), np.int64)
-    if nulls is not None:
-        nanos[np.frombuffer(memoryview(nulls), np.bool_)] = _NAT
-    times = pd.DatetimeIndex(nanos.view("M8[ns]"), copy=False)
-    if tz is not None:
-        times = times.tz_localize("UTC")
-    return times.array if tz in (None, "UTC") else times.tz_convert(tz).array
-
-
-def from_pandas(frame: pd.DataFrame) -> Batch:
+def from_pandas(frame: pd.DataFrame) -> Table:
     """Copy a DataFrame into native columns; index levels lead, but for a RangeIndex without a name."""
-    columns = []
+    named: list[tuple[object, pd.Series[Any]]] = []
     if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
         for level in range(frame.index.nlevels):
             values = frame.index.get_level_values(level)
             is_time = isinstance(values, pd.DatetimeIndex)
             name = values.name if values.name is not None else "time" if is_time else f"level_{level}"
-            columns.append(_named_column(name, pd.Series(values)))
-    columns += [_named_column(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
-    return Batch.from_columns(columns)
+            named.append((name, pd.Series(values)))
+    named += [(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
+    names, arrays = [], []
+    for name, series in named:
+        with told(lambda reason, name=name: InvalidArgumentError(f"column {shown(name)}: {reason}")):  # type: ignore[misc]
+            names.append(_text(name))
+            arrays.append(_column(names[-1], series))
+    return Table(names, arrays, len(frame))
 
 
-_Parts: TypeAlias = "tuple[str, str, object, NDArray[np.uint8] | None]"
-
-
-def _named_column(name: object, series: pd.Series[Any]) -> _Parts:
-    with told(lambda reason: InvalidArgumentError(f"column {shown(name)}: {reason}")):
-        return _column(name, series)
-
-
-def _column(name: object, series: pd.Series[Any]) -> _Parts:
-    """Give name, kind, values and nulls of a column, as `Batch.from_columns` takes them."""
+def _text(name: object) -> str:
     if not isinstance(name, str):
         message = f"a column's name must be text, not {shown(name)}"
         raise InvalidArgumentError(message)
@@ -188,48 +81,57 @@ def _column(name: object, series: pd.Series[Any]) -> _Parts:
     except UnicodeEncodeError as error:
         message = f"a column's name must be valid Unicode, which {name!r} is not"
         raise InvalidArgumentError(message) from error
+    return name
+
+
+def _column(name: str, series: pd.Series[Any]) -> Array:
+    """Copy a column as one of the types that a decoded frame has."""
     if series.dtype == object:
         series = _infer(name, series)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return _category(name, series)
     if pd.api.types.is_string_dtype(series.dtype):
-        return _texts(name, series)
-    nulls = series.isna().to_numpy(dtype=bool)
-    mask = nulls.view(np.uint8) if nulls.any() else None
+        if isinstance(series.dtype, pd.ArrowDtype) or getattr(series.dtype, "storage", "") == "pyarrow":
+            return from_pyarrow(series.array)
+        texts = series.to_numpy(dtype=object, na_value=None)  # type: ignore[call-overload] # the stubs lack None
+        return _texts(name, texts.tolist())
+    missing = series.isna().to_numpy(dtype=bool)
     kind = getattr(series.dtype, "kind", "O")
     values: Any
     if kind in "iu":
-        kind = "int64" if kind == "i" else "uint64"
-        values = np.asarray(series.array.fillna(0) if mask is not None else series, dtype=kind)
+        filled = series.array.fillna(0) if missing.any() else series
+        format_, values = "l" if kind == "i" else "L", np.asarray(filled, f"{kind}8")
     elif kind == "f":
-        kind, values = "float64", series.to_numpy(dtype="float64", na_value=np.nan)
+        format_, values = "g", series.to_numpy(dtype="float64", na_value=np.nan)
     elif kind == "b":
-        filled = series.fillna(value=False) if mask is not None else series
-        kind, values = "bool", np.asarray(filled, dtype=bool).view(np.uint8)
+        filled = series.fillna(value=False) if missing.any() else series
+        format_, values = "b", np.asarray(filled, dtype=bool)
     elif kind == "M":
-        kind, values = "timestamp", _nanoseconds(name, series)
+        format_, values = "tsn:UTC", _nanoseconds(name, series)
     else:
         raise InvalidArgumentError(refusal(name, series))
-    return name, kind, np.ascontiguousarray(values), mask
+    return from_memory(format_, np.ascontiguousarray(values), missing)
 
 
-def _texts(name: str, series: pd.Series[Any]) -> _Parts:
-    if isinstance(series.dtype, pd.ArrowDtype) or getattr(series.dtype, "storage", "") == "pyarrow":
-        # pyarrow holds these strings already, so they need not become Python's.
-        return name, "arrow", series.reset_index(drop=True).to_frame(name), None
-    texts = series.to_numpy(dtype=object, na_value=None)  # type: ignore[call-overload] # the stubs lack None
-    return name, "string", texts.tolist(), None
+def _texts(name: str, texts: list[Any]) -> Array:
+    try:
+        return Array("U", texts)
+    except InvalidArgumentError as error:
+        message = f"column {name!r}: {error}"
+        raise InvalidArgumentError(message) from error
 
 
-def _category(name: str, series: pd.Series[Any]) -> _Parts:
+def _category(name: str, series: pd.Series[Any]) -> Array:
     words, codes = series.cat.categories, series.cat.codes.to_numpy()
     if pd.api.types.infer_dtype(words, skipna=False) not in ("string", "empty"):
         # A null has no place in numpy's integers and booleans; pandas' own cast goes through floats.
         nullable = {"i": "Int64", "u": "UInt64", "b": "boolean"}
         words = words.astype(nullable.get(words.dtype.kind, words.dtype))
         return _column(name, pd.Series(words.array.take(codes, allow_fill=True)))
-    nulls = codes < 0
-    return name, "dictionary", (np.where(nulls, 0, codes).astype(np.int32), list(words)), nulls.view(np.uint8)
+    missing = codes < 0
+    codes = np.where(missing, 0, codes).astype(np.int32)
+    nulls = missing.view(np.uint8) if missing.any() else None
+    return Array("i", codes.view(np.uint8), nulls, _texts(name, list(words)))
 
 
 def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
@@ -240,7 +142,7 @@ def _infer(name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         "empty": "Float64",
         "floating": "Float64",
         "integer": "Int64",
-        "string": _text_type(),
+        "string": text_type(),
     }.get(inferred)
     if target is None:
         raise InvalidArgumentError(refusal(name, series))

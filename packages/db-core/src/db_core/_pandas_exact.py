@@ -24,7 +24,17 @@ from db_core.foreign import shown, told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEY", "MISSING", "NUMPY", "READ_OBJECT", "UNIT_OF", "VERSION", "from_pandas"]
+__all__ = [
+    "KEY",
+    "MISSING",
+    "NUMPY",
+    "READ_OBJECT",
+    "UNIT_OF",
+    "VERSION",
+    "from_memory",
+    "from_pandas",
+    "from_pyarrow",
+]
 
 KEY = "db_core.pandas"
 VERSION = 1  # of what stands there
@@ -123,17 +133,23 @@ def _numpy(values: Any) -> _Kept:
         letter = _UNITS[unit]
         native = np.ascontiguousarray(array, dtype=dtype.newbyteorder("="))
         format_ = f"ts{letter}:" if dtype.kind == "M" else f"tD{letter}"
-        return _Kept(_from_memory(format_, native.view("i8"), np.isnat(array)), {"numpy": dtype.str})
+        return _Kept(from_memory(format_, native.view("i8"), np.isnat(array)), {"numpy": dtype.str})
     format_ = _FORMATS.get(f"{dtype.kind}{dtype.itemsize}", "")
     if not format_:
         raise _Unkept(f"its dtype is {dtype}")
     native = np.ascontiguousarray(array, dtype=dtype.newbyteorder("="))
-    return _Kept(_from_memory(format_, native), {"numpy": dtype.str})
+    return _Kept(from_memory(format_, native), {"numpy": dtype.str})
 
 
-def _from_memory(format_: str, values: Any, missing: Any = None) -> Array:
+def from_memory(format_: str, values: Any, missing: Any = None) -> Array:
+    """Copy numpy's memory into a column of an Arrow type."""
     nulls = missing.view(np.uint8) if missing is not None and missing.any() else None
     return Array(format_, values.view(np.uint8), nulls)
+
+
+def from_pyarrow(values: Any) -> Array:
+    """Take a pandas array that pyarrow holds already, so that its values need not become Python's."""
+    return Array.from_arrow(pd.Series(values, name="values").to_frame())
 
 
 def _zoned(values: Any) -> _Kept:
@@ -149,14 +165,14 @@ def _zoned(values: Any) -> _Kept:
     fixed = isinstance(values.dtype.tz, dt.timezone)
     arrow_zone = zone.removeprefix("UTC") or "UTC" if fixed else zone
     format_ = f"ts{_UNITS[unit]}:{arrow_zone}"
-    return _Kept(_from_memory(format_, array.view("i8"), np.isnat(array)), {"zoned": [unit, zone]})
+    return _Kept(from_memory(format_, array.view("i8"), np.isnat(array)), {"zoned": [unit, zone]})
 
 
 def _masked(values: Any) -> _Kept:
     dtype = values.dtype.numpy_dtype
     array = np.ascontiguousarray(values.to_numpy(dtype=dtype, na_value=dtype.type(0)))
     return _Kept(
-        _from_memory(_FORMATS[f"{dtype.kind}{dtype.itemsize}"], array, values.isna()), {"masked": dtype.str}
+        from_memory(_FORMATS[f"{dtype.kind}{dtype.itemsize}"], array, values.isna()), {"masked": dtype.str}
     )
 
 
@@ -165,8 +181,7 @@ def _texts(values: Any) -> _Kept:
     missing = "NA" if dtype.na_value is pd.NA else "nan"
     spec = {"texts": [dtype.storage, missing]}
     if dtype.storage == "pyarrow":
-        # pyarrow holds them already, so they need not become Python's.
-        return _Kept(Array.from_arrow(pd.Series(values, name="texts").to_frame()), spec)
+        return _Kept(from_pyarrow(values), spec)
     return _Kept(Array("U", values.to_numpy(dtype=object, na_value=None).tolist()), spec)
 
 
@@ -188,7 +203,7 @@ def _coded(codes: Any, words: Array, *, ordered: bool = False) -> Array:
 
 def _periods(values: Any) -> _Kept:
     return _Kept(
-        _from_memory("l", np.ascontiguousarray(values.asi8), values.isna()), {"period": values.freqstr}
+        from_memory("l", np.ascontiguousarray(values.asi8), values.isna()), {"period": values.freqstr}
     )
 
 
@@ -198,7 +213,7 @@ def _arrow(values: Any) -> _Kept:
     kind = values.dtype.pyarrow_dtype
     if isinstance(kind, pa.BaseExtensionType):
         raise _Unkept(f"its dtype is {kind}, which pandas can't make again; cast it, or save a pyarrow Table")
-    return _Kept(Array.from_arrow(pd.Series(values, name="values").to_frame()), {"arrow": True})
+    return _Kept(from_pyarrow(values), {"arrow": True})
 
 
 def _objects(array: Any) -> _Kept:
@@ -235,7 +250,7 @@ def _fixed(format_: str, dtype: str, filler: Any) -> Callable[[list[Any]], Array
     def write(values: list[Any]) -> Array:
         missing = np.array([value is None for value in values], dtype=bool)
         filled = [filler if value is None else value for value in values]
-        return _from_memory(format_, np.array(filled, dtype=dtype), missing)
+        return from_memory(format_, np.array(filled, dtype=dtype), missing)
 
     return write
 

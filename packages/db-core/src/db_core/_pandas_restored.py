@@ -1,6 +1,6 @@
-"""pandas frames from the Arrow columns that `_pandas_exact` wrote, or by their types from any others.
+"""pandas frames from Arrow columns: as `_pandas_exact` wrote them, or by their types from any others.
 
-Imported when a pandas frame is first read from pieces.
+Imported when a pandas frame is first made.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from db_core._pandas_exact import KEY, MISSING, NUMPY, READ_OBJECT, UNIT_OF, VER
 from db_core.errors import SerializationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["to_pandas"]
+__all__ = ["as_index", "by_type", "codes_and_words", "framed", "text_type", "to_pandas"]
 
 _NAT = np.iinfo(np.int64).min
-_USUAL_TEXTS = pd.StringDtype(na_value=np.nan)
 
 
 def to_pandas(table: Table) -> pd.DataFrame:
@@ -31,7 +30,7 @@ def to_pandas(table: Table) -> pd.DataFrame:
     Raises:
         SerializationError: A column's type has no place in pandas; names it.
     """
-    names, arrays = table.names, table.arrays()
+    names, arrays = table.names, table.columns()
     written = table.metadata.get(KEY)
     known: Mapping[str, Any] = json.loads(written) if written else {}
     if known.get("version", VERSION) != VERSION:
@@ -42,13 +41,11 @@ def to_pandas(table: Table) -> pd.DataFrame:
     rows = _restore_index(index, arrays)
     specs = known.get("columns", [None] * len(arrays))
     first = len(arrays) - len(specs)
-    columns = {}
-    for place, spec in enumerate(specs):
-        array, name = arrays[first + place], names[first + place]
-        values = _restore(array, spec) if spec else _by_type(array, name)
-        # pandas gives objects a dtype that fits them, unless told not to.
-        columns[place] = pd.Series(values, rows, dtype=object) if values.dtype == object else values
-    frame = pd.DataFrame(columns, index=rows, copy=False)
+    values = [
+        _restore(array, spec) if spec else by_type(array)
+        for array, spec in zip(arrays[first:], specs, strict=True)
+    ]
+    frame = framed(values, rows)
     labels = known.get("labels")
     frame.columns = pd.Index(names[first:], dtype="str") if labels is None else _restore_labels(labels)
     frame.attrs = dict(known.get("attrs", {}))
@@ -57,11 +54,20 @@ def to_pandas(table: Table) -> pd.DataFrame:
     return frame
 
 
+def framed(columns: Sequence[Any], rows: pd.Index | None) -> pd.DataFrame:
+    """Make a DataFrame of columns without a copy; they are told by their places, as names may repeat."""
+    # pandas gives objects a dtype that fits them, unless told not to.
+    typed = [
+        pd.Series(values, rows, dtype=object) if values.dtype == object else values for values in columns
+    ]
+    return pd.DataFrame(dict(enumerate(typed)), index=rows, copy=False)
+
+
 def _restore_labels(written: str) -> pd.Index:
     reader = PieceReader()
     reader.feed(base64.b64decode(written))
     table = reader.finish()
-    return _restore_index(json.loads(table.metadata[KEY])["index"], table.arrays())
+    return _restore_index(json.loads(table.metadata[KEY])["index"], table.columns())
 
 
 def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
@@ -72,18 +78,19 @@ def _restore_index(index: Mapping[str, Any], arrays: list[Array]) -> pd.Index:
         levels: list[Any] = []
         codes = []
         for array, spec in zip(arrays, index["levels"], strict=False):
-            words, places = _words(array, spec)
-            levels.append(_as_index(words, spec))
+            places, words = codes_and_words(array, spec)
+            levels.append(as_index(words, spec))
             codes.append(places)
         return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
-    return _as_index(_restore(arrays[0], index["values"]), index["values"]).rename(names[0])
+    return as_index(_restore(arrays[0], index["values"]), index["values"]).rename(names[0])
 
 
 def _name(label: Any) -> Any:
     return tuple(map(_name, label)) if isinstance(label, list) else label
 
 
-def _as_index(values: Any, spec: Mapping[str, Any] | None = None) -> pd.Index:
+def as_index(values: Any, spec: Mapping[str, Any] | None = None) -> pd.Index:
+    """Make an index of the dtype that the values have."""
     made: Any = pd.Index(values, dtype=values.dtype)  # else objects would be given a dtype that fits them
     if spec and "freq" in spec:
         made.freq = spec["freq"]
@@ -123,7 +130,8 @@ def _restore_numpy(array: Array, spec: Mapping[str, Any]) -> Any:
 def _restore_zoned(array: Array, spec: Mapping[str, Any]) -> Any:
     unit, zone = spec["zoned"]
     values = _restore_numpy(array, {"numpy": f"M8[{unit}]"})
-    return pd.DatetimeIndex(values, copy=False).tz_localize("UTC").tz_convert(zone).array
+    times = pd.DatetimeIndex(values, copy=False).tz_localize("UTC")
+    return times.array if zone == "UTC" else times.tz_convert(zone).array
 
 
 def _restore_masked(array: Array, spec: Mapping[str, Any]) -> Any:
@@ -142,27 +150,31 @@ def _restore_texts(array: Array, spec: Mapping[str, Any]) -> Any:
         dtype = pd.StringDtype(storage, na_value=na)
     except ImportError:  # written where there was pyarrow; the same dtype without it
         dtype = pd.StringDtype("python", na_value=na)
-    return pd.array(array.values(), dtype=dtype)
+    if dtype.storage != "pyarrow":
+        return pd.array(array.values(), dtype=dtype)
+    # pandas keeps these strings in Arrow's memory, so they need not become Python's.
+    maker: Any = dtype  # the stubs lack its method
+    return maker.__from_arrow__(_as_pyarrow(array))
 
 
 def _restore_categories(array: Array, spec: Mapping[str, Any]) -> Any:
-    words, codes = _words(array, spec["categories"])
-    dtype = pd.CategoricalDtype(_as_index(words, spec["categories"]), spec["ordered"])
+    codes, words = codes_and_words(array, spec["categories"])
+    dtype = pd.CategoricalDtype(as_index(words, spec["categories"]), spec["ordered"])
     return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
-def _words(array: Array, spec: Mapping[str, Any] | None) -> tuple[Any, Any]:
-    """Give the values and the codes of a dictionary; -1 where null."""
+def codes_and_words(array: Array, spec: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+    """Return the codes of a dictionary, -1 where null, and what they are codes of."""
     words = array.dictionary()
     if words is None:
         raise SerializationError("what is stored is no frame of pandas: a dictionary is missing")
-    values = _restore(words, spec) if spec else _by_type(words, "the categories")
+    values = _restore(words, spec) if spec else by_type(words)
     nulls = _nulls(array)
     codes = _memory(array, NUMPY[array.format])
     codes = codes.astype("i8") if codes.dtype.kind == "u" else codes
     if nulls is not None:
         codes[nulls] = -1
-    return values, codes
+    return codes, values
 
 
 def _restore_periods(array: Array, spec: Mapping[str, Any]) -> Any:
@@ -175,9 +187,13 @@ def _restore_periods(array: Array, spec: Mapping[str, Any]) -> Any:
 
 
 def _restore_arrow(array: Array, _spec: Mapping[str, Any]) -> Any:
+    return pd.arrays.ArrowExtensionArray(_as_pyarrow(array))
+
+
+def _as_pyarrow(array: Array) -> Any:
     import pyarrow as pa
 
-    return pd.arrays.ArrowExtensionArray(pa.table(Table([""], [array], len(array), {})).column(0))
+    return pa.table(Table([""], [array], len(array))).column(0)
 
 
 def _restore_objects(array: Array, spec: Mapping[str, Any]) -> Any:
@@ -213,16 +229,24 @@ _RESTORERS: dict[str, Callable[[Array, Mapping[str, Any]], Any]] = {
 }
 
 
-def _by_type(array: Array, name: str) -> Any:
-    """Make the array that pandas has for an Arrow type, as `Frame.to_pandas` does."""
-    words = array.dictionary()
-    if words is not None:
-        values, codes = _words(array, None)
-        return pd.Categorical.from_codes(codes, categories=_as_index(values), ordered=array.ordered)
-    return _restore(array, _usual(array.format, name, has_nulls=array.nulls() is not None))
+def by_type(array: Array) -> Any:
+    """Make the array that pandas has for an Arrow type.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if array.dictionary() is not None:
+        codes, words = codes_and_words(array)
+        return pd.Categorical.from_codes(codes, categories=as_index(words), ordered=array.ordered)
+    return _restore(array, _usual(array.format, has_nulls=array.null_count > 0))
 
 
-def _usual(format_: str, name: str, *, has_nulls: bool) -> dict[str, Any]:
+def text_type() -> pd.StringDtype:
+    """What pandas makes of texts by itself, but with `future.infer_string` off: then None would be "None"."""
+    return pd.StringDtype(na_value=np.nan)
+
+
+def _usual(format_: str, *, has_nulls: bool) -> dict[str, Any]:
     """Say what pandas makes of an Arrow type."""
     kind = NUMPY.get(format_)
     if kind is not None:
@@ -233,10 +257,9 @@ def _usual(format_: str, name: str, *, has_nulls: bool) -> dict[str, Any]:
     if format_.startswith("tD"):
         return {"numpy": f"m8[{UNIT_OF[format_[2]]}]"}
     if format_ in {"u", "U", "vu"}:
-        return {"texts": [_USUAL_TEXTS.storage, "nan"]}
+        return {"texts": [text_type().storage, "nan"]}
     objects = {"z": "bytes", "Z": "bytes", "vz": "bytes", "tdD": "date", "n": "nothing"}.get(format_)
     if objects is None:
-        raise SerializationError(
-            f"column {name!r}: pandas has no dtype for Arrow's {format_}; read it into polars or Arrow"
-        )
+        message = f"pandas has no dtype for Arrow's {format_}; read it into polars or Arrow"
+        raise TypeError(message)
     return {"objects": objects, "missing": "None"}

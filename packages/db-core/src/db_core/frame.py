@@ -6,9 +6,10 @@ Each of these libraries is imported when it is first needed. The conversion to p
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
-from db_core._native import Batch
+from db_core._native import Table
 from db_core.errors import InvalidArgumentError
 from db_core.foreign import is_of_a_library, shown, told
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from db_core._native import Column
+    from db_core._native import Array
 
 __all__ = ["AnyFrame", "Frame", "Into", "check_into", "name_with_nul"]
 
@@ -57,7 +58,7 @@ class Frame:
 
     __slots__ = ("_batch", "_index")
 
-    def __init__(self, batch: Batch, index: int = 0) -> None:
+    def __init__(self, batch: Table, index: int = 0) -> None:
         self._batch = batch
         self._index = index
 
@@ -93,10 +94,10 @@ class Frame:
                 raise InvalidArgumentError(message, argument="frame")
             source = _without_null_type(source)
         with told(_unusable):
-            return cls(Batch.from_arrow(source))
+            return cls(Table.from_arrow(source).joined())
 
     @property
-    def batch(self) -> Batch:
+    def batch(self) -> Table:
         """The native columns."""
         return self._batch
 
@@ -104,7 +105,7 @@ class Frame:
         """Return at most `rows` rows from `start` on, without a copy."""
         return self.derive(self._batch.slice(start, min(rows, len(self))))
 
-    def derive(self, batch: Batch) -> Self:
+    def derive(self, batch: Table) -> Self:
         """Return a frame of other columns with as many index columns."""
         return type(self)(batch, self._index)
 
@@ -149,7 +150,7 @@ class Frame:
         """
         return self._into_pandas(self._batch.names, self._batch.columns())
 
-    def _into_pandas(self, names: list[str], columns: list[Column]) -> pd.DataFrame:
+    def _into_pandas(self, names: list[str], columns: list[Array]) -> pd.DataFrame:
         from db_core._pandas import to_pandas
 
         with told(lambda reason: InvalidArgumentError(f"pandas can't hold this: {reason}", argument="into")):
@@ -192,7 +193,7 @@ class Frame:
         """Name the first column that a library can't take alone."""
         for name, column in zip(self.columns, self._batch.columns(), strict=True):
             try:
-                make(column.batch())
+                make(Table([""], [column], len(self)))
             except BaseException as error:
                 if not is_of_a_library(error):
                     raise
@@ -270,26 +271,27 @@ def _without_null_type(frame: Any) -> Any:
     return frame.with_columns(pl.col(pl.Null).cast(pl.Float64)) if isinstance(frame, pl.DataFrame) else frame
 
 
-_MEMORY_FORMAT: dict[str, Literal["d", "q", "Q", "?"]] = {
+# Of the kinds whose values are memory.
+_MEMORY_FORMAT: dict[str, Literal["d", "q", "Q", "?", "i"]] = {
     "float64": "d",
     "int64": "q",
     "uint64": "Q",
     "bool": "?",
     "timestamp": "q",
     "duration": "q",
+    "dictionary": "i",
 }
 
 
-def _values(column: Column) -> list[Any]:
-    kind = column.kind
-    nulls = column.nulls()
-    values: Any = column.values()
-    if kind in _MEMORY_FORMAT:
-        listed: list[Any] = memoryview(values).cast(_MEMORY_FORMAT[kind]).tolist()
-        if nulls is None:
-            return listed
-        return [None if null else value for value, null in zip(listed, memoryview(nulls), strict=True)]
-    if kind == "dictionary":
-        codes, words = values
-        return [None if code < 0 else words[code] for code in memoryview(codes).cast("i")]
-    return [None] * (len(values) // 8) if kind == "null" else list(values)
+def _values(array: Array) -> list[Any]:
+    format_ = _MEMORY_FORMAT.get(array.kind)
+    if format_ is None:
+        return [None] * len(array) if array.kind == "null" else list(array.values())
+    nulls, words = array.nulls(), array.dictionary()
+    listed: list[Any] = memoryview(array.values()).cast(format_).tolist()
+    if nulls is None and words is None:
+        return listed
+    marks = repeat(0) if nulls is None else memoryview(nulls)
+    texts = words.values() if words else None
+    pairs = zip(listed, marks, strict=False)
+    return [None if null else value if texts is None else texts[value] for value, null in pairs]

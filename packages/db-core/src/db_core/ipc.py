@@ -139,9 +139,9 @@ class FrameReader:
 
 def _column_at_fault(table: Table, into: Into) -> str:
     """Return the name of the first column that can't be read alone, for a message."""
-    for name, array in zip(table.names, table.arrays(), strict=True):
+    for name, array in zip(table.names, table.columns(), strict=True):
         try:
-            _made(Table([name], [array], len(table), {}), into)
+            _made(Table([name], [array], len(table)), into)
         except BaseException as error:
             if not is_of_a_library(error):
                 raise

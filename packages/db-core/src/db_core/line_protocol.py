@@ -139,7 +139,7 @@ def _checked(
         message = f"`tags` must map tag keys to texts, not {tags!r}"
         raise InvalidArgumentError(message, argument="tags")
     return {
-        "batch": Frame.of(frame).batch,
+        "frame": Frame.of(frame).batch,
         "measurement": measurement,
         "tag_columns": [tag_columns] if isinstance(tag_columns, str) else list(tag_columns),
         "time_column": time_column,
