@@ -17,6 +17,8 @@ pub(crate) struct HttpBody(Mutex<Progress>);
 struct Progress {
     body: db_native::HttpBody,
     excess: usize,
+    /// Memory for what comes next: to ask the system for it each time took longer than to fill it.
+    spare: Vec<u8>,
 }
 
 impl HttpBody {
@@ -27,7 +29,8 @@ impl HttpBody {
 
 impl Progress {
     fn feed(&mut self, data: &[u8]) -> db_native::Result<Vec<u8>> {
-        let mut payload = Vec::with_capacity(data.len());
+        let mut payload = std::mem::take(&mut self.spare);
+        payload.clear();
         let used = self.body.feed(data, &mut payload)?;
         self.excess += data.len() - used;
         Ok(payload)
@@ -39,7 +42,7 @@ impl HttpBody {
     #[new]
     fn new(length: Option<u64>) -> Self {
         let body = length.map_or_else(db_native::HttpBody::chunked, db_native::HttpBody::of_length);
-        Self(Mutex::new(Progress { body, excess: 0 }))
+        Self(Mutex::new(Progress { body, excess: 0, spare: Vec::new() }))
     }
 
     fn feed<'py>(&self, data: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyBytes>> {
@@ -49,7 +52,10 @@ impl HttpBody {
         } else {
             py.detach(|| self.progress().feed(bytes))
         };
-        payload.map(|payload| PyBytes::new(py, &payload)).map_err(|error| raise(py, &error))
+        let payload = payload.map_err(|error| raise(py, &error))?;
+        let returned = PyBytes::new(py, &payload);
+        self.progress().spare = payload;
+        Ok(returned)
     }
 
     #[getter]
