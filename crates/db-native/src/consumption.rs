@@ -11,13 +11,13 @@
 //! the frame is the fields side by side, as in a pivot
 //! ```
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, LargeStringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field};
 
+use crate::booked::{Booking, Column};
 use crate::booking::{Booked, Gaps, OnReset, Quality, Rules, book, most_windows};
 use crate::column::dictionary;
 use crate::decoder::Answer;
@@ -435,77 +435,4 @@ fn rules<'a, T: Total>(name: &str, policy: &'a Policy) -> Result<Rules<'a, T>> {
 
 fn of_field(list: &[(String, f64)], name: &str) -> Option<f64> {
     list.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
-}
-
-/// What is booked of a field, key by key.
-struct Booking<T> {
-    windows: Vec<i64>,
-    amounts: Vec<Option<T>>,
-    qualities: Vec<Quality>,
-    ends: Vec<usize>,
-}
-
-impl<T> Default for Booking<T> {
-    fn default() -> Self {
-        Self { windows: Vec::new(), amounts: Vec::new(), qualities: Vec::new(), ends: Vec::new() }
-    }
-}
-
-impl<T: Total> Booking<T> {
-    fn push(&mut self, booked: Vec<Booked<T>>) {
-        for Booked { window, amount, quality } in booked {
-            self.windows.push(window);
-            self.amounts.push(amount);
-            self.qualities.push(quality);
-        }
-        self.ends.push(self.windows.len());
-    }
-
-    fn finish(self) -> Column {
-        let Self { windows, amounts, qualities, ends } = self;
-        let (amounts, too_large) = match T::column(amounts) {
-            Ok(amounts) => (amounts, None),
-            Err(at) => {
-                let key = ends.partition_point(|end| *end <= at);
-                (arrow_array::new_null_array(&DataType::Int64, windows.len()), Some((key, windows[at])))
-            }
-        };
-        Column { windows, amounts, qualities, ends, too_large }
-    }
-}
-
-/// The consumption of a field, key by key.
-struct Column {
-    windows: Vec<i64>,
-    amounts: ArrayRef,
-    qualities: Vec<Quality>,
-    /// Per key, the row after its last.
-    ends: Vec<usize>,
-    /// Key and window of the first amount that does not fit.
-    too_large: Option<(usize, i64)>,
-}
-
-impl Column {
-    fn track(&self, key: usize) -> Track<'_> {
-        let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let rows = self.ends[key] - start;
-        let times = Cow::Borrowed(&self.windows[start..start + rows]);
-        Track { times: vec![times], runs: vec![Stretch::Rows { source: 0, start, rows }] }
-    }
-
-    /// Codes of the qualities along the rows; a row without a reading is a gap.
-    fn codes(&self, stretches: &[Stretch], rows: usize) -> Vec<i32> {
-        let mut codes = Vec::with_capacity(rows);
-        for stretch in stretches {
-            match *stretch {
-                Stretch::Rows { start, rows, .. } => {
-                    codes.extend(self.qualities[start..start + rows].iter().map(|quality| quality.code()));
-                }
-                Stretch::Nulls(rows) | Stretch::Repeat { count: rows, .. } => {
-                    codes.resize(codes.len() + rows, Quality::Gap.code());
-                }
-            }
-        }
-        codes
-    }
 }

@@ -7,6 +7,7 @@
 mod aggregate;
 mod annotated;
 mod block;
+mod booked;
 mod booking;
 mod cells;
 mod column;
