@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import math
 import weakref
@@ -278,6 +279,23 @@ def test_texts_that_repeat_are_one_object_without_pyarrow() -> None:
     assert texts == pandas_values(strings)
     objects = strings.to_numpy(dtype=object, na_value=None)
     assert 4 == len({id(text) for text in objects})
+
+
+def test_types_that_no_answer_has_are_read_into_pandas() -> None:
+    """Those of any Arrow table that pandas has a dtype for, with their nulls."""
+    columns = {
+        "small": pa.array([-1, None], pa.int8()),
+        "half": pa.array([0.5, None], pa.float32()),
+        "milliseconds": pa.array([1_500, None], pa.timestamp("ms")),
+        "day": pa.array([dt.date(2024, 2, 29), None]),
+        "word": pa.array(["a", None]).dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())),
+    }
+    found = Frame.of(pa.table(columns)).to_pandas()
+
+    expected = ["Int8", "float32", "datetime64[ms]", "object", "category"]
+    assert expected == [str(dtype) for dtype in found.dtypes]
+    assert [-1, 0.5, pd.Timestamp(1.5, unit="s"), dt.date(2024, 2, 29), "a"] == found.iloc[0].tolist()
+    assert found.iloc[1].isna().all()
 
 
 def test_memory_is_given_back() -> None:

@@ -267,6 +267,17 @@ def test_a_frame_that_is_read_is_ones_own() -> None:
     exactly(second, read(pieces))
 
 
+def test_texts_that_repeat_are_read_as_one_object() -> None:
+    """Where pandas holds Python's strings: as many as there are texts, not rows."""
+    texts = [f"text {row % 3}" for row in range(1_000)]
+    written = pd.DataFrame({"a": pd.array(texts, pd.StringDtype("python"))})
+
+    found = there_and_back(written)
+
+    exactly(written, found)
+    assert 3 == len({id(text) for text in found["a"].to_numpy(dtype=object)})
+
+
 def test_views_of_others_memory_are_kept() -> None:
     """Slices, steps and transposed blocks."""
     whole = pd.DataFrame(np.arange(60.0).reshape(20, 3), columns=list("abc"))
