@@ -114,6 +114,7 @@ def lint(session: nox.Session) -> None:
         session.error("db-native is pure Rust, and depends on pyo3 now.")
     session.run("python", "-m", "tools.registry_hosts")
     session.run("python", "-m", "tools.docstring_verbs")
+    session.run("python", "-m", "tools.boundaries")
     session.run("python", "-m", "tools.stub", "--check")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from db_core.errors import DatabaseError
+from db_influx._io import numeric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,3 +57,14 @@ def test_requests_name_us_and_our_version(
     heads = [request.split(b"\r\n\r\n")[0].decode() for request in server.requests]
     told = [[line for line in head.splitlines() if line.startswith("User-Agent")] for head in heads]
     assert [[f"User-Agent: db-influx/{version} Python/{python}"]] * 2 == told
+
+
+def test_an_address_is_told_as_text() -> None:
+    """An address of IPv6 that is of one network interface keeps that, and ports go."""
+    found = [
+        (2, 1, 6, "", ("127.0.0.1", 8086)),
+        (10, 1, 6, "", ("::1", 8086, 0, 0)),
+        (10, 1, 6, "", ("fe80::1", 8086, 0, 2)),
+    ]
+
+    assert ["127.0.0.1", "::1", "fe80::1%2"] == numeric(found)

@@ -6,7 +6,6 @@ Only a wire opens sockets or waits. A step that lasts too long raises `TimeoutEr
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -34,7 +33,6 @@ __all__ = [
     "numeric",
 ]
 
-_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 # InfluxDB sends 4 KB at a time. Within a long body a wire lets some gather before it waits for more, which
 # leaves more of the processors to decoding and to the server.
 LONG_BODY = 1 << 20  # bytes
@@ -177,5 +175,5 @@ class Pool:
 
 
 def numeric(found: list[Any]) -> list[str]:
-    """Return the addresses that `getaddrinfo` found, as text."""
-    return [socket.getnameinfo(address, _NUMERIC)[0] for *_, address in found]
+    """Return the addresses that `getaddrinfo` found, as text; one of IPv6 may need its network interface."""
+    return [f"{host}%{scope[1]}" if any(scope[1:]) else host for *_, (host, _, *scope) in found]
