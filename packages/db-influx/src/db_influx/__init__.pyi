@@ -11,7 +11,9 @@ import polars as pl
 import pyarrow as pa
 from influxdb_client.client.bucket_api import BucketsApi
 from influxdb_client.client.query_api import QueryApi
+from influxdb_client.client.query_api_async import QueryApiAsync
 from influxdb_client.client.write_api import WriteApi
+from influxdb_client.client.write_api_async import WriteApiAsync
 from typing_extensions import TypeVar
 
 from db_core.errors import Rejection
@@ -290,6 +292,9 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
         traceback: TracebackType | None) -> None: ...
+    async def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApiAsync: ...
+    async def get_buckets_api(self) -> BucketsApi: ...
+    async def get_query_api(self) -> QueryApiAsync: ...
 
 class InfluxManager(Generic[_FrameT_co]):
     @overload
