@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_SOURCES = [Path(__file__).parents[1] / "packages" / name / "src" for name in ("db-core", "db-influx")]
+_ROOT = Path(__file__).parents[1]
+_SOURCES = [_ROOT / "packages" / name / "src" for name in ("db-core", "db-influx")]
 _PACKAGE = _SOURCES[1] / "db_influx"
 _STUB = _PACKAGE / "__init__.pyi"
 _IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py"]
@@ -49,7 +50,7 @@ _OF_A_MANAGER = {'Literal["pandas"] = "pandas"': "pd.DataFrame", **_NAMED, "Into
 # What a method returns, by the flag that decides, and what that may be.
 _RETURNS: dict[str, tuple[str | None, dict[str, str]]] = {
     "Framed": (None, {"": "{frame}"}),
-    "FramedIterator": (None, {"": "{frame}"}),
+    "FramedIterator": (None, {"": "Generator[{frame}]"}),
     "FramedOrList": ("split", {"Literal[False] = False": "{frame}", "Literal[True]": "list[{frame}]"}),
     "Newest": (
         "with_time",
@@ -71,19 +72,14 @@ def stub() -> str:
         lines = [line for function in members.values() for line in _method(name, function)]
         classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
     head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=db_influx.__all__)
+    # ruff removes the imports that nothing uses, sorts the others and makes all quotes double.
     command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--quiet",
-        "--select=I,F401,Q000",
-        "--fix",
-        "--stdin-filename=a.pyi",
-        "-",
+        *(sys.executable, "-m", "ruff", "check", "--quiet", "--select=I,F401,Q000", "--fix"),
+        *("--stdin-filename=a.pyi", "-"),
     ]
     text = "\n".join([head, *classes])
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    run = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, cwd=_ROOT, check=True)
+    return run.stdout
 
 
 def _functions(owner: type) -> dict[str, Callable[..., Any]]:
@@ -109,8 +105,8 @@ def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
             known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made else ""}
             given = _parameters(signature, known)
             result = kind.format(frame=frame)
-            if function.__module__ == "db_influx._methods":
-                result = _waited_for(owner, result, several=returned == "FramedIterator")
+            if owner.startswith("Async") and function.__module__ == "db_influx._methods":
+                result = _awaited(result)
             define = "async def" if inspect.iscoroutinefunction(function) else "def"
             yield from _wrapped(f"    {define} {function.__name__}({', '.join(given)}) -> {result}: ...")
 
@@ -132,19 +128,14 @@ def _parameters(signature: inspect.Signature, known: dict[str | None, str]) -> I
             yield f"{name}: {parameter.annotation} = {parameter.default!r}"
 
 
-def _waited_for(owner: str, result: str, *, several: bool) -> str:
-    """Return the type of what a method of a manager gives: a result or several, for asyncio or not."""
-    if owner.startswith("Async"):
-        return f"AsyncGenerator[{result}]" if several else f"Coroutine[Any, Any, {result}]"
-    return f"Generator[{result}]" if several else result
+def _awaited(result: str) -> str:
+    return f"Async{result}" if result.startswith("Generator[") else f"Coroutine[Any, Any, {result}]"
 
 
 def _wrapped(line: str) -> list[str]:
     """Return a signature in lines that end between its parameters."""
     pieces = re.sub(r" (?!\w+: |\*)|(?<!,) ", "\xa0", line.strip())  # elsewhere no line may end
-    lines = textwrap.wrap(
-        pieces, 106, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(pieces, 106, subsequent_indent="    ")
     return [f"    {line}".replace("\xa0", " ") for line in lines]
 
 
