@@ -32,9 +32,7 @@ _T = TypeVar("_T")
 
 _LARGE = 1 << 16  # bytes that take long enough to be gone through in a thread
 _MOST_AHEAD = 1 << 20  # bytes that a connection receives before anyone wants them
-# Calls from a warning up to who awaits the method, or who iterates.
-_CALLER = 4
-_ITERATOR = 3
+_CALLER = 4  # calls from a warning up to who awaits the method, or iterates
 
 
 class _LoopPool(Pool):
@@ -62,7 +60,7 @@ class AsyncWire:
         call = self._server.call(silence)
         with self._server.secret.hidden():
             async with Borrowed(self._pools) as pool:
-                return await _drive(plan, lambda step: self._reply(pool, step, call, _CALLER))
+                return await _drive(plan, lambda step: self._reply(pool, step, call))
 
     async def iterate(self, plan: Steps[None], silence: float | None) -> AsyncGenerator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
@@ -76,23 +74,21 @@ class AsyncWire:
             async with (
                 Borrowed(self._pools) as pool,
                 aclosing(
-                    _frames(
-                        plan, lambda step: self._reply(pool, step, server.call(silence), _ITERATOR), stream
-                    )
+                    _frames(plan, lambda step: self._reply(pool, step, server.call(silence)), stream)
                 ) as frames,
             ):
                 async for frame in frames:
                     yield frame
 
-    async def _reply(self, pool: Pool, step: Step, call: Call, caller: int) -> Any:
-        """Do a step of a plan; `caller` is how many calls above a warning points to."""
+    async def _reply(self, pool: Pool, step: Step, call: Call) -> Any:
+        """Do a step of a plan."""
         match step:
             case Ask(queries, at_once):
                 return await self._ask(pool, queries, at_once, call)
             case Work(function, size):
                 return await _work(function, size)
             case Warn(message):
-                return warnings.warn(message, UserWarning, stacklevel=caller)
+                return warnings.warn(message, UserWarning, stacklevel=_CALLER)
         return await _drive(perform(self._server, pool, step, call), _reply_to_io)
 
     async def _ask(
