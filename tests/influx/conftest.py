@@ -6,17 +6,19 @@ import csv
 import io
 import json
 import os
+import threading
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
-from db_influx import InfluxManager
+from db_influx import AsyncInfluxManager, InfluxManager
 from tests.influx.meter import Meter
 
 if TYPE_CHECKING:
@@ -180,6 +182,17 @@ def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
     return make_manager()
 
 
+@pytest.fixture
+def make_async(server: servers.InfluxDB) -> Callable[..., AsyncInfluxManager]:
+    """Give a function that makes an `AsyncInfluxManager` on the real server, closed by the test or its loop."""
+
+    def make(**options: Any) -> AsyncInfluxManager:
+        settings: dict[str, Any] = {"url": server.url, "org": server.org, "token": server.token}
+        return AsyncInfluxManager(**settings | options)
+
+    return make
+
+
 @pytest.fixture(params=["right", "left"])
 def meter(store: Store, msname: str, request: pytest.FixtureRequest) -> Meter:
     """Give a meter without totals yet, whose windows hold either of their edges."""
@@ -204,3 +217,28 @@ def call_peer() -> Iterator[Callable[..., InfluxManager]]:
             return at_end.enter_context(InfluxManager(**settings | address | options))
 
         yield make
+
+
+def _open_files() -> dict[str, str]:
+    """Give the open files of this process, sockets too, by number."""
+    folder, found = Path("/proc/self/fd"), {}
+    for link in folder.iterdir() if folder.exists() else ():
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:  # that of the listing itself
+            continue
+        if not target.startswith("/proc/"):
+            found[link.name] = target
+    return found
+
+
+@pytest.fixture
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See that no thread, socket or other file of a test is left; not even for the garbage collector."""
+    for shared in ("store", "peer"):
+        if shared in request.fixturenames:
+            request.getfixturevalue(shared)
+    threads, files = set(threading.enumerate()), _open_files()
+    yield
+    assert set() == {thread.name for thread in set(threading.enumerate()) - threads}
+    assert {} == dict(_open_files().items() - files.items())
