@@ -7,6 +7,7 @@ others. A task that is cancelled closes its connection.
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 import warnings
 from contextlib import aclosing, suppress
@@ -262,7 +263,11 @@ class _Connection(asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Tell whether it is idle: open, and nothing has come, not even its end."""
-        return not (self._is_over or self._pieces or self._transport.is_closing())
+        if self._is_over or self._pieces or self._transport.is_closing():
+            return False
+        with selectors.DefaultSelector() as selector:  # what the loop has not looked at yet
+            selector.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
+            return not selector.select(0)
 
     async def receive(self, take: Callable[[bytes], bool], call: Call) -> None:
         """Hand on what comes, piece by piece, until `take` returns True."""
