@@ -184,7 +184,7 @@ def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
 
 @pytest.fixture
 def make_async(server: servers.InfluxDB) -> Callable[..., AsyncInfluxManager]:
-    """Give a function that makes an `AsyncInfluxManager` on the real server, closed by the test or its loop."""
+    """Give a function that makes an `AsyncInfluxManager` on the real server; its loop closes it."""
 
     def make(**options: Any) -> AsyncInfluxManager:
         settings: dict[str, Any] = {"url": server.url, "org": server.org, "token": server.token}
@@ -235,9 +235,8 @@ def _open_files() -> dict[str, str]:
 @pytest.fixture
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """See that no thread, socket or other file of a test is left; not even for the garbage collector."""
-    for shared in ("store", "peer"):
-        if shared in request.fixturenames:
-            request.getfixturevalue(shared)
+    for shared in {"server", "store"}.intersection(request.fixturenames):
+        request.getfixturevalue(shared)
     threads, files = set(threading.enumerate()), _open_files()
     yield
     assert set() == {thread.name for thread in set(threading.enumerate()) - threads}
