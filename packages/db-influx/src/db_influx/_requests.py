@@ -172,6 +172,7 @@ class _Exchange:
         found: list[Head] = []
 
         def take(data: bytes) -> bool:
+            self._check_time()
             head = reader.feed(data)
             if head is not None:
                 found.append(head)
@@ -190,6 +191,11 @@ class _Exchange:
         if rest := reader.rest:
             self._take(rest)
         return self.head
+
+    def _check_time(self) -> None:
+        """Raise the error of a wait where no wait would: the server sends faster than is received."""
+        if self._call.left == 0:
+            raise TimeoutError
 
     def _connect(self) -> Io[Connection]:
         """Try the addresses of the host, one after the other, within the time that a connection may take."""
@@ -270,6 +276,7 @@ class _Exchange:
     def _received(self) -> Io[bytes]:
         if not self._payload and not self._is_over:
             try:
+                self._check_time()
                 yield Receive(self._connection, self._take, self._call)
             except TimeoutError as error:
                 message = "the server fell silent in the middle of its answer"
