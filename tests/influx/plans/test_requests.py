@@ -22,7 +22,7 @@ from db_core.errors import (
 )
 from db_influx import _requests
 from db_influx._flux import Query
-from db_influx._io import Connect, Pause, Pool, Receive, Resolve, Send
+from db_influx._io import Call, Connect, Pause, Pool, Receive, Resolve, Send
 from db_influx._options import Transport
 from db_influx._requests import Server
 from db_influx._settings import InfluxSettings
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 ASK = Query("any")
 OK = b"HTTP/1.1 200 OK\r\n"
 SENT, NOT_ALL_SENT = True, False
+
+
+START = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+LONG = (
+    ANSWER.removesuffix(b"\r\n") + b",,1,2026-01-01T00:00:01Z,4,v,b\r\n" * 5_000
+)  # more than is decoded at once
+
+
+def chunk(data: bytes) -> bytes:
+    """Return a chunk of a body."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class Line:
@@ -327,6 +338,32 @@ def test_a_call_that_is_over_asks_nothing() -> None:
     assert "" == wired.kinds
 
 
+class Ending(Call):
+    """A call whose time is over when it has been looked at so often."""
+
+    looks = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds, or none."""
+        Ending.looks -= 1
+        return 5.0 if Ending.looks > 0 else 0.0
+
+
+@pytest.mark.parametrize("looks", range(1, 12))
+@pytest.mark.parametrize("never", ["hellos", "rows"])
+def test_a_deadline_ends_what_never_waits(looks: int, never: str) -> None:
+    """A server that sends without end, faster than is received."""
+    hello = b"HTTP/1.1 100 Continue\r\n\r\n"
+    endless = [[START], *[[chunk(LONG)] for _ in range(20)]] if never == "rows" else [[hello] * 100]
+    line = Line()
+    wired = Wired(*begun(line), *endless)
+    Ending.looks = looks
+    with pytest.raises(OperationTimeoutError, match="within its deadline of 5 seconds"):
+        wired.drive(_requests.ask(wired.server, wired.pool, ASK, Ending(60.0, 5.0, None, 0)))
+    assert line.closed == ("Connect" in wired.kinds)
+
+
 def test_an_idle_connection_that_is_over_is_not_used() -> None:
     """It is closed, and the next one looked at."""
     dead, good = Line(usable=False), Line()
@@ -407,17 +444,6 @@ def test_json_is_asked_for_by_get_or_post() -> None:
 
     with pytest.raises(ParseError, match="expected JSON from query, got 6 bytes that are none: <html>"):
         Wired(*begun(Line()), [http(b"<html>")]).run(AskJson("query"))
-
-
-START = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-LONG = (
-    ANSWER.removesuffix(b"\r\n") + b",,1,2026-01-01T00:00:01Z,4,v,b\r\n" * 5_000
-)  # more than is decoded at once
-
-
-def chunk(data: bytes) -> bytes:
-    """Return a chunk of a body."""
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def test_a_stream_hands_on_frames_as_they_arrive() -> None:
