@@ -205,11 +205,12 @@ class _Transfers:
 
     def _connect(self, address: str, port: int, tls: Any, seconds: float) -> _Socket:
         end = time.monotonic() + seconds
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        connection = _Socket(socket.socket(family, socket.SOCK_STREAM))
+        # By its text, an address of IPv6 names the interface too.
+        family, kind, _, _, place = socket.getaddrinfo(address, port, 0, socket.SOCK_STREAM)[0]
+        connection = _Socket(socket.socket(family, kind))
         try:
             with self._watched(connection):
-                connection.open(address, port, tls, end)
+                connection.open(place, tls, end)
         except BaseException:
             connection.close()
             raise
@@ -225,10 +226,10 @@ class _Socket:
         self._ahead: list[bytes] = []  # has come, and is not handed on yet
         self._received = 0  # bytes, since something was sent
 
-    def open(self, address: str, port: int, tls: Any, end: float) -> None:
+    def open(self, place: Any, tls: Any, end: float) -> None:
         """Connect, and agree on TLS."""
         self._set_timeout(end - time.monotonic())
-        self._socket.connect((address, port))
+        self._socket.connect(place)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self._socket = tls.context().wrap_socket(
