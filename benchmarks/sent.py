@@ -22,8 +22,9 @@ class Sent:
     """The queries and bodies of some calls, and how many were under way at once."""
 
     def __init__(self, manager: InfluxManager) -> None:
-        self._wire: Any = manager._wire
-        settings = manager._settings
+        inside: Any = manager
+        self._wire = inside._wire
+        settings = inside._settings
         self._url, self._org = settings.url, settings.org
         self._headers = {"Authorization": f"Token {settings.token.get_secret_value()}"}
         self._http = urllib3.PoolManager(maxsize=16)
@@ -105,9 +106,10 @@ class Sent:
 def sent_by(manager: InfluxManager, call: Callable[[], object]) -> Sent:
     """Note what `manager` sends during `call`."""
     noted = Sent(manager)
-    real, manager._wire = manager._wire, noted
+    inside: Any = manager
+    real, inside._wire = inside._wire, noted
     try:
         call()
     finally:
-        manager._wire = real
+        inside._wire = real
     return noted
