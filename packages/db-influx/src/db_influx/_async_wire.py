@@ -32,6 +32,7 @@ __all__ = ["AsyncWire"]
 _T = TypeVar("_T")
 
 _LARGE = 1 << 16  # bytes that take long enough to be gone through in a thread
+_PIECE = 1 << 16  # bytes that are sent at once
 _MOST_AHEAD = 1 << 20  # bytes that a connection receives before anyone wants them
 _CALLER = 4  # calls from a warning up to who awaits the method, or iterates
 
@@ -291,10 +292,13 @@ class _Connection(asyncio.Protocol):
         """Send all, or as much as the other side wants; tell whether it was all."""
         self._received = 0
         self._transport.resume_reading()
-        for part in data:
-            if part:
-                self._transport.write(part)
         async with asyncio.timeout(seconds):
-            while self._is_full and not self._pieces and not self._is_over:
-                await self._change(seconds)
-        return not self._is_full and not self._is_over
+            # Piece by piece, as TLS hands on what it is given in one to a buffer without a limit.
+            for part in [memoryview(part) for part in data]:
+                for begin in range(0, len(part), _PIECE):
+                    self._transport.write(part[begin : begin + _PIECE])
+                    while self._is_full and not self._pieces and not self._is_over:
+                        await self._change(seconds)
+                    if self._is_full or self._is_over:
+                        return False
+        return True
