@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -358,3 +361,45 @@ def test_a_small_request_over_tls_has_left_when_it_has(peer: Callable[..., Peer]
     manager = AsyncInfluxManager(server.url, "o", "t", ca_cert=pki.ca_cert, retries=0, timeout=0.3)
     with pytest.raises(OperationTimeoutError, match=r"nothing came for 0\.3 seconds"):
         asyncio.run(manager.read(*SLICES))
+
+
+# --- Ctrl-C -----------------------------------------------------------------------
+
+PROGRAM = """
+import asyncio, sys
+from db_influx import AsyncInfluxManager
+async def main():
+    async with AsyncInfluxManager(sys.argv[1], "o", "t") as manager:
+        {call}
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "transfers"),
+    [
+        ('await manager.read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)', 4),
+        ('[frame async for frame in manager.query_batches("any", batch_rows=10_000_000)]', 1),
+    ],
+    ids=["slices", "batches"],
+)
+def test_an_interrupt_ends_every_transfer(peer: Callable[..., Peer], call: str, transfers: int) -> None:
+    """KeyboardInterrupt comes out of `asyncio.run`, and the peer sees every connection close."""
+    under_way = threading.Semaphore(0)
+    server = peer((HEAD + ROWS * 100, lambda _: under_way.release(), endless(b"", ROWS)))
+
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", PROGRAM.format(call=call), server.url], stderr=subprocess.PIPE
+    ) as child:
+        try:
+            for _ in range(transfers):
+                assert under_way.acquire(timeout=PATIENCE)
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=PATIENCE)
+        finally:
+            child.kill()
+
+    assert any(line.startswith(b"KeyboardInterrupt") for line in errors.splitlines())
+    assert b"Warning" not in errors
+    for _ in range(transfers):
+        assert server.closed.acquire(timeout=PATIENCE)
