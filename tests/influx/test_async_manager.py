@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from tests.influx.conftest import Store
     from tests.peer import Peer, Turn
 
-# What only one of them has. influxdb-client's own objects have no asynchronous form.
-BLOCKING = {"close", "get_buckets_api", "get_query_api", "get_write_api"}
-WAITING = {"aclose"}
+# Objects of influxdb-client, which are others for asyncio: the methods have words of their own.
+OFFICIAL = {"get_buckets_api", "get_query_api", "get_write_api"}
 SECOND = 1_000_000_000
 
 
@@ -83,19 +82,27 @@ def public(kind: type) -> set[str]:
 
 
 def test_both_managers_have_the_same_methods() -> None:
-    """But for closing, and for what influxdb-client has no asynchronous form of."""
-    assert public(InfluxManager) - BLOCKING == public(AsyncInfluxManager) - WAITING
-    assert BLOCKING <= public(InfluxManager)
-    assert WAITING <= public(AsyncInfluxManager)
+    """But for the name of closing."""
+    assert public(InfluxManager) - {"close"} == public(AsyncInfluxManager) - {"aclose"}
+    assert OFFICIAL < public(InfluxManager)
 
 
-@pytest.mark.parametrize("name", ["__init__", *sorted(public(InfluxManager) - BLOCKING)])
+@pytest.mark.parametrize("name", ["__init__", *sorted(public(InfluxManager) - OFFICIAL - {"close"})])
 def test_a_method_has_the_same_signature_and_docstring(name: str) -> None:
     """Names, order, kinds, defaults and annotations of its arguments; and every word about them."""
     one, other = getattr(InfluxManager, name), getattr(AsyncInfluxManager, name)
     assert inspect.signature(one) == inspect.signature(other)
     assert inspect.getdoc(one) == inspect.getdoc(other)
     assert inspect.getdoc(one)
+
+
+@pytest.mark.parametrize("name", sorted(OFFICIAL))
+def test_a_method_that_hands_out_an_official_object_takes_the_same(name: str) -> None:
+    """It is awaited; what it hands out is asyncio's where influxdb-client has that."""
+    one, other = getattr(InfluxManager, name), getattr(AsyncInfluxManager, name)
+    assert inspect.signature(one).parameters == inspect.signature(other).parameters
+    assert inspect.iscoroutinefunction(other)
+    assert inspect.getdoc(other)
 
 
 # --- Answers ----------------------------------------------------------------------
