@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from db_core.errors import InvalidArgumentError, QueryError
-from db_influx import _flux
+from db_influx import _flux, _flux_params
 from db_influx._windows import Windows
 
 if TYPE_CHECKING:
@@ -191,12 +191,12 @@ def test_windows_of_a_zone_are_cut_by_the_storage_engine() -> None:
 
 def test_a_body_asks_for_annotations() -> None:
     """What is sent is JSON with the query, the dialect the decoder needs, and the parameters."""
-    body = json.loads(_flux.bind("buckets()", {"a": 1}).body())
+    body = json.loads(_flux_params.bind("buckets()", {"a": 1}).body())
 
     assert ("flux", "buckets()") == (body["type"], body["query"])
     assert {"header": True, "annotations": ["datatype", "group", "default"]} == body["dialect"]
     assert "File" == body["extern"]["type"]
-    assert "extern" not in json.loads(_flux.bind("buckets()", None).body())
+    assert "extern" not in json.loads(_flux_params.bind("buckets()", None).body())
 
 
 # --- Parameters -----------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_a_parameter_never_becomes_query_text(manager: InfluxManager) -> None:
 def test_what_cannot_be_a_parameter_is_refused_with_its_path(params: Any, path: str) -> None:
     """Before anything is sent, and never rounded, cut or replaced."""
     with pytest.raises(InvalidArgumentError) as caught:
-        _flux.bind("buckets()", params)
+        _flux_params.bind("buckets()", params)
 
     assert f"`{path}`" in str(caught.value)
 
@@ -335,4 +335,4 @@ def test_what_cannot_be_a_parameter_is_refused_with_its_path(params: Any, path: 
 def test_a_query_needs_its_text(flux: Any) -> None:
     """Nothing, blanks, what is no text and what no encoding holds are refused by name."""
     with pytest.raises(InvalidArgumentError, match="`flux`"):
-        _flux.bind(flux, None)
+        _flux_params.bind(flux, None)

@@ -8,13 +8,11 @@ a query. No query pivots; that is done natively.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from itertools import pairwise
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from numbers import Real
+from typing import TYPE_CHECKING, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Query", "Selection", "Tags"]
 
-_Node: TypeAlias = "dict[str, Any]"
 Tags: TypeAlias = "Mapping[str, str | Iterable[str | None] | None]"
 
 _ESCAPES = str.maketrans(
@@ -50,7 +47,7 @@ class Query:
 
     Attributes:
         flux: The text.
-        params: Values the text uses as ``params.name``, as a Flux AST object; see `bind`.
+        params: Values the text uses as ``params.name``, as a Flux AST file; see `_flux_params`.
     """
 
     flux: str
@@ -370,86 +367,3 @@ def _schema(call: str) -> Query:
     # Without a range these look back 30 days.
     start, stop = _times.time_literal(_times.EARLIEST), _times.time_literal(_times.LATEST)
     return Query(f'import "influxdata/influxdb/schema"\nschema.{call}start: {start}, stop: {stop})')
-
-
-def bind(flux: object, params: object) -> Query:
-    """Give a query whose ``params.name`` are bound to values, which never become query text.
-
-    The server takes them as a Flux AST file that sets ``option params``.
-    """
-    if not isinstance(flux, str) or not flux.strip():
-        message = f"`flux` must be the text of a query, not {flux!r}"
-        raise InvalidArgumentError(message, argument="flux")
-    flux = text(flux, "flux")
-    if params is None:
-        return Query(flux)
-    if not isinstance(params, Mapping):
-        message = f"`params` must map names to values, not {params!r}"
-        raise InvalidArgumentError(message, argument="params")
-    identifier = {"type": "Identifier", "name": "params"}
-    try:
-        values = _object(params, "params")
-    except InvalidArgumentError as error:
-        error.argument = "params"  # the text says which part
-        raise
-    assignment = {"type": "VariableAssignment", "id": identifier, "init": values}
-    body = [{"type": "OptionStatement", "assignment": assignment}]
-    return Query(flux, json.dumps({"type": "File", "package": None, "imports": None, "body": body}))
-
-
-def _object(values: Mapping[Any, Any], path: str) -> _Node:
-    properties = []
-    for key, value in values.items():
-        name = {"type": "StringLiteral", "value": text(key, path)}
-        properties.append({"type": "Property", "key": name, "value": _literal(value, f"{path}[{key!r}]")})
-    return {"type": "ObjectExpression", "properties": properties}
-
-
-def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each type
-    """Give the Flux AST of a value."""
-    if isinstance(value, bool):
-        return {"type": "BooleanLiteral", "value": value}
-    if isinstance(value, Integral) and -(2**63) <= int(value) < 2**63:
-        value = int(value)
-        if value == -(2**63):  # whose absolute value is no integer of the server's
-            return _call("int", str(value))
-        return _signed({"type": "IntegerLiteral", "value": str(abs(value))}, negative=value < 0)
-    if isinstance(value, float) and math.isfinite(value):
-        # As text, since the server's JSON parser misses one number of ten by a bit.
-        return _call("float", repr(float(value)))
-    if isinstance(value, str):
-        return {"type": "StringLiteral", "value": text(value, path) if value else value}
-    if isinstance(value, datetime):
-        return {"type": "DateTimeLiteral", "value": _times.time_literal(_times.instant(value, path, 0))}
-    if isinstance(value, timedelta):
-        nanos = value // timedelta(microseconds=1) * 1_000 + int(getattr(value, "nanoseconds", 0))
-        length = {"type": "DurationLiteral", "values": [{"magnitude": abs(nanos), "unit": "ns"}]}
-        return _signed(length, negative=nanos < 0)
-    if isinstance(value, Mapping):
-        return _object(value, path)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        elements = [_literal(element, f"{path}[{index}]") for index, element in enumerate(value)]
-        return {"type": "ArrayExpression", "elements": elements}
-    message = (
-        f"`{path}` must be a bool, a 64-bit int, a finite float, text, a datetime, a timedelta, "
-        f"or a list or mapping of these, not {value!r}"
-    )
-    raise InvalidArgumentError(message, argument="params")
-
-
-def _call(function: str, argument: str) -> _Node:
-    """Give the Flux AST of a conversion from text."""
-    given = {
-        "type": "Property",
-        "key": {"type": "Identifier", "name": "v"},
-        "value": {"type": "StringLiteral", "value": argument},
-    }
-    return {
-        "type": "CallExpression",
-        "callee": {"type": "Identifier", "name": function},
-        "arguments": [{"type": "ObjectExpression", "properties": [given]}],
-    }
-
-
-def _signed(literal: _Node, *, negative: bool) -> _Node:
-    return {"type": "UnaryExpression", "operator": "-", "argument": literal} if negative else literal

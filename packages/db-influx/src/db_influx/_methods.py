@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
-from db_influx import _arguments, _flux, _times
+from db_influx import _arguments, _flux, _flux_params, _times
 from db_influx._base import Base
 from db_influx._options import (
     ConsumptionOptions,
@@ -375,7 +375,7 @@ class Methods(Base):
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options, into)
-        return self._run(query.tables(_flux.bind(flux, params), call, split=split), call)
+        return self._run(query.tables(_flux_params.bind(flux, params), call, split=split), call)
 
     @takes(QueryOptions)
     def query_batches(
@@ -402,7 +402,7 @@ class Methods(Base):
 
         call = self._call(QueryOptions, options, into)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
-        return self._iterate(query.batches(_flux.bind(flux, params), rows, call), call)
+        return self._iterate(query.batches(_flux_params.bind(flux, params), rows, call), call)
 
     # Writing
 
