@@ -53,19 +53,24 @@ def two_points(store: Store) -> Store:
 @pytest.mark.parametrize(
     ("method", "options", "room", "message"),
     [
-        ("read", {"interval": "1ms", "create_empty": True}, 200, "interval `interval` must cut"),
+        ("read", {"interval": "1ms", "create_empty": True}, 200, "interval `interval` must make"),
         (
             "read_accumulated_value",
             {"timestep": "1ms", "gaps": "spread"},
             200,
-            "timestep `timestep` must cut",
+            "timestep `timestep` must make",
         ),
-        ("read_accumulated_value", {"timestep": "1ms", "gaps": "null"}, 200, "timestep `timestep` must cut"),
+        (
+            "read_accumulated_value",
+            {"timestep": "1ms", "gaps": "null"},
+            200,
+            "timestep `timestep` must make",
+        ),
         (
             "read_accumulated_value_in_seconds",
             {"duration": 0.001, "quality": True},
             200,
-            "duration `duration` must cut",
+            "duration `duration` must make",
         ),
         # 86,400 windows are few, but not for each of 400 series.
         ("read", {"interval": "1s", "create_empty": True}, 1_000, "None the windows would take 1583 MiB"),
@@ -112,7 +117,5 @@ def test_too_many_windows_are_counted(
     manager: InfluxManager, two_points: Store, options: dict[str, str], count: str
 ) -> None:
     """The error says how many there would be, and what to do."""
-    with pytest.raises(
-        InvalidArgumentError, match=rf"makes {count}\. Take longer windows or a shorter range"
-    ):
+    with pytest.raises(InvalidArgumentError, match=rf"makes {count}\. Use longer windows or a shorter range"):
         manager.read(*DAY, "m", "v", two_points.name, create_empty=True, **options)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ class Asked:
         """Return the frame's columns."""
         options = Options.of(by=by) if by is not None else Options()
         hours = wanted(self._selection, ("1h", "timestep"), keywords, options)  # type: ignore[arg-type]
-        plan = self._counted(consumption(self._selection, hours, {}, options))
+        plan = self._counted(consumption(self._selection, hours, None, {}, options))
         return self._manager._run(plan, options).to_pydict()  # type: ignore[no-any-return]
 
     def _counted(self, plan: Any) -> Generator[Any, Any, Any]:

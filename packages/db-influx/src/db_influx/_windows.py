@@ -90,6 +90,7 @@ class Windows:
         start: Nanoseconds since the epoch.
         stop: Nanoseconds since the epoch, later than `start`.
         closed: Which of its edges a window holds; the range holds the same.
+        argument: Name of the windows' length for errors.
 
     Attributes:
         every: As given.
@@ -97,10 +98,17 @@ class Windows:
     """
 
     def __init__(
-        self, every: str, tz: str, start: int, stop: int, closed: Literal["left", "right"] = "left"
+        self,
+        every: str,
+        tz: str,
+        start: int,
+        stop: int,
+        closed: Literal["left", "right"] = "left",
+        argument: str = "interval",
     ) -> None:
         parts = [(int(number), unit) for number, unit in re.findall(r"(\d+)(\D+)", every)]
         self.every = every
+        self._argument = argument
         self.late = int(closed == "right")
         self._months = sum(number * {"mo": 1, "y": 12}.get(unit, 0) for number, unit in parts)
         self._nanos = 0 if self._months else sum(number * UNITS[unit] for number, unit in parts)
@@ -140,25 +148,28 @@ class Windows:
         # The part is the window, also where the range cuts it.
         return Segment(start, stop, f"{stop - start}ns", start % (stop - start))
 
-    def labels(self, label: str, argument: str = "interval", without: str = "`create_empty`") -> array[int]:
+    @cached_property
+    def count(self) -> int:
+        """How many windows there are."""
+        return sum(map(self._count, self._parts))
+
+    def labels(self, label: str, without: str = "`create_empty`") -> array[int]:
         """Give the start or the stop of every window, as `label` says, cut by the range.
 
         Args:
             label: "start" or "stop".
-            argument: Name of the windows' length for the error.
             without: What else needs no list of all windows, for the error.
 
         Raises:
             InvalidArgumentError: There are more of them than anyone can want, as where "1ms" stands for "1m".
         """
-        count = sum(map(self._count, self._parts))
-        if count > _MOST_LISTED:
+        if self.count > _MOST_LISTED:
             message = (
-                f"`{argument}` must cut the range into {_MOST_LISTED:,} windows at most, so that each can be "
-                f"listed; {self.every} makes {count:,}. Take longer windows or a shorter range, "
-                f"or do without {without}"
+                f"`{self._argument}` must make at most {_MOST_LISTED:,} windows, so that they can be listed; "
+                f"{self.every!r} makes {self.count:,}. Use longer windows or a shorter range, or leave out "
+                f"{without}"
             )
-            raise InvalidArgumentError(message, argument=argument)
+            raise InvalidArgumentError(message, argument=self._argument)
         edges = array("q", [self._start + self.late])
         for part in self._parts:
             edges.extend(self._stops(part))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_core.errors import NotFoundError, Rejection
 from db_influx import _flux, _times
 from db_influx._steps import Ask, Work
 from db_influx.plans.columns import TEXT, VALUE, columns
+from db_influx.plans.frames import bytes_of
 from db_influx.plans.write import merged, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from db_core.annotated_csv import Answer
     from db_influx._points import Points
     from db_influx._steps import Steps
 
@@ -45,49 +48,64 @@ def check_write(bucket: str, data: Any, points: Callable[[], Points], now: int) 
     sorted_out: Points = yield Work(points, size)
     found = yield Work(sorted_out.problems, size)
     if not found and len(sorted_out.frame):
-        times = array("q", (yield Work(lambda: sorted_out.encoder().times(), size)))
-        found = [
-            *(yield from _too_old(bucket, times, now)),
-            *(yield from _conflicts(bucket, sorted_out, times)),
-        ]
-    return list(merged(found)) if found else []
+        times, first, last = yield Work(partial(_times_of, sorted_out), size)
+        oldest, reason = yield from _oldest(bucket, now)
+        found = yield Work(partial(_too_old, times, oldest, reason), size)
+        found += yield from _conflicts(bucket, sorted_out, first, last, size)
+    return (yield Work(lambda: list(merged(found)), size)) if found else []
 
 
-def _too_old(bucket: str, times: array[int], now: int) -> Steps[list[Rejection]]:
+def _times_of(points: Points) -> tuple[array[int], int, int]:
+    """Return the times of all points, the first and the last."""
+    times = array("q", points.encoder().times())
+    return times, min(times), max(times)
+
+
+def _oldest(bucket: str, now: int) -> Steps[tuple[int, str]]:
+    """Ask since when the bucket keeps points; return that time, and the reason to refuse earlier ones."""
     [answer] = yield Ask([_flux.retention(bucket)], 1)
-    found = columns(answer, retentionPeriod=("int64",))
-    kept = [nanos for buckets, _ in found for nanos in buckets["retentionPeriod"]]
+    kept = [
+        nanos
+        for found, _ in columns(answer, retentionPeriod=("int64",))
+        for nanos in found["retentionPeriod"]
+    ]
     if not kept:
         message = f"bucket {bucket!r} not found"
         raise NotFoundError(message)
-    if not kept[0]:
-        return []
-    oldest = now - kept[0]
-    reason = f"older than the {kept[0] // 1_000_000_000} seconds that the bucket keeps"
+    oldest = now - kept[0] if kept[0] else _times.EARLIEST
+    return oldest, f"older than the {kept[0] // 1_000_000_000} seconds that the bucket keeps"
+
+
+def _too_old(times: array[int], oldest: int, reason: str) -> list[Rejection]:
     return [Rejection(row, row + 1, 1, reason) for row, time in enumerate(times) if time < oldest]
 
 
-def _conflicts(bucket: str, points: Points, times: array[int]) -> Steps[list[Rejection]]:
+def _conflicts(bucket: str, points: Points, first: int, last: int, size: int) -> Steps[list[Rejection]]:
     """Compare the types of fields with those stored in the shards of the frame's times, or near them."""
-    fields = points.fields
-    start = max(_times.EARLIEST, min(times) - _SHARD)
-    stop = min(_times.LATEST, max(times) + _SHARD)
-    selection = _flux.Selection(bucket, points.measurement, tuple(fields), (), start, stop)
-    [answer] = yield Ask([_flux.newest(selection)], 1)
+    start, stop = max(_times.EARLIEST, first - _SHARD), min(_times.LATEST, last + _SHARD)
+    selection = _flux.Selection(bucket, points.measurement, tuple(points.fields), (), start, stop)
+    answers = yield Ask([_flux.newest(selection)], 1)
+    stored: dict[str, set[str]] = yield Work(partial(_stored, *answers), bytes_of(answers))
+    conflicts: list[Rejection] = yield Work(partial(_conflicting, points, stored), size)
+    return conflicts
+
+
+def _stored(answer: Answer) -> dict[str, set[str]]:
+    """Return the types of each field's values."""
     stored: dict[str, set[str]] = {}
     for series, kinds in columns(answer, _field=TEXT, _value=VALUE):
         for field in set(series["_field"]):
-            stored.setdefault(field, set()).add(kinds["_value"])
+            stored.setdefault(field, set()).add(_NAMES.get(kinds["_value"], kinds["_value"]))
+    return stored
+
+
+def _conflicting(points: Points, stored: dict[str, set[str]]) -> list[Rejection]:
     rejected = []
-    rows = len(points.frame)
-    held = dict(zip(points.frame.columns, points.frame.batch.columns(), strict=True))
-    for field in fields:
-        others = sorted(_NAMES.get(other, other) for other in stored.get(field, set()))
-        written = held[field].written()
-        if written is None:
-            continue
-        name, values = written
-        if others and name not in others:
-            reason = f"column {field!r}: {name}, where the bucket holds {' and '.join(others)}"
-            rejected.append(Rejection(0, rows, values, reason))
+    fields = set(points.fields)
+    for field, column in zip(points.frame.columns, points.frame.batch.columns(), strict=True):
+        types = stored.get(field, set())
+        if types and field in fields and (written := column.written()) and written[0] not in types:
+            name, values = written
+            reason = f"column {field!r}: {name}, where the bucket holds {' and '.join(sorted(types))}"
+            rejected.append(Rejection(0, len(points.frame), values, reason))
     return rejected

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
 
-__all__ = ["TEXT", "VALUE", "columns", "names"]
+__all__ = ["TEXT", "VALUE", "columns"]
 
 TEXT = ("string", "dictionary")
 VALUE = ("float64", "int64", "uint64", "bool", *TEXT)  # what a field may hold
@@ -36,8 +36,3 @@ def columns(answer: Answer, **kinds: Container[str]) -> Iterator[tuple[dict[str,
                     f"the answer is to another question: it has {held}, and no such {name}", offset=0
                 )
         yield frame.to_pydict(), frame.kinds
-
-
-def names(answer: Answer) -> list[str]:
-    """Return the names that an answer lists, sorted."""
-    return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Sequence
 
-    from db_core.annotated_csv import Answer
     from db_core.meter import Unsettled
-    from db_influx._flux import Selection
+    from db_influx._flux import Query, Selection
     from db_influx._options import Closed, ConsumptionOptions, Edge, Gaps, OnReset, Options
     from db_influx._steps import Steps
 
@@ -74,6 +73,11 @@ class Policy:
         meter.Consumption((), fields=fields, **policy.options())
         return policy
 
+    @property
+    def needs_labels(self) -> bool:
+        """Tell whether consumption needs the labels of all windows, those without a total too."""
+        return self.quality or self.gaps != "book"
+
     def options(self) -> dict[str, Any]:
         """Give the kernel's arguments."""
         return {
@@ -90,13 +94,11 @@ class Wanted(NamedTuple):
 
     Attributes:
         cut: The windows.
-        grid: The labels of all windows, if the policy needs them.
         label: Whether a window's start or stop is its time.
         policy: What becomes of resets, gaps and implausible totals.
     """
 
     cut: Windows
-    grid: array[int] | None
     label: Edge
     policy: Policy
 
@@ -113,30 +115,33 @@ def wanted(
         options: Say in which zone the windows are.
 
     Raises:
-        InvalidArgumentError: A keyword is unusable, or there are too many windows to list.
+        InvalidArgumentError: A keyword is unusable.
     """
     label = _arguments.choice(given.get("label", "stop"), "label", _LABELS)
     closed = _arguments.choice(given.get("closed", "right"), "closed", _CLOSED)
     policy = Policy.of(selection.fields or (), given)
     length, argument = every
-    cut = Windows(length, options.tz, selection.start, selection.stop, closed)
-    wants_all = policy.quality or policy.gaps != "book"
-    grid = cut.labels(label, argument, "`quality` and `gaps`") if wants_all else None
-    return Wanted(cut, grid, label, policy)
+    cut = Windows(length, options.tz, selection.start, selection.stop, closed, argument)
+    return Wanted(cut, label, policy)
 
 
 def consumption(
-    selection: Selection, wanted: Wanted, kinds: Mapping[str, str], options: Options
+    selection: Selection,
+    wanted: Wanted,
+    labels: array[int] | None,
+    kinds: Mapping[str, str],
+    options: Options,
 ) -> Steps[Any]:
     """Read the totals of meters and return their consumption in each window.
 
     Args:
         selection: What to read; fields are named. Its range is closed as the windows are.
         wanted: The windows, and what becomes of totals.
+        labels: The labels of all windows, if the policy needs them.
         kinds: What the fields hold that are known.
         options: Say what the frame is.
     """
-    cut, grid, label, policy = wanted
+    cut, label, policy = wanted
     at_once = options.max_parallel
     fields = selection.fields or ()
     # Up to the frame, all times are as late as the windows'.
@@ -152,10 +157,11 @@ def consumption(
         # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             edges = yield Ask([*before, *first], at_once)
-            meter.Consumption(edges, fields=fields, by=options.by).frame()
+            read = partial(meter.Consumption, edges, fields=fields, by=options.by)
+            yield Work(lambda: read().frame(), bytes_of(edges))
         raise
     given: dict[str, Any] = {name: [next(answers) for _ in asked] for name, asked in queries.items()}
-    size = sum(map(bytes_of, given.values())) + 8 * len(grid or ())
+    size = sum(map(bytes_of, given.values())) + 8 * len(labels or ())
     work = partial(
         meter.Consumption,
         **given,
@@ -163,33 +169,42 @@ def consumption(
         kinds=kinds,
         by=options.by,
         tz=options.tz,
-        grid=grid,
+        grid=labels,
         adjacent_since=cut.before,
         lead=(cut.longest if label == "start" else 0) - cut.late,
         late=cut.late,
         longest=cut.longest,
         **policy.options(),
     )
-    read: meter.Consumption = yield Work(work, size)
+    totals_of: meter.Consumption = yield Work(work, size)
     del answers, given, work  # they are read, and hold the same totals
     # With `by`, two series of one meter may have totals in one window.
     if not options.by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
-        return (yield Work(read.frame, size))
-    unsettled: Unsettled = yield Work(read.unsettled, size)
-    labels = sorted({time for doubt in unsettled.doubts for time in doubt.windows})
-    windows = {time: _Window(time, *cut.around(time, label)) for time in labels}
-    stretches = _stretches(unsettled, windows)
-    points: Sequence[Answer] = ()
-    if labels:
-        parts = [_flux.points(selection, part.of(selection, unsettled)) for part in stretches]
-        points = yield Ask(parts, at_once)
+        return (yield Work(totals_of.frame, size))
+    unsettled: Unsettled = yield Work(totals_of.unsettled, size)
+    doubtful: dict[int, _Window] = yield Work(partial(_doubtful, unsettled, cut, label), size)
+    stretches: list[_Stretch] = yield Work(partial(_stretches, unsettled, doubtful), size)
+
+    def frame(known: Unsettled | None) -> Steps[Any]:
+        queries = yield Work(partial(_points, selection, stretches, known), size)
+        points = (yield Ask(queries, at_once)) if queries else []
+        work = partial(totals_of.frame, points, list(doubtful.values()))
+        return (yield Work(work, size + bytes_of(points)))
+
     try:
-        return (yield Work(partial(read.frame, points, list(windows.values())), size + bytes_of(points)))
+        return (yield from frame(unsettled))
     except IncompleteResultError:
         # A tag may be another in answers than it is stored, as one with a carriage return.
-        parts = [_flux.points(selection, part.of(selection, None)) for part in stretches]
-        points = yield Ask(parts, at_once)
-        return (yield Work(partial(read.frame, points, list(windows.values())), size + bytes_of(points)))
+        return (yield from frame(None))
+
+
+def _doubtful(unsettled: Unsettled, windows: Windows, label: Edge) -> dict[int, _Window]:
+    labels = sorted({time for doubt in unsettled.doubts for time in doubt.windows})
+    return {time: _Window(time, *windows.around(time, label)) for time in labels}
+
+
+def _points(selection: Selection, stretches: list[_Stretch], unsettled: Unsettled | None) -> list[Query]:
+    return [_flux.points(selection, stretch.of(selection, unsettled)) for stretch in stretches]
 
 
 class _Window(NamedTuple):

@@ -57,39 +57,45 @@ class Wanted(NamedTuple):
         cut: The windows.
         columns: The columns.
         label: Whether a window's start or stop is its time.
-        axis: The times of all windows, if those without points are wanted too.
+        create_empty: Return windows without points too.
     """
 
     cut: Windows
     columns: Sequence[Aggregate]
     label: Edge
-    axis: array[int] | None
+    create_empty: bool
 
 
-def downsample(selection: Selection, wanted: Wanted, types: FieldTypes, options: Options) -> Steps[Frame]:
+def downsample(
+    selection: Selection,
+    wanted: Wanted,
+    labels: array[int] | None,
+    types: FieldTypes,
+    options: Options,
+) -> Steps[Frame]:
     """Read one value per window and column.
 
     Args:
         selection: What to read; fields are named.
         wanted: The windows and columns.
+        labels: The times of all windows, if those without points are wanted too.
         types: The types of the fields, as far as they are known.
         options: Say in how many slices points are read, and what the frame is.
 
     Raises:
         InvalidArgumentError: A sum or spread exceeds 64 bits, or there are too many windows.
     """
-    cut, every, label, axis = wanted
+    cut, every, label, _ = wanted
     added = {one.field: None for one in every if one.function in _MAY_OVERFLOW}
     integers = {field: None for field in added if _may_be_integer(field, types)}
-    exact: frozenset[str] = frozenset()
     kinds = {one.column: kind for one in every if (kind := _kind(one, types))}
     try:
-        while True:
-            plan = _Plan(selection, cut, every, exact, label, options.max_parallel)
-            bounds = [_flux.extremes(_of_fields(selection, integers))] if integers and not exact else []
-            answers = yield Ask([*plan.queries, *bounds], options.max_parallel)
-            if not bounds or not (exact := _overflowing(answers.pop())):
-                break
+        make = partial(_Plan, selection, cut, every, label, options.max_parallel)
+        plan: _Plan = yield Work(make, 8 * cut.count)
+        answers, exact = yield from _with_bounds(plan.queries, selection, integers, options.max_parallel)
+        if exact:
+            plan = yield Work(partial(make, exact=exact), 8 * cut.count)
+            answers = yield Ask(plan.queries, options.max_parallel)
         work = partial(
             pivot,
             answers,
@@ -99,11 +105,11 @@ def downsample(selection: Selection, wanted: Wanted, types: FieldTypes, options:
             renamed=plan.renamed,
             kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
             tz=options.tz,
-            axis=axis,
-            zeros=[one.column for one in every if one.function == "count"] if axis else (),
+            axis=labels,
+            zeros=[one.column for one in every if one.function == "count"] if labels else (),
             spreads=plan.spreads,
         )
-        frame: Frame = yield Work(work, bytes_of(answers) + 8 * len(axis or ()))
+        frame: Frame = yield Work(work, bytes_of(answers) + 8 * len(labels or ()))
         return frame  # noqa: TRY300 - of the block
     except InvalidArgumentError as error:
         if error.argument not in ("wanted", "spreads"):  # of a sum and a spread beyond 64 bits
@@ -121,11 +127,26 @@ def average(selection: Selection, types: FieldTypes, options: Options) -> Steps[
     means = [Aggregate(field, field, "mean", "mean") for field in fields]
     check_types(means, types, selection.measurement, argument="fields")
     integers = {field: None for field in fields if _may_be_integer(field, types)}
-    bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
-    answers = yield Ask([_flux.average(selection), *bounds], options.max_parallel)
-    if bounds and (large := _overflowing(answers.pop())):
+    queries = [_flux.average(selection)]
+    answers, large = yield from _with_bounds(queries, selection, integers, options.max_parallel)
+    if large:
         answers = yield Ask([_flux.average(selection, large)], 1)
-    return pivot(answers, fields=fields, by=options.by, kinds=dict.fromkeys(fields, "float64"), tz=options.tz)
+    kinds = dict.fromkeys(fields, "float64")
+    work = partial(pivot, answers, fields=fields, by=options.by, kinds=kinds, tz=options.tz)
+    frame: Frame = yield Work(work, bytes_of(answers))
+    return frame
+
+
+def _with_bounds(
+    queries: Sequence[Query | Reduced], selection: Selection, integers: Mapping[str, object], at_once: int
+) -> Steps[tuple[list[Answer], frozenset[str]]]:
+    """Ask queries; return their answers, and those of the integer fields whose sum may overflow."""
+    bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
+    answers = yield Ask([*queries, *bounds], at_once)
+    if not bounds:
+        return answers, frozenset()
+    extremes = answers.pop()
+    return answers, (yield Work(partial(_overflowing, extremes), bytes_of([extremes])))
 
 
 def _may_be_integer(field: str, types: FieldTypes) -> bool:
@@ -160,9 +181,9 @@ class _Plan:
         selection: Selection,
         cut: Windows,
         wanted: Sequence[Aggregate],
-        exact: frozenset[str],
         label: str,
         max_parallel: int,
+        exact: frozenset[str] = frozenset(),
     ) -> None:
         stored: list[Aggregate] = []
         read: list[Aggregate] = []

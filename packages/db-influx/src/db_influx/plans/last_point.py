@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_core.pivot import latest
 from db_influx import _flux, _times
-from db_influx._steps import Ask
+from db_influx._steps import Ask, Work
 from db_influx.plans.columns import TEXT, VALUE, columns
-from db_influx.plans.frames import converted, wide
+from db_influx.plans.frames import bytes_of, converted, wide
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
+    from db_core.annotated_csv import Answer
+    from db_core.frame import Frame
     from db_influx._flux import Selection
     from db_influx._options import Options
     from db_influx._steps import Steps
@@ -48,13 +51,8 @@ def last_point(
         if not left:
             break
         start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
-        [answer] = yield Ask([_flux.newest(replace(selection, fields=left, start=start))], 1)
-        for points, _ in columns(answer, _time=("timestamp",), _field=TEXT, _value=VALUE):
-            rows = zip(points["_time"], points["_field"], points["_value"], strict=True)
-            for moment, field, value in rows:
-                if field not in found or moment > found[field][0]:
-                    # A stored point always has a value; the answer shows an empty string as none.
-                    found[field] = (moment, "" if value is None else value)
+        answers = yield Ask([_flux.newest(replace(selection, fields=left, start=start))], 1)
+        found |= yield Work(partial(_newest, *answers), bytes_of(answers))
     yield from schema.check_found(selection, options, nothing=not found)
     if not with_time:
         return {field: found[field][1] for field in wanted if field in found}
@@ -67,12 +65,25 @@ def last_point(
     }
 
 
+def _newest(answer: Answer) -> dict[str, tuple[int, Any]]:
+    """Return the newest time and value of each field."""
+    newest: dict[str, tuple[int, Any]] = {}
+    for points, _ in columns(answer, _time=("timestamp",), _field=TEXT, _value=VALUE):
+        rows = zip(points["_time"], points["_field"], points["_value"], strict=True)
+        for moment, field, value in rows:
+            if field not in newest or moment > newest[field][0]:
+                # A stored point always has a value; the answer shows an empty string as none.
+                newest[field] = (moment, "" if value is None else value)
+    return newest
+
+
 def last_points(databases: Databases, selection: Selection, options: Options) -> Steps[Any]:
     """Read the newest value of each field of each series, over all time, as one row per series."""
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     answers = yield Ask([_flux.series(selection, "last")], 1)
+    size = bytes_of(answers)
     points = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
-    frame = latest(points)
+    frame: Frame = yield Work(partial(latest, points), size)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))

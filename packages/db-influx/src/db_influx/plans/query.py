@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from db_core import annotated_csv
 from db_influx._steps import Ask, Stream, Work
-from db_influx.plans.columns import names
+from db_influx.plans.columns import TEXT, columns
 from db_influx.plans.frames import bytes_of, converted
 
 if TYPE_CHECKING:
+    from db_core.annotated_csv import Answer
     from db_influx._flux import Query
     from db_influx._options import Options
     from db_influx._steps import Steps
@@ -35,6 +36,11 @@ def batches(query: Query, batch_rows: int, options: Options) -> Steps[None]:
 
 
 def listed(query: Query) -> Steps[list[str]]:
-    """Return the names that a query lists, sorted."""
-    [answer] = yield Ask([query], 1)
-    return names(answer)
+    """Run a query that lists names, and return them sorted."""
+    answers = yield Ask([query], 1)
+    names: list[str] = yield Work(partial(_names, *answers), bytes_of(answers))
+    return names
+
+
+def _names(answer: Answer) -> list[str]:
+    return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])

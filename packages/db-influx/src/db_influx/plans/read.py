@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_influx import _flux, _times
 from db_influx._aggregates import Aggregate, aggregates, check_types
-from db_influx._steps import Ask
+from db_influx._steps import Ask, Work
 from db_influx._windows import Windows
 from db_influx.plans import consumption
 from db_influx.plans.downsample import Wanted, average, downsample
@@ -14,6 +15,8 @@ from db_influx.plans.frames import converted, wide
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
+    from array import array
+
     from db_core.frame import Frame
     from db_influx._aggregates import AggFunc
     from db_influx._flux import Selection
@@ -52,30 +55,40 @@ def wanted(
     """Return what a downsampled read asks for; see `InfluxManager.read` for the arguments."""
     every = _times.duration(interval, "interval")
     cut = Windows(every, options.tz, selection.start, selection.stop)
-    axis = cut.labels(label) if create_empty else None
-    return Wanted(cut, aggregates(agg_func, selection.fields or ()), label, axis)
+    return Wanted(cut, aggregates(agg_func, selection.fields or ()), label, create_empty)
 
 
 def downsampled(databases: Databases, selection: Selection, wanted: Wanted, options: Options) -> Steps[Any]:
     """Read one value per window."""
+    labels = None
+    if wanted.create_empty:
+        labels = yield from _labels(wanted.cut, wanted.label, "`create_empty`")
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=any(one.function == "last" for one in wanted.columns))
     check_types(wanted.columns, schema.types, selection.measurement)
-    frame = yield from downsample(selection, wanted, schema.types or {}, options)
+    frame = yield from downsample(selection, wanted, labels, schema.types or {}, options)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
+
+
+def _labels(windows: Windows, label: Edge, without: str) -> Steps[array[int]]:
+    labels: array[int] = yield Work(partial(windows.labels, label, without), 8 * windows.count)
+    return labels
 
 
 def accumulated(
     databases: Databases, selection: Selection, wanted: consumption.Wanted, options: Options
 ) -> Steps[Any]:
     """Read consumption per window."""
+    labels = None
+    if wanted.policy.needs_labels:
+        labels = yield from _labels(wanted.cut, wanted.label, "`quality` and `gaps`")
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
     check_types(totals, schema.types, selection.measurement, argument="fields")
     kinds = schema.kinds(selection.fields)
-    frame: Frame = yield from consumption.consumption(selection, wanted, kinds, options)
+    frame: Frame = yield from consumption.consumption(selection, wanted, labels, kinds, options)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
 

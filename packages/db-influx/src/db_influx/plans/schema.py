@@ -20,21 +20,23 @@ import time
 from collections import Counter
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
 from db_influx import _flux
 from db_influx._field_types import KINDS
-from db_influx._steps import Ask, AskJson, Warn
-from db_influx.plans.columns import TEXT, columns, names
+from db_influx._steps import Ask, AskJson, Warn, Work
+from db_influx.plans.columns import TEXT, columns
+from db_influx.plans.query import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from db_core.frame import Frame
     from db_influx._field_types import FieldTypes
-    from db_influx._flux import Query, Selection
+    from db_influx._flux import Selection
     from db_influx._options import Options
     from db_influx._steps import Steps
 
@@ -262,11 +264,10 @@ class Schema:
 
     def check_frame(self, selection: Selection, frame: Frame, options: Options) -> Steps[None]:
         """Warn or raise, as `missing` says, if names that were asked for do not exist; see `check_found`."""
-        levels = zip(frame.index[:-1], frame.batch.columns(), strict=False)
-        empty = [name for name, level in levels if (nulls := level.nulls()) is not None and all(bytes(nulls))]
-        is_empty = not len(frame)
-        tags = (options.by if is_empty else empty) if options.by else ()
-        yield from self.check_found(selection, options, nothing=is_empty, empty_levels=tags)
+        empty_levels: Sequence[str] = options.by or ()
+        if empty_levels and len(frame):
+            empty_levels = yield Work(partial(_empty_levels, frame), len(frame) * len(empty_levels))
+        yield from self.check_found(selection, options, nothing=not len(frame), empty_levels=empty_levels)
 
     def check_found(
         self, selection: Selection, options: Options, *, nothing: bool, empty_levels: Sequence[str] = ()
@@ -295,7 +296,7 @@ class Schema:
     ) -> Steps[list[str]]:
         name, types = self._measurement, self.types or {}
         if not types:
-            near = _near(name, (yield from self._names(_flux.measurements(self._bucket))))
+            near = _near(name, (yield from listed(_flux.measurements(self._bucket))))
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
         problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
@@ -303,7 +304,7 @@ class Schema:
         keys: list[str] = []
         if asked or empty_levels:
             # Not by InfluxQL, which tells them of a database's default retention policy only.
-            found = yield from self._names(_flux.tag_keys(self._bucket, name))
+            found = yield from listed(_flux.tag_keys(self._bucket, name))
             keys = [key for key in found if key not in _flux.OWN]
         for key in dict.fromkeys([*asked, *empty_levels]):
             if key in keys:
@@ -313,17 +314,13 @@ class Schema:
         return problems
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> Steps[list[str]]:
-        known = yield from self._names(_flux.tag_values(self._bucket, self._measurement, key))
+        known = yield from listed(_flux.tag_values(self._bucket, self._measurement, key))
         known_or_none = {*known, ""}
         missing = [value for value in values if value not in known_or_none]
         return [
             f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, known)}"
             for value in missing[:_NEAR]
         ]
-
-    def _names(self, query: Query) -> Steps[list[str]]:
-        [answer] = yield Ask([query], 1)
-        return names(answer)
 
     def _rows(self, what: str, condition: str = "") -> Steps[list[list[Any]] | None]:
         """Return the rows of a statement about the measurement; None if InfluxQL can't be asked."""
@@ -343,6 +340,11 @@ class Schema:
             return [row for series in result.get("series", ()) for row in series["values"]]
         except (KeyError, TypeError, ValueError) as error:
             raise _unexpected("InfluxQL") from error
+
+
+def _empty_levels(frame: Frame) -> list[str]:
+    levels = zip(frame.index[:-1], frame.batch.columns(), strict=False)
+    return [name for name, level in levels if (nulls := level.nulls()) is not None and all(bytes(nulls))]
 
 
 def _cast(kind: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["merged", "size_of", "write"]
 
 _BODY_BYTES = 4 << 20
-_ROW = 100  # bytes of a row, about
+_VALUE = 20  # bytes of a value with its name, about
 _MOST_REQUESTS = 500  # to find out which rows were refused
 _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
@@ -70,7 +70,7 @@ def write(bucket: str, data: Any, points: Callable[[], Points]) -> Steps[None]:
                 f"{accepted} of {len(lines)} points were written, then: {error}{told}",
                 accepted=accepted,
                 rejected=unwritten,
-                frame=_rows(data, unwritten),
+                frame=(yield Work(partial(_rows, data, unwritten), size)),
                 status=getattr(error, "status", None),
             ) from error
         rejected += refused
@@ -83,17 +83,17 @@ def write(bucket: str, data: Any, points: Callable[[], Points]) -> Steps[None]:
             _message(joined, len(lines)),
             accepted=accepted,
             rejected=joined,
-            frame=_rows(data, joined),
+            frame=(yield Work(partial(_rows, data, joined), size)),
             status=status,
         )
 
 
 def size_of(data: Any) -> int:
-    """Return about how many bytes of line protocol a frame becomes."""
-    try:
-        return len(data) * _ROW
-    except TypeError:  # a stream of unknown length
-        return _BODY_BYTES
+    """Return about how many bytes of line protocol a frame becomes; much for a stream of unknown length."""
+    match getattr(data, "shape", None):
+        case (int(rows), int(columns)):
+            return rows * columns * _VALUE
+    return _BODY_BYTES
 
 
 class _Search:
@@ -121,7 +121,7 @@ class _Search:
     def _again(self, start: int, stop: int) -> Steps[tuple[int, str]]:
         """Write rows again; return how many points were lost, and the reason for the first."""
         self._left -= 1
-        lines = self._lines.rows(start, stop)
+        lines: bytes = yield Work(partial(self._lines.rows, start, stop), _BODY_BYTES)
         refusal = yield from _refusal(self._bucket, lines)
         return refusal[:2] if refusal else (0, "")
 
