@@ -11,7 +11,7 @@ from db_core.meter import Doubt, Unsettled
 from db_influx._flux import Selection
 from db_influx._options import Options
 from db_influx._steps import Ask
-from db_influx.plans.consumption import _stretches, _Window, consumption, wanted
+from db_influx.plans.consumption import _stretches, _Window, consumption, consumption_spec
 from tests.influx.meter import HOUR, MINUTE, T0, Meter
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Asked:
     def read(self, by: Sequence[str] | None = None, **keywords: Any) -> dict[str, list[Any]]:
         """Return the frame's columns."""
         options = Options.of(by=by) if by is not None else Options()
-        hours = wanted(self._selection, ("1h", "timestep"), keywords, options)  # type: ignore[arg-type]
+        hours = consumption_spec(self._selection, ("1h", "timestep"), keywords, options)  # type: ignore[arg-type]
         plan = self._counted(consumption(self._selection, hours, None, {}, options))
         return self._manager._run(plan, options).to_pydict()  # type: ignore[no-any-return]
 

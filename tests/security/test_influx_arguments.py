@@ -467,7 +467,7 @@ def test_a_bucket_named_as_anothers_id_is_not_written_to(
     try:
         for method in WRITES:
             for name in (victim.number, victim.number.upper()):
-                with pytest.raises(InvalidArgumentError, match=r"`bucket` .* form of an ID") as caught:
+                with pytest.raises(InvalidArgumentError, match=r"`bucket` .* as a bucket ID") as caught:
                     getattr(shared, method)(name, frame, "m")
                 assert "bucket" == caught.value.argument
         assert [] == victim.points()

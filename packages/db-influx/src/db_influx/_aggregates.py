@@ -1,4 +1,4 @@
-"""What `agg_func` asks for: the columns of a downsampled read, and the function that each holds."""
+"""The columns of a downsampled read, each with its function, from the argument `agg_func`."""
 
 from __future__ import annotations
 
@@ -19,22 +19,9 @@ __all__ = ["AggFunc", "Aggregate", "aggregates", "check_types"]
 _One: TypeAlias = "str | tuple[str, float]"
 AggFunc: TypeAlias = "_One | Sequence[_One] | Mapping[str, _One | Sequence[_One]]"
 
-FUNCTIONS = (
-    "count",
-    "first",
-    "last",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "mode",
-    "skew",
-    "spread",
-    "stddev",
-    "sum",
-)
-# Of text and booleans there are these only.
-_OF_ALL = ("count", "first", "last", "mode")
+_OF_ALL_TYPES = ("count", "first", "last", "mode")
+_OF_NUMBERS = ("max", "mean", "median", "min", "skew", "spread", "stddev", "sum")
+_FUNCTIONS = sorted(_OF_ALL_TYPES + _OF_NUMBERS)
 _NUMBERS = ("float", "integer", "unsigned")
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d{1,9})?)")
 _MOST_PERCENT = 100
@@ -47,9 +34,9 @@ class Aggregate:
     Attributes:
         column: Name of the column.
         field: Name of the field.
-        label: The function as it was asked for, such as "mean" or "p95".
-        function: One of `FUNCTIONS` but "median", or "quantile".
-        share: Of a quantile, from 0 to 1.
+        label: The function as the caller wrote it, such as "mean" or "p95".
+        function: A function of `agg_func`; "quantile" for a median too.
+        share: The share of a quantile, from 0 to 1.
     """
 
     column: str
@@ -74,34 +61,32 @@ def aggregates(agg_func: object, fields: Sequence[str]) -> tuple[Aggregate, ...]
         unknown = [field for field in agg_func if field not in fields]
         missing = [field for field in fields if field not in agg_func]
         if unknown or missing:
-            told = f"names {unknown[0]!r}, which is none of them" if unknown else f"lacks {missing[0]!r}"
-            _refuse(f"`agg_func` must name a function for each of the fields {', '.join(fields)}; it {told}")
-        wanted = {field: agg_func[field] for field in fields}
-    else:
-        wanted = dict.fromkeys(fields, agg_func)
-    found = [aggregate for field, functions in wanted.items() for aggregate in _of_field(field, functions)]
-    names = [aggregate.column for aggregate in found]
+            fault = f"{unknown[0]!r} is no field of the read" if unknown else f"{missing[0]!r} is missing"
+            _refuse(f"`agg_func` must map each of the fields {', '.join(fields)} to a function; {fault}")
+    columns: list[Aggregate] = []
+    for field in fields:
+        columns += _of_field(field, agg_func[field] if isinstance(agg_func, Mapping) else agg_func)
+    names = [column.column for column in columns]
     if twice := [name for name in names if names.count(name) > 1]:
-        _refuse(f"`agg_func` asks for two columns named {twice[0]!r}; name each function once, or read apart")
-    return tuple(found)
+        _refuse(f"`agg_func` must not make two columns named {twice[0]!r}; name each function once")
+    return tuple(columns)
 
 
 def check_types(
-    wanted: Sequence[Aggregate], types: FieldTypes | None, measurement: str, argument: str = "agg_func"
+    columns: Sequence[Aggregate], types: FieldTypes | None, measurement: str, argument: str = "agg_func"
 ) -> None:
-    """Refuse functions that a field's type has not; `argument` is what they came from.
+    """Check that the type of each field has the function; `argument` is the one that chose the functions.
 
     Raises:
-        InvalidArgumentError: Names the field, its type, and the functions that work.
+        InvalidArgumentError: A function needs numbers; names the field, its type, and functions that work.
     """
-    for one in wanted:
-        held = (types or {}).get(one.field, ())
-        other = [kind for kind in held if kind not in _NUMBERS]
-        if other and one.function not in _OF_ALL:
-            advice = f"; use {', '.join(_OF_ALL[:-1])} or {_OF_ALL[-1]}, or interval=None for all points"
+    for column in columns:
+        others = [kind for kind in (types or {}).get(column.field, ()) if kind not in _NUMBERS]
+        if others and column.function not in _OF_ALL_TYPES:
+            advice = "; use count, first, last or mode, or interval=None for all points"
             message = (
-                f"`{argument}`: {one.label!r} needs numbers, and field {one.field!r} of {measurement!r} is "
-                f"{other[0]}{advice if argument == 'agg_func' else ''}"
+                f"`{argument}`: {column.label!r} needs numbers, and field {column.field!r} of "
+                f"{measurement!r} is {others[0]}{advice if argument == 'agg_func' else ''}"
             )
             raise InvalidArgumentError(message, argument=argument)
 
@@ -125,11 +110,11 @@ def _function(value: object) -> tuple[str, str, float]:
     if isinstance(value, str):
         if value == "median":
             return value, "quantile", 0.5
-        if value in FUNCTIONS:
+        if value in _FUNCTIONS:
             return value, value, 0.0
-        found = _PERCENTILE.fullmatch(value)
-        if found and Decimal(found[1]) <= _MOST_PERCENT:
-            return value, "quantile", float(Decimal(found[1]) / _MOST_PERCENT)
+        percentile = _PERCENTILE.fullmatch(value)
+        if percentile and Decimal(percentile[1]) <= _MOST_PERCENT:
+            return value, "quantile", float(Decimal(percentile[1]) / _MOST_PERCENT)
     elif isinstance(value, tuple) and _is_quantile(value):
         share = value[1]
         # A numpy timedelta64 calls itself an integer.
@@ -139,10 +124,9 @@ def _function(value: object) -> tuple[str, str, float]:
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             return f"p{percent}", "quantile", float(share)
         _refuse(f"`agg_func`: the share of a quantile must be a number from 0 to 1, not {share!r}")
-    choices = ", ".join(FUNCTIONS)
     message = (
-        f"`agg_func` must be one of {choices}, 'p95' or such, ('quantile', 0.95), a list of these, "
-        f"or a mapping from fields to these, not {value!r}"
+        f"`agg_func` must be one of {', '.join(_FUNCTIONS)}, 'p95' or such, ('quantile', 0.95), a list of "
+        f"these, or a mapping from fields to these, not {value!r}"
     )
     raise InvalidArgumentError(message, argument="agg_func")
 

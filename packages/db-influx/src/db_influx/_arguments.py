@@ -1,4 +1,4 @@
-"""Arguments: given back checked, or an `InvalidArgumentError` that names them."""
+"""Checks of arguments: each returns the value or raises an `InvalidArgumentError` that names the argument."""
 
 from __future__ import annotations
 
@@ -32,30 +32,35 @@ _T = TypeVar("_T", bound=str)
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
-    """Give `value` if it is text that can name something; `place` says where in the argument it stands."""
+    """Return text that is not empty; `place` says where in the argument it stands."""
     label = f"`{argument}`: {place}" if place else f"`{argument}`"
     if not isinstance(value, str) or not value:
-        raise InvalidArgumentError(f"{label} must be text and not empty, not {value!r}", argument=argument)
+        raise InvalidArgumentError(
+            f"{label} must be text that is not empty, not {value!r}", argument=argument
+        )
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        message = f"{label} must be valid Unicode, which {value!r} is not"
+        message = f"{label} must be valid Unicode, not {value!r}"
         raise InvalidArgumentError(message, argument=argument) from error
-    return str.__str__(value)  # of numpy's texts and of enumerations, the text itself
+    return str.__str__(value)  # the text itself of an enumeration or a numpy text
 
 
 def written_bucket(value: object) -> str:
-    """Give the name of a bucket that is written to."""
+    """Return the name of a bucket for a write, which InfluxDB must not take for a bucket's ID."""
     name = text(value, "bucket")
     if re.fullmatch("[0-9a-fA-F]{16}", name):
-        # A write to the name goes to the bucket that has this for its ID, if there is one; a read never does.
-        message = f"`bucket` must be a name, and {name!r} has the form of an ID, which writes take it for"
+        # A write to this name goes to the bucket with this ID, if there is one; a read never does.
+        message = (
+            f"`bucket` must be a name, not {name!r}: in a write, InfluxDB reads 16 hexadecimal digits as a "
+            "bucket ID. Rename the bucket"
+        )
         raise InvalidArgumentError(message, argument="bucket")
     return name
 
 
 def names(values: object, argument: str, *, least: int = 1) -> tuple[str, ...]:
-    """Return the texts of one text or a collection of them, each once; those of a set are sorted."""
+    """Return one text or the texts of a collection, each once; those of a set are sorted."""
     listed = several(values)
     if listed is None or len(listed) < least:
         message = f"`{argument}` must be text or a list of texts, not {values!r}"
@@ -65,7 +70,7 @@ def names(values: object, argument: str, *, least: int = 1) -> tuple[str, ...]:
 
 
 def several(values: object) -> list[object] | None:
-    """Return the elements of a collection, or the one text that was given; None where it is neither."""
+    """Return the elements of a collection, or one text as a list; None for anything else."""
     if isinstance(values, str):
         return [values]
     if isinstance(values, Iterable) and not isinstance(values, bytes | bytearray | Mapping):
@@ -75,12 +80,12 @@ def several(values: object) -> list[object] | None:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value is what pandas has in place of none: NaN or NA."""
+    """Tell whether a value is one of pandas' missing values, NaN or NA."""
     return (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
 
 
 def positive(value: object, argument: str) -> float:
-    """Give a number of seconds."""
+    """Return a number of seconds above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
@@ -88,23 +93,23 @@ def positive(value: object, argument: str) -> float:
 
 
 def number(value: object, argument: str) -> float:
-    """Give a number above 0; an int stays one."""
+    """Return a finite number above 0; an int stays one."""
     # A numpy timedelta64 calls itself an integer.
     if isinstance(value, Real) and not isinstance(value, bool) and type(value).__name__ != "timedelta64":
-        given = int(value) if isinstance(value, Integral) else float(value)
-        if 0 < given < float("inf"):
-            return given
+        plain = int(value) if isinstance(value, Integral) else float(value)
+        if 0 < plain < float("inf"):
+            return plain
     message = f"`{argument}` must be a number above 0, not {value!r}"
     raise InvalidArgumentError(message, argument=argument)
 
 
-def timeout(value: object) -> float | None:
-    """Give the `timeout` of a call; None leaves it to the manager's."""
-    return None if value is None else positive(value, "timeout")
+def timeout(value: object) -> float:
+    """Return the `timeout` of a call."""
+    return positive(value, "timeout")
 
 
 def count(value: object, argument: str, *, least: int = 0) -> int:
-    """Give an int of at least so many."""
+    """Return an int that is not below `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         message = f"`{argument}` must be an int of {least} or more, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
@@ -112,7 +117,7 @@ def count(value: object, argument: str, *, least: int = 0) -> int:
 
 
 def choice(value: object, argument: str, choices: tuple[_T, ...]) -> _T:
-    """Return the one of the choices that `value` is."""
+    """Return the choice that equals `value`."""
     for one in choices:
         if value == one:
             return one
@@ -122,23 +127,23 @@ def choice(value: object, argument: str, choices: tuple[_T, ...]) -> _T:
 
 
 def parallel(value: object) -> int:
-    """Give a `max_parallel`; each of them is a thread."""
-    number = count(value, "max_parallel", least=1)
-    if number > _MOST_PARALLEL:
-        message = f"`max_parallel` must be {_MOST_PARALLEL} or less, as each is a thread, not {number}"
+    """Return a `max_parallel`, which is how many threads a read may use."""
+    queries = count(value, "max_parallel", least=1)
+    if queries > _MOST_PARALLEL:
+        message = f"`max_parallel` must be {_MOST_PARALLEL} or less, not {queries}"
         raise InvalidArgumentError(message, argument="max_parallel")
-    return number
+    return queries
 
 
 def flag(value: object, argument: str) -> bool:
-    """Give a bool."""
+    """Return a bool."""
     if not isinstance(value, bool):
         raise InvalidArgumentError(f"`{argument}` must be True or False, not {value!r}", argument=argument)
     return value
 
 
 def file(value: object, argument: str) -> str:
-    """Give the path of a file that exists."""
+    """Return the path of a file that exists."""
     from pathlib import Path  # not above: it is a twentieth of `import db_influx`
 
     is_file = False
@@ -146,6 +151,6 @@ def file(value: object, argument: str) -> str:
         with suppress(OSError, ValueError):  # a name that no file can have
             is_file = Path(value).is_file()
     if not is_file:
-        message = f"`{argument}` must be the path of a file, which {value!r} is not"
+        message = f"`{argument}` must be the path of a file that exists, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     return str(value)

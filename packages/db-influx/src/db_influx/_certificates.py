@@ -1,6 +1,6 @@
-"""Certificates: files that hold what they should, told when the manager is made, and TLS's context of them.
+"""Certificate files: checked when the manager is made, and loaded into a TLS context for each connection.
 
-Each connection reads the files again, so a certificate that is replaced before it expires is taken up.
+So a certificate file that is replaced before the certificate expires is used from the next connection on.
 """
 
 from __future__ import annotations
@@ -18,38 +18,33 @@ __all__ = ["authorities", "client", "context"]
 
 
 def authorities(path: object) -> str:
-    """Give the path of a file of certificates to trust, for `ca_cert`."""
+    """Return the path of a file of certificates to trust, for `ca_cert`."""
     checked = _arguments.file(path, "ca_cert")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(checked)
     except (OSError, ValueError) as error:
-        message = f"`ca_cert` must be a file of certificates in PEM, which {checked!r} is not: {error}"
+        message = f"`ca_cert` must be a file of certificates in PEM, not {checked!r}: {error}"
         raise InvalidArgumentError(message, argument="ca_cert") from error
     return checked
 
 
 def client(paths: object) -> str | tuple[str, str]:
-    """Give the path of a certificate and its key, or a pair of paths, for `client_cert`."""
+    """Return the path of a certificate with its key, or a pair of paths, for `client_cert`."""
     match paths:
-        case (certificate, key):
-            pair = _arguments.file(certificate, "client_cert"), _arguments.file(key, "client_cert")
-            _load(*pair)
-            return pair
+        case (first, second):
+            certificate = _arguments.file(first, "client_cert")
+            key: str | None = _arguments.file(second, "client_cert")
         case _:
-            path = _arguments.file(paths, "client_cert")
-            _load(path)
-            return path
-
-
-def _load(certificate: str, key: str | None = None) -> None:
+            certificate, key = _arguments.file(paths, "client_cert"), None
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _no_password)
     except _EncryptedError:
-        message = "`client_cert` must have a key without a password, as there is nowhere to give one"
+        message = "`client_cert` must have a key without a password. Remove the password with `openssl pkey`"
         raise InvalidArgumentError(message, argument="client_cert") from None
     except (OSError, ValueError) as error:
         message = f"`client_cert` must be a certificate and its key in PEM, in one file or two: {error}"
         raise InvalidArgumentError(message, argument="client_cert") from error
+    return certificate if key is None else (certificate, key)
 
 
 class _EncryptedError(Exception):
@@ -57,23 +52,23 @@ class _EncryptedError(Exception):
 
 
 def _no_password() -> str:
-    # Else OpenSSL asks for it, on the terminal, and waits.
+    # Without this function OpenSSL would ask for the password on the terminal, and wait.
     raise _EncryptedError
 
 
 def context(transport: Transport) -> ssl.SSLContext:
-    """Return TLS's context for a new connection.
+    """Return the TLS context of a new connection.
 
     Raises:
-        OSError: A file can't be read, or holds no certificate any more.
+        OSError: A file can't be read, or has no certificate any more.
     """
     if transport.verify:
-        made = ssl.create_default_context(cafile=transport.ca_cert)
+        tls = ssl.create_default_context(cafile=transport.ca_cert)
     else:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
     certificate, key = transport.cert_files
     if certificate is not None:
-        made.load_cert_chain(certificate, key, _no_password)
-    return made
+        tls.load_cert_chain(certificate, key, _no_password)
+    return tls

@@ -54,7 +54,7 @@ class Query:
     params: str | None = None
 
     def body(self) -> bytes:
-        """Give the JSON body of a query request."""
+        """Return the JSON body of a query request."""
         request: dict[str, object] = {
             "type": "flux",
             "query": self.flux,
@@ -66,7 +66,7 @@ class Query:
 
 
 def string(text: str) -> str:
-    """Give the Flux literal of a text; the one place where text enters a query.
+    """Return the Flux literal of a text; only here does text enter a query.
 
     A dollar sign is written by its code, since ``${`` would open an interpolation.
     """
@@ -74,12 +74,12 @@ def string(text: str) -> str:
 
 
 def strings(texts: Sequence[str]) -> str:
-    """Give the Flux array of texts."""
+    """Return the Flux array of texts."""
     return f"[{', '.join(map(string, texts))}]"
 
 
 def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return checked tag keys with the values each may have; an empty one is that of no such tag."""
+    """Return checked tag keys with the values each may have; an empty value stands for no such tag."""
     if tags is None:
         return ()
     if not isinstance(tags, Mapping):
@@ -94,11 +94,11 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(checked)
 
 
-def _values(key: str, given: object) -> tuple[str, ...]:
+def _values(key: str, values: object) -> tuple[str, ...]:
     """Return the values that a tag may have, each once."""
-    listed = [given] if given is None or isinstance(given, Real) else several(given)
+    listed = [values] if values is None or isinstance(values, Real) else several(values)
     if not listed:
-        message = f"`tags`: expected text or a collection of texts for {key!r}, not {given!r}"
+        message = f"`tags`: expected text or a collection of texts for {key!r}, not {values!r}"
         raise InvalidArgumentError(message, argument="tags")
     return tuple(dict.fromkeys(_value(key, value) for value in listed))
 
@@ -114,13 +114,13 @@ def _value(key: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which points a read is about. Every attribute has been checked.
+    """The points of a read, by bucket, measurement, fields, tags and time. All attributes are checked.
 
     Attributes:
         bucket: Name of the bucket.
         measurement: Name of the measurement.
         fields: Names of the fields; None is all of them.
-        tags: Tag keys with the values each may have; an empty one is that of no such tag.
+        tags: Tag keys with the values each may have; an empty value stands for no such tag.
         start: Nanoseconds since the epoch, included.
         stop: Nanoseconds since the epoch, excluded.
     """
@@ -133,7 +133,7 @@ class Selection:
     stop: int
 
     def flux(self) -> str:
-        """Give the query's source, range and filters, in the order the storage engine takes over."""
+        """Return the query's source, range and filters, in the order that the storage engine runs itself."""
         lines = [
             f"from(bucket: {string(self.bucket)})",
             f"  |> range(start: {_times.time_literal(self.start)}, stop: {_times.time_literal(self.stop)})",
@@ -146,26 +146,26 @@ class Selection:
 
 
 def _any_of(column: str, values: Sequence[str]) -> str:
-    """Return the condition that a column has one of the values; an empty one is that of no such tag.
+    """Return the condition that a column has one of the values; an empty value stands for no such tag.
 
     InfluxDB evaluates the whole condition for each series, so thousands of comparisons take quadratic time.
     Many values are therefore regular expressions. Their alternatives are sorted, as Go's regexp then walks
     along the starts that they share, and takes as long for many alternatives as for few.
     """
-    found = f"r[{string(column)}]"
+    cell = f"r[{string(column)}]"
     compared = [value for value in values if not _is_plain(value)]
     conditions = []
     for group in _groups(sorted(set(values).difference(compared))):
         if len(group) > FEW_NAMES:
-            conditions.append(f"{found} =~ /^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$/")
+            conditions.append(f"{cell} =~ /^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$/")
         else:
             compared += group
-    conditions += [f"{found} == {string(value)}" if value else f"not exists {found}" for value in compared]
+    conditions += [f"{cell} == {string(value)}" if value else f"not exists {cell}" for value in compared]
     return _either(conditions)
 
 
 def _is_plain(value: str) -> bool:
-    """Whether a value can be an alternative: U+FFFD can't, as Go takes bytes that are no text for it."""
+    """Tell whether a value can be an alternative: U+FFFD can't, as Go's regexp takes invalid bytes for it."""
     return 0 < len(value) <= _LONGEST_ALTERNATIVE and value.isprintable() and "\ufffd" not in value
 
 
@@ -193,68 +193,72 @@ def _either(conditions: Sequence[str]) -> str:
 
 
 def slices(selection: Selection, max_parallel: int) -> list[Selection]:
-    """Return the range in up to `max_parallel` parts of at least a day each.
+    """Divide the range into up to `max_parallel` parts of at least a day each.
 
-    A slice costs the server some 40 us a series; of a day or longer ones, it is the points that cost. Long
-    lists of tag values it compares with each series of each shard anew, so then a slice is a shard at least.
+    A slice costs the server some 40 us a series; in slices of a day or more, the points cost more than that.
+    The server compares a long list of tag values with the series of each shard anew in each slice. So a slice
+    of such a read is a shard at least.
     """
     names = sum(len(values) for _, values in selection.tags)
     length = selection.stop - selection.start
     shortest = _SHORTEST_SLICE * (_DAYS_OF_SHARD if names > FEW_NAMES else 1)
     count = max(1, min(max_parallel, length // shortest))
-    cuts = [selection.start + length * cut // count for cut in range(count + 1)]
-    return [replace(selection, start=start, stop=stop) for start, stop in pairwise(cuts)]
+    edges = [selection.start + length * number // count for number in range(count + 1)]
+    return [replace(selection, start=start, stop=stop) for start, stop in pairwise(edges)]
 
 
 def raw(selection: Selection, *, with_field: bool = False) -> Query:
-    """Ask for points as they are stored; `with_field` has each name its field, even if there is but one."""
+    """Ask for points as they are stored; `with_field` keeps the column of fields, also of one field."""
     unused = _UNUSED if with_field else _unused(selection)
     return Query(f"{selection.flux()}\n  |> drop(columns: {strings(unused)})")
 
 
 def _unused(selection: Selection) -> tuple[str, ...]:
-    """Give the columns that need not travel; whose field it is, is known if there is only one."""
+    """Return the columns that are not sent: also the column of fields, where a read is of one field."""
     return (*_UNUSED, "_field") if selection.fields is not None and len(selection.fields) == 1 else _UNUSED
 
 
-def windows(selection: Selection, cut: Windows, function: str, *, label: str = "stop") -> list[Query]:
+def windows(selection: Selection, windows: Windows, function: str, *, label: str = "stop") -> list[Query]:
     """Ask for one value per window that has points, by a query for each segment.
 
     Args:
         selection: What to read.
-        cut: The windows.
+        windows: The windows.
         function: One that the storage engine knows.
         label: "start" or "stop": which edge is a window's time.
     """
-    return [Query(text) for text in _windows(selection, cut, function, label, _unused(selection))]
+    return [Query(text) for text in _windows(selection, windows, function, label, _unused(selection))]
 
 
 def several_windows(
-    selection: Selection, cut: Windows, wanted: Mapping[str, tuple[str, Sequence[str]]], *, label: str
+    selection: Selection, windows: Windows, functions: Mapping[str, tuple[str, Sequence[str]]], *, label: str
 ) -> list[Query]:
-    """Ask for several functions per window at once, each with a result of its own.
+    """Ask for several functions per window in one query, each with a result of its own.
 
-    Each has a source of its own, since the storage engine works out nothing of one that two results share.
+    Each has its own source, since the storage engine computes nothing of a source that two results share.
 
     Args:
         selection: What to read.
-        cut: The windows.
-        wanted: By the name of the result, the function and the fields.
+        windows: The windows.
+        functions: By the name of the result, the function and the fields.
         label: "start" or "stop": which edge is a window's time.
     """
     texts = [
-        [f'{text}\n  |> yield(name: "{result}")' for text in _windows(part, cut, function, label, _UNUSED)]
-        for result, (function, fields) in wanted.items()
+        [
+            f'{text}\n  |> yield(name: "{result}")'
+            for text in _windows(part, windows, function, label, _UNUSED)
+        ]
+        for result, (function, fields) in functions.items()
         for part in [replace(selection, fields=tuple(fields))]
     ]
     return [Query("\n".join(results)) for results in zip(*texts, strict=True)]
 
 
 def _windows(
-    selection: Selection, cut: Windows, function: str, label: str, unused: Sequence[str]
+    selection: Selection, windows: Windows, function: str, label: str, unused: Sequence[str]
 ) -> list[str]:
     texts = []
-    for part in cut.segments:
+    for part in windows.segments:
         source = replace(selection, start=part.start, stop=part.stop).flux()
         shift = f"offset: {part.offset}ns, " if part.offset else ""
         texts.append(
@@ -288,19 +292,14 @@ def average(selection: Selection, large: Container[str] = ()) -> Query:
 
     Args:
         selection: What to read; fields are named.
-        large: Fields of integers whose sum may not fit in 64 bits. They are made doubles first, for which the
-            server reads every point.
+        large: Fields of integers whose sum may not fit in 64 bits. The server converts each of
+            their points to a double first, which is slower.
     """
-    unused = strings(_UNUSED)
-    fields = selection.fields or ()
-    small = tuple(field for field in fields if field not in large)
-    rest = tuple(field for field in fields if field in large)
     texts = [f"{selection.flux()}\n  |> last()\n  |> drop(columns: {strings((*_UNUSED, '_value'))})"]
-    if small:
-        texts.append(f"{replace(selection, fields=small).flux()}\n  |> mean()\n  |> drop(columns: {unused})")
-    if rest:
-        source = replace(selection, fields=rest).flux()
-        texts.append(f"{source}\n  |> toFloat()\n  |> mean()\n  |> drop(columns: {unused})")
+    for is_large, function in ((False, "mean()"), (True, "toFloat()\n  |> mean()")):
+        if fields := tuple(field for field in selection.fields or () if (field in large) == is_large):
+            source = replace(selection, fields=fields).flux()
+            texts.append(f"{source}\n  |> {function}\n  |> drop(columns: {strings(_UNUSED)})")
     return Query("\n".join(f'{text}\n  |> yield(name: "{name}")' for name, text in enumerate(texts)))
 
 
@@ -315,19 +314,9 @@ def last_before(selection: Selection) -> Query:
     return Query(f"{earlier.flux()}\n  |> last()\n  |> drop(columns: {strings(_unused(selection))})")
 
 
-def first(selection: Selection) -> Query:
-    """Ask for the first point of each series and field."""
-    return Query(f"{selection.flux()}\n  |> first()\n  |> drop(columns: {strings(_unused(selection))})")
-
-
-def points(selection: Selection, part: Selection) -> Query:
-    """Ask for the points of a part of a selection, with the same columns as for all of it."""
-    return Query(f"{part.flux()}\n  |> drop(columns: {strings(_unused(selection))})")
-
-
 def newest(selection: Selection) -> Query:
     """Ask for the last point of each series and field, whose tags do not matter."""
-    # Only these tags could be mistaken for the answer's own columns; rows of several series may meet here.
+    # Tags of these names would be mistaken for columns of the answer itself.
     unused = strings((*_UNUSED, "result", "table"))
     return Query(f"{selection.flux()}\n  |> last()\n  |> drop(columns: {unused})")
 

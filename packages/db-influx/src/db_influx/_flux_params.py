@@ -68,7 +68,7 @@ def _literal(value: object, path: str) -> _Node:  # noqa: PLR0911 - one for each
     if isinstance(value, datetime):
         return {"type": "DateTimeLiteral", "value": _times.time_literal(_times.instant(value, path, 0))}
     if isinstance(value, timedelta):
-        nanos = value // timedelta(microseconds=1) * 1_000 + int(getattr(value, "nanoseconds", 0))
+        nanos = _times.nanoseconds(value)
         length = {"type": "DurationLiteral", "values": [{"magnitude": abs(nanos), "unit": "ns"}]}
         return _signed(length, negative=nanos < 0)
     if isinstance(value, Mapping):

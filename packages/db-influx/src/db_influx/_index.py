@@ -77,7 +77,7 @@ def _name(name: Any, level: pd.Index) -> Any:
 
 
 def _kind(level: pd.Index) -> str:
-    """Return what a level holds, in pandas' words; integers that are no categories may be row numbers."""
+    """Return the type of a level's values, in pandas' words; plain integers may be row numbers."""
     import pandas as pd
 
     if isinstance(level, pd.CategoricalIndex):

@@ -110,8 +110,8 @@ class Methods(Base):
         if interval is None:
             return self._run(read.stored(self._databases, selection, call), call)
         edge = _arguments.choice(label, "label", _LABELS)
-        wanted = read.wanted(selection, interval, agg_func, edge, call, create_empty=create_empty)
-        return self._run(read.downsampled(self._databases, selection, wanted, call), call)
+        spec = read.downsample_spec(selection, interval, agg_func, edge, call, create_empty=create_empty)
+        return self._run(read.downsampled(self._databases, selection, spec, call), call)
 
     @takes(SliceOptions)
     def read_all_fields(
@@ -223,8 +223,8 @@ class Methods(Base):
     ) -> Steps[Any]:
         from db_influx.plans import consumption, read
 
-        wanted = consumption.wanted(selection, every, options, call)
-        return read.accumulated(self._databases, selection, wanted, call)
+        spec = consumption.consumption_spec(selection, every, options, call)
+        return read.accumulated(self._databases, selection, spec, call)
 
     @takes(ReadOptions)
     def read_average_value_in_seconds(

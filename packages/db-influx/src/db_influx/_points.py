@@ -1,4 +1,4 @@
-"""What is written: a frame's columns sorted into time, tags and fields, then line protocol in bodies."""
+"""A frame to write: its columns sorted into time, tags and fields, and their lines of line protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Points", "constant_tags", "library"]
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """A frame, and which of its columns are what."""
+    """A frame, and which of its columns are its time, tags and fields."""
 
     frame: Frame
     measurement: str
@@ -55,7 +55,9 @@ class Points:
             else:
                 data, levels = beside_time_column(table, time_column, columns)
         elif time_column is None:
-            message = "`time_column` must name the column of timestamps, as `data` is no pandas DataFrame"
+            message = (
+                "`time_column` must name the column of timestamps, because `data` is no pandas DataFrame"
+            )
             raise InvalidArgumentError(message, argument="time_column")
         with _named():
             frame = Frame.of(data)
@@ -63,19 +65,18 @@ class Points:
         return cls(frame, measurement, tag_names, time_column, constant, choice)
 
     def encoder(self) -> Encoder:
-        """Check all of it and give its lines body by body."""
+        """Check the whole frame, and return the encoder of its lines."""
         with _named():
             return encoder(self.frame, self.measurement, **self._layout())
 
     def problems(self) -> list[Rejection]:
-        """Give what can't be written, row by row; what is wrong with a column is of all rows."""
-        whole = len(self.frame)
-        found = []
-        for row, column, why in problems(self.frame, self.measurement, **self._layout()):
-            start, stop = (0, whole) if row is None else (row, row + 1)
-            reason = why if column is None else f"column {column!r}: {why}"
-            found.append(Rejection(start, stop, stop - start, reason))
-        return found
+        """Return what can't be written, row by row; a fault of a column is one of all rows."""
+        rejected = []
+        for row, column, fault in problems(self.frame, self.measurement, **self._layout()):
+            start, stop = (0, len(self.frame)) if row is None else (row, row + 1)
+            reason = fault if column is None else f"column {column!r}: {fault}"
+            rejected.append(Rejection(start, stop, stop - start, reason))
+        return rejected
 
     @property
     def fields(self) -> list[str]:
@@ -93,24 +94,24 @@ class Points:
 
 
 def library(data: object) -> str | None:
-    """Return the library that a frame is of, also if its class is derived from the library's."""
+    """Return the library of a frame, also where its class is derived from the library's."""
     modules = {base.__module__.partition(".")[0] for base in type(data).__mro__}
     return next((name for name in ("pandas", "polars", "pyarrow") if name in modules), None)
 
 
 @contextmanager
 def _named() -> Generator[None]:
-    """Have errors name the argument as `synchronous_write` does."""
+    """Raise errors again with the name that the argument has in `synchronous_write`."""
     try:
         yield
     except InvalidArgumentError as error:
-        given = error.argument or "frame"
-        argument = {"frame": "data", "measurement": "data_frame_measurement_name"}.get(given, given)
+        native = error.argument or "frame"
+        argument = {"frame": "data", "measurement": "data_frame_measurement_name"}.get(native, native)
         raise InvalidArgumentError(f"`{argument}`: {error}", argument=argument) from error
 
 
 def constant_tags(tags: object) -> dict[str, str]:
-    """Give the checked tags of every point."""
+    """Return the constant tags of all points, checked."""
     if tags is None:
         return {}
     if not isinstance(tags, Mapping):

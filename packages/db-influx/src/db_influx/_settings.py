@@ -1,4 +1,4 @@
-"""Where InfluxDB is and who asks: arguments first, then `INFLUXDB_*`."""
+"""The server's address, the organization and the token: from arguments, else from `INFLUXDB_*`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class InfluxSettings(BackendSettings):
         if not is_address or not url.isprintable() or " " in url:
             raise ValueError(message)
         if "@" in parts.netloc or "?" in url or "#" in url:  # also with nothing after them
-            message = "must hold no credentials, query or fragment; the token has its own setting"
+            message = "must have no credentials, query or fragment. Give the token as `token`"
             raise ValueError(message)
         return url.rstrip("/")
 

@@ -1,4 +1,4 @@
-"""Instants and lengths of time as arguments: to nanoseconds, and to Flux.
+"""Instants and lengths of time as arguments: parsed to nanoseconds, or written as Flux.
 
 Nothing here reads a clock: `now` is an argument. numpy and pandas are imported
 only when a value of theirs is given.
@@ -27,6 +27,7 @@ __all__ = [
     "before",
     "duration",
     "instant",
+    "nanoseconds",
     "time_literal",
     "time_range",
     "zone",
@@ -53,7 +54,7 @@ UNITS = {
     "w": 7 * _DAY,
 }
 _MONTHS = {"mo": 1, "y": 12}
-_LONGEST = 30 * _DAY  # of a month, where only the size of a length is looked at
+_MONTH = 30 * _DAY  # about, to tell whether a length is positive and not too long
 # pandas' own names of units; "ns", "us", "ms", "s" and "h" are the same there.
 _PANDAS = {"min": "m", "D": "d", "W": "w"}
 _ALONE = ("ns", "us", "ms", "s", "h", *_PANDAS)  # pandas takes these for one of them
@@ -63,19 +64,8 @@ _PART = re.compile(r"([0-9]+)([^0-9]+)")
 _UNCLEAR = re.compile(r"[0-9]*(?P<unit>[MT]|[MQY][SE](?:-[A-Z]+)?)")
 _NUMPY_MONTHS = {"M": 1, "Y": 12}
 # In attoseconds, numpy's shortest unit, so that nothing is rounded.
-_NUMPY = {
-    "W": 7 * _DAY * 10**9,
-    "D": _DAY * 10**9,
-    "h": 3_600 * 10**18,
-    "m": 60 * 10**18,
-    "s": 10**18,
-    "ms": 10**15,
-    "us": 10**12,
-    "ns": 10**9,
-    "ps": 10**6,
-    "fs": 10**3,
-    "as": 1,
-}
+_NUMPY = {unit: UNITS[unit.lower()] * 10**9 for unit in ("W", "D", "h", "m", "s", "ms", "us", "ns")}
+_NUMPY |= {"ps": 10**6, "fs": 10**3, "as": 1}
 
 # The range of InfluxDB's own timestamps.
 EARLIEST = -(2**63) + 2
@@ -83,7 +73,7 @@ LATEST = 2**63 - 2
 
 
 class _Clock(NamedTuple):
-    """What a clock shows, without a zone: to the microsecond, and nanoseconds beyond."""
+    """A time without a zone: a datetime to the microsecond, and the nanoseconds beyond."""
 
     shown: datetime
     nanos: int
@@ -97,7 +87,7 @@ class _Span(NamedTuple):
 
     @property
     def is_positive(self) -> bool:
-        return min(self) >= 0 and 0 < self.months * _LONGEST + self.nanos <= LATEST
+        return min(self) >= 0 and 0 < self.months * _MONTH + self.nanos <= LATEST
 
     def __neg__(self) -> _Span:
         return _Span(-self.months, -self.nanos)
@@ -116,7 +106,7 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
     """
     back = _back(value)
     if back is not None and max(back) > 0:
-        message = f"`{argument}` counts back from now and must be negative, not {value!r}"
+        message = f"`{argument}` must be negative to count back from now, not {value!r}"
         raise InvalidArgumentError(message, argument=argument)
     nanos: int | _Clock | None = None
     with suppress(TypeError, ValueError, OverflowError):  # TypeError: NaT has no year
@@ -141,13 +131,16 @@ def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[
     begin = instant(start, "start", now, tz)
     end = now if stop is None else instant(stop, "stop", now, tz)
     if begin >= end:
-        message = f"`start` must lie before `stop`; they are {time_literal(begin)} and {time_literal(end)}"
+        message = (
+            f"`start` must lie before `stop`, but `start` is {time_literal(begin)} and `stop` is "
+            f"{time_literal(end)}"
+        )
         raise InvalidArgumentError(message, argument="start")
     return begin, end
 
 
 def _back(value: object) -> _Span | None:
-    """Return what counts back from now, below zero; None where a value does not."""
+    """Return a length that counts back from now, negative; None for any other value."""
     if not isinstance(value, str):
         return _span(value, None)
     forward = _parsed(value.removeprefix("-"))
@@ -184,11 +177,11 @@ def _local(clock: _Clock, argument: str, tz: str) -> int:
     """Return the instant at which the clocks of a zone show this, the first of two unless `fold` is 1."""
     zone = ZoneInfo(tz)
     moment = clock.shown.replace(tzinfo=zone)
-    met = moment.replace(fold=0).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
-    if met != clock.shown:
+    next_shown = moment.replace(fold=0).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    if next_shown != clock.shown:
         message = (
-            f"`{argument}`: the clocks of {tz} are put forward over {clock.shown.isoformat()}. Expected "
-            f"a time that they show, such as {met.isoformat()}, or one with its UTC offset"
+            f"`{argument}`: the clocks of {tz} skip {clock.shown.isoformat()}. Expected a time that they "
+            f"show, such as {next_shown.isoformat()}, or one with its UTC offset"
         )
         raise InvalidArgumentError(message, argument=argument)
     return _since_epoch(moment) + clock.nanos
@@ -198,49 +191,39 @@ def _since_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def _nanos(value: timedelta) -> int:
-    # A pandas Timedelta has nanoseconds beside a timedelta's parts.
+def nanoseconds(value: timedelta) -> int:
+    """Return the nanoseconds of a timedelta; a pandas Timedelta has some beside a timedelta's parts."""
     parts = value.days * _DAY + value.seconds * _SECOND + value.microseconds * 1_000
     return parts + int(getattr(value, "nanoseconds", 0))
 
 
 def _datetime(value: datetime) -> int | _Clock:
     # Subtracting plain datetimes keeps microseconds; a pandas Timestamp has nanoseconds beside them.
-    plain = datetime(
-        value.year,
-        value.month,
-        value.day,
-        value.hour,
-        value.minute,
-        value.second,
-        value.microsecond,
-        tzinfo=value.tzinfo,
-        fold=value.fold,
-    )
+    day, clock = (value.year, value.month, value.day), (value.hour, value.minute, value.second)
+    plain = datetime(*day, *clock, value.microsecond, tzinfo=value.tzinfo, fold=value.fold)
     beyond = int(getattr(value, "nanosecond", 0))
     return _Clock(plain, beyond) if plain.tzinfo is None else _since_epoch(plain) + beyond
 
 
 def _text(value: str) -> int | _Clock:
     nanos = 0
-    found = _FRACTION.fullmatch(value)
-    if found:
-        nanos = int(found["digits"].ljust(9, "0"))
-        value = found["head"] + (found["zone"] or "")
+    fraction = _FRACTION.fullmatch(value)
+    if fraction:
+        nanos = int(fraction["digits"].ljust(9, "0"))
+        value = fraction["head"] + (fraction["zone"] or "")
     if "." in value or "," in value:
-        # Python would cut the digits it has no room for.
-        raise ValueError
-    read = _datetime(datetime.fromisoformat(value))
-    return read + nanos if isinstance(read, int) else _Clock(read.shown, nanos)
+        raise ValueError  # since Python would cut the digits behind the ninth
+    whole = _datetime(datetime.fromisoformat(value))
+    return whole + nanos if isinstance(whole, int) else _Clock(whole.shown, nanos)
 
 
 def _datetime64(value: object) -> _Clock | None:
-    """Return what a numpy datetime64 of any unit shows; None for NaT, and for what nanoseconds can't tell."""
-    since = _numpy_span(value)
-    if since is None:
+    """Return what a numpy datetime64 of any unit shows; None for NaT, and for fractions of a nanosecond."""
+    since_epoch = _numpy_span(value)
+    if since_epoch is None:
         return None
-    micros, below = divmod(since.nanos, 1_000)
-    year, month = divmod(since.months, 12)
+    micros, below = divmod(since_epoch.nanos, 1_000)
+    year, month = divmod(since_epoch.months, 12)
     first = datetime(1970 + year, month + 1, 1)  # noqa: DTZ001 - see `_local`
     return _Clock(first + timedelta(microseconds=micros), below)
 
@@ -313,7 +296,7 @@ def _span(value: object, unit: timedelta | None) -> _Span | None:
     if isinstance(value, str):
         return _parsed(value)
     if isinstance(value, timedelta):
-        return _Span(0, _nanos(value))
+        return _Span(0, nanoseconds(value))
     # Before numbers, as a numpy timedelta64 calls itself an integer, of whatever unit it has.
     if _numpy_name(value) == "timedelta64":
         return _numpy_span(value)
@@ -323,12 +306,12 @@ def _span(value: object, unit: timedelta | None) -> _Span | None:
         # numpy's integers would overflow.
         number = int(value) if isinstance(value, Integral) else float(value)
         with suppress(OverflowError, ValueError):
-            return _Span(0, round(number * _nanos(unit)))
+            return _Span(0, round(number * nanoseconds(unit)))
     return None
 
 
 def _parsed(text: str) -> _Span | None:
-    """Return the length that a Flux duration has, in which units may have pandas' names."""
+    """Return the length of a Flux duration, whose units may have pandas' names."""
     if text in _ALONE:
         text = f"1{text}"
     if not _DURATION.fullmatch(text):
@@ -345,7 +328,7 @@ def _numpy_name(value: object) -> str | None:
 
 
 def _numpy_span(value: Any) -> _Span | None:
-    """Return how many months or nanoseconds a datetime64 or timedelta64 counts, if so many exactly."""
+    """Return the months or whole nanoseconds of a datetime64 or timedelta64; None where there are none."""
     import numpy as np
 
     unit, size = np.datetime_data(value.dtype)

@@ -1,18 +1,18 @@
-"""Windows in local time, as ranges that the storage engine can cut by itself.
+"""Windows in local time, as ranges that the storage engine can divide by itself.
 
-InfluxDB cuts windows in the storage engine only where they are regular in UTC;
-given a location, it reads every point instead, which takes a hundred times as
+InfluxDB computes windows in the storage engine only where they are regular in UTC.
+Given a location, it reads every point instead, which takes a hundred times as
 long. Between two changes of a zone's offset local windows *are* regular: their
-distance is `every`, and the offset shifts them. So a range is asked for in
-segments: one for each stretch between changes, and one for each window that a
-change lies in, such as a day of 23 or 25 hours, or that is a local month.
+distance is `every`, and the offset shifts them. So a range is read in segments:
+one for each period between changes, and one for each window that contains a
+change, such as a day of 23 or 25 hours, or that is a local month.
 
 Windows are cells of the local clock: hours from midnight, days, weeks from
 Monday, months. Where the clock is put back within a cell, both passes are one
 window; where it is put back by a whole cell, they are two.
 
-InfluxDB's windows are closed at the left: [a, b). As times are whole nanoseconds,
-one that is closed at the right, (a, b], is [a + 1, b + 1), which it cuts as well.
+InfluxDB's windows are closed at the left: [a, b). Times are whole nanoseconds, so a
+window that is closed at the right, (a, b], is [a + 1, b + 1).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -42,16 +43,16 @@ _MONDAY = 4 * _DAY  # the first one after the epoch
 _LONGEST_MONTH = 31 * _DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR, _LAST_YEAR = 1677, 2262
-_MOST_LISTED = 366 * 86_400  # windows that are listed one by one: a leap year of seconds
+_MOST_LISTED = 366 * 86_400  # windows: a leap year of seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a range whose windows are regular in UTC: a small value that can be pickled.
+    """A part of a range whose windows are regular in UTC.
 
     Attributes:
-        start: Nanoseconds since the epoch, included; cuts the first window.
-        stop: Nanoseconds since the epoch, excluded; cuts the last window.
+        start: Nanoseconds since the epoch, included; the first window begins here at the earliest.
+        stop: Nanoseconds since the epoch, excluded; the last window ends here at the latest.
         every: Distance of the windows, a Flux duration.
         offset: Nanoseconds by which they are shifted from those that begin at the epoch.
     """
@@ -63,8 +64,8 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A time in which a zone keeps its offset."""
+class _Period:
+    """A range of time in which a zone keeps its offset."""
 
     start: int
     stop: int
@@ -73,11 +74,11 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of the range, in which windows are regular in UTC, or which is one window."""
+    """A part of the range whose windows are regular in UTC, or that is one window."""
 
     start: int
     stop: int
-    stretch: _Stretch
+    period: _Period
     is_regular: bool
 
 
@@ -89,12 +90,12 @@ class Windows:
         tz: IANA name of the zone.
         start: Nanoseconds since the epoch.
         stop: Nanoseconds since the epoch, later than `start`.
-        closed: Which of its edges a window holds; the range holds the same.
+        closed: The edge that belongs to a window, and to the range.
         argument: Name of the windows' length for errors.
 
     Attributes:
         every: As given.
-        late: Nanoseconds by which all times given come late: 1 where windows are closed at the right.
+        late: Nanoseconds that are added to all times returned: 1 where windows are closed at the right.
     """
 
     def __init__(
@@ -115,8 +116,7 @@ class Windows:
         self._origin = _MONDAY if self._nanos and self._nanos % _WEEK == 0 else 0
         self._start, self._stop = start, stop
         margin = 2 * (self._nanos or self._months * _LONGEST_MONTH) + 3 * _DAY
-        self._stretches = _stretches(tz, start - margin, stop + margin)
-        self._begins = [stretch.start for stretch in self._stretches]
+        self._periods = _periods(tz, start - margin, stop + margin)
 
     @property
     def segments(self) -> list[Segment]:
@@ -128,40 +128,40 @@ class Windows:
         parts = []
         at = self._start
         while at < self._stop:
-            stretch = self._stretches[self._stretch_at(at)]
+            period = self._periods[self._period_at(at)]
             first, last = self._window(at)
-            is_regular = self._is_regular(stretch, first, last)
+            is_regular = self._is_regular(period, first, last)
             if is_regular:
-                end = min(stretch.stop, self._stop)
+                end = min(period.stop, self._stop)
                 begin_of_last, end_of_last = self._window(end - 1)
-                end = end if self._is_regular(stretch, begin_of_last, end_of_last) else begin_of_last
+                end = end if self._is_regular(period, begin_of_last, end_of_last) else begin_of_last
             else:
                 end = min(last, self._stop)
-            parts.append(_Part(at, end, stretch, is_regular))
+            parts.append(_Part(at, end, period, is_regular))
             at = end
         return parts
 
     def _segment(self, part: _Part) -> Segment:
         start, stop = part.start + self.late, part.stop + self.late
         if part.is_regular:
-            return Segment(start, stop, self.every, self._offset(part.stretch))
-        # The part is the window, also where the range cuts it.
+            return Segment(start, stop, self.every, self._offset(part.period))
+        # The part is one window, also where the range ends within it.
         return Segment(start, stop, f"{stop - start}ns", start % (stop - start))
 
     @cached_property
     def count(self) -> int:
-        """How many windows there are."""
+        """Number of windows."""
         return sum(map(self._count, self._parts))
 
     def labels(self, label: str, without: str = "`create_empty`") -> array[int]:
-        """Give the start or the stop of every window, as `label` says, cut by the range.
+        """List the starts or the stops of all windows, none of them outside the range.
 
         Args:
             label: "start" or "stop".
-            without: What else needs no list of all windows, for the error.
+            without: What the caller can leave out to need no list, for the error.
 
         Raises:
-            InvalidArgumentError: There are more of them than anyone can want, as where "1ms" stands for "1m".
+            InvalidArgumentError: There are too many windows, as where "1ms" is a slip for "1m".
         """
         if self.count > _MOST_LISTED:
             message = (
@@ -177,21 +177,21 @@ class Windows:
         return edges
 
     def around(self, time: int, label: str) -> tuple[int, int]:
-        """Give start and stop of the window with this label, cut by the range."""
+        """Return start and stop of the window with this label, neither of them outside the range."""
         within = time - self.late - (label == "stop")
         start, stop = self._window(within)
         return max(start, self._start) + self.late, min(stop, self._stop) + self.late
 
     @property
     def longest(self) -> int:
-        """No window is longer than so many nanoseconds."""
+        """Nanoseconds of the longest window, at most."""
         usual = self._nanos or self._months * _LONGEST_MONTH
         irregular = (part.stop - part.start for part in self._parts if not part.is_regular)
         return min(LATEST, max([usual, *irregular]))
 
     @property
     def before(self) -> int:
-        """Start of the window before the first one."""
+        """Start of the window before the first."""
         first, _ = self._window(self._start)
         start, _ = self._window(first - 1)
         return max(start, EARLIEST) + self.late
@@ -200,15 +200,15 @@ class Windows:
         """Count a part's windows."""
         if not part.is_regular or self._months:
             return sum(1 for _ in self._stops(part))
-        first, _ = self._cell(part.start, part.stretch.offset)
+        first, _ = self._cell(part.start, part.period.offset)
         return -((first - part.stop) // self._nanos)
 
     def _stops(self, part: _Part) -> Iterable[int]:
-        """Give the stops of a part's windows."""
+        """Return the stops of a part's windows."""
         last = part.stop + self.late
         if not part.is_regular:
             return [last]
-        offset = part.stretch.offset
+        offset = part.period.offset
         stop = self._cell(part.start, offset)[1]
         if self._nanos:
             return chain(range(stop + self.late, last, self._nanos), [last])
@@ -218,42 +218,42 @@ class Windows:
             stop = self._cell(stop, offset)[1]
         return [*stops, last]
 
-    def _is_regular(self, stretch: _Stretch, start: int, stop: int) -> bool:
-        """Whether a window is one that the storage engine cuts."""
-        # 2.9.1 loses points in months with a negative offset, so local ones are asked for one by one;
-        # a window that reaches beyond its times has a label anywhere.
-        within = max(stretch.start, EARLIEST) <= start and stop <= min(stretch.stop, LATEST)
-        return within and not (self._months and stretch.offset)
+    def _is_regular(self, period: _Period, start: int, stop: int) -> bool:
+        """Tell whether the storage engine computes this window rightly."""
+        # 2.9.1 loses points in months with a negative offset, so local months are read one by one. A window
+        # that reaches beyond InfluxDB's times gets a wrong label.
+        within = max(period.start, EARLIEST) <= start and stop <= min(period.stop, LATEST)
+        return within and not (self._months and period.offset)
 
-    def _offset(self, stretch: _Stretch) -> int:
-        return self.late if self._months else (self._origin - stretch.offset + self.late) % self._nanos
+    def _offset(self, period: _Period) -> int:
+        return self.late if self._months else (self._origin - period.offset + self.late) % self._nanos
 
-    def _stretch_at(self, time: int) -> int:
-        return max(0, bisect_right(self._begins, time) - 1)
+    def _period_at(self, time: int) -> int:
+        return max(0, bisect_right(self._periods, time, key=attrgetter("start")) - 1)
 
     def _window(self, time: int) -> tuple[int, int]:
-        """Give start and stop of the window that holds a time, over any change of the zone's offset."""
-        place = left = right = self._stretch_at(time)
-        start, stop = self._within(place, time)
-        while left > 0 and start == self._stretches[left].start and self._is_one(left):
+        """Return start and stop of the window of a time, across changes of the zone's offset."""
+        left = right = self._period_at(time)
+        start, stop = self._cell_in_period(left, time)
+        while left > 0 and start == self._periods[left].start and self._is_joined(left):
             left -= 1
-            start, _ = self._within(left, self._stretches[left].stop - 1)
-        last = len(self._stretches) - 1
-        while right < last and stop == self._stretches[right].stop and self._is_one(right + 1):
+            start, _ = self._cell_in_period(left, self._periods[left].stop - 1)
+        last = len(self._periods) - 1
+        while right < last and stop == self._periods[right].stop and self._is_joined(right + 1):
             right += 1
-            _, stop = self._within(right, self._stretches[right].start)
+            _, stop = self._cell_in_period(right, self._periods[right].start)
         return start, stop
 
-    def _within(self, place: int, time: int) -> tuple[int, int]:
-        """Give the cell that holds a time, as far as its stretch goes."""
-        stretch = self._stretches[place]
-        start, stop = self._cell(time, stretch.offset)
-        return max(start, stretch.start), min(stop, stretch.stop)
+    def _cell_in_period(self, number: int, time: int) -> tuple[int, int]:
+        """Return start and stop of a time's cell, neither of them outside the period."""
+        period = self._periods[number]
+        start, stop = self._cell(time, period.offset)
+        return max(start, period.start), min(stop, period.stop)
 
-    def _is_one(self, place: int) -> bool:
-        """Whether the windows on both sides of a stretch's start are one."""
-        change = self._stretches[place].start
-        before, after = self._stretches[place - 1].offset, self._stretches[place].offset
+    def _is_joined(self, number: int) -> bool:
+        """Tell whether the windows on both sides of a period's start are one."""
+        change = self._periods[number].start
+        before, after = self._periods[number - 1].offset, self._periods[number].offset
         _, end_before = self._cell(change - 1, before)
         begin_after, _ = self._cell(change, after)
         if end_before == change == begin_after:
@@ -262,7 +262,7 @@ class Windows:
         return end_before + before == self._cell(change, after)[1] + after
 
     def _cell(self, time: int, offset: int) -> tuple[int, int]:
-        """Give start and stop of the cell of the local clock that holds a time, at one offset."""
+        """Return start and stop of a time's cell of the local clock, at one offset."""
         local = time + offset
         if self._nanos:
             start = local - (local - self._origin) % self._nanos
@@ -274,27 +274,27 @@ class Windows:
 
 
 def _month(number: int) -> int:
-    """Give the nanoseconds of the first day of a month, counted from January 1970."""
+    """Return the nanoseconds at which a month begins, counted from January 1970."""
     first = datetime(1970 + number // 12, number % 12 + 1, 1, tzinfo=UTC)
     return (first - _EPOCH) // timedelta(seconds=1) * _SECOND
 
 
-def _stretches(tz: str, start: int, stop: int) -> list[_Stretch]:
-    """Give the stretches that cover a range; the outer two go on beyond it."""
+def _periods(tz: str, start: int, stop: int) -> list[_Period]:
+    """Return the periods of a range, in order of time."""
     if tz == "UTC":
-        return [_Stretch(start, stop, 0)]
+        return [_Period(start, stop, 0)]
     first, last = (min(max(_date(time).year, _FIRST_YEAR), _LAST_YEAR) for time in (start, stop))
     changes = [change for year in range(first, last + 1) for change in _changes(tz, year)]
     changes = [change for change in changes if start < change < stop]
     edges = [start, *changes, stop]
-    return [_Stretch(begin, end, _utc_offset(ZoneInfo(tz), begin)) for begin, end in pairwise(edges)]
+    return [_Period(begin, end, _utc_offset(ZoneInfo(tz), begin)) for begin, end in pairwise(edges)]
 
 
 @lru_cache(maxsize=1_024)
 def _changes(tz: str, year: int) -> list[int]:
-    """Give the instants of a year, in UTC, at which a zone changes its offset.
+    """Return the instants of a year, in UTC, at which a zone changes its offset.
 
-    `zoneinfo` keeps them to itself, so they are looked for: day by day, then by halves.
+    `zoneinfo` does not tell them, so they are searched for: day by day, then by halves.
     """
     zone = ZoneInfo(tz)
     found = []

@@ -1,13 +1,12 @@
-"""Consumption per window: which totals to ask for, and the second question where a total fell.
+"""Consumption per window: the totals to read, and the points to read where a total fell.
 
-The storage engine gives, of each window, the last total and the smallest one;
-of each series, the last point before the range and the first one in it. That
-is all a meter needs that only counts up. Where a window's smallest total lies
-below the last one before it, the total fell in between, however high the last
-one is again. Such windows are asked for point by point where the policy makes
-use of that, and so are those that seem to exceed a highest rate, for the times
-of their points; and of no other series than theirs. The arithmetic is native:
-`db_core.meter`.
+The storage engine computes the last and the smallest total of each window, and
+the last point of each series before the range and the first in it. A meter that
+only counts up needs no more. Where a window's smallest total lies below the last
+total before it, the total fell in between, however high the last one is again.
+The points of such windows are read where the policy needs them, and so are those
+of windows that seem to exceed a highest rate; and only those of the same series.
+The arithmetic is native: `db_core.meter`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from http import HTTPStatus
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core import meter
@@ -35,14 +34,12 @@ if TYPE_CHECKING:
     from db_influx._options import Closed, ConsumptionOptions, Edge, Gaps, OnReset, Options
     from db_influx._steps import Steps
 
-__all__ = ["Policy", "Wanted", "consumption", "wanted"]
+__all__ = ["ConsumptionSpec", "Policy", "consumption", "consumption_spec"]
 
 _LABELS: tuple[Edge, ...] = ("start", "stop")
 _CLOSED: tuple[Closed, ...] = ("right", "left")
 
-_MOST_STRETCHES = (
-    64  # of time that are asked for point by point; where there are more, the nearest are joined
-)
+_MOST_STRETCHES = 64  # whose points are read; where there are more, the nearest are joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +56,17 @@ class Policy:
     def of(
         cls,
         fields: Sequence[str],
-        given: ConsumptionOptions,
+        keywords: ConsumptionOptions,
     ) -> Policy:
         """Return the checked policy for these fields."""
         policy = cls(
-            given.get("on_reset", "null"),
-            _per_field(given.get("rollover"), fields, "rollover"),
-            _per_field(given.get("max_rate"), fields, "max_rate"),
-            given.get("gaps", "book"),
-            _arguments.flag(given.get("quality", False), "quality"),
+            keywords.get("on_reset", "null"),
+            _per_field(keywords.get("rollover"), fields, "rollover"),
+            _per_field(keywords.get("max_rate"), fields, "max_rate"),
+            keywords.get("gaps", "book"),
+            _arguments.flag(keywords.get("quality", False), "quality"),
         )
-        # The kernel knows what goes together; it has nothing to compute yet.
+        # Without totals, this checks which values go together.
         meter.Consumption((), fields=fields, **policy.options())
         return policy
 
@@ -79,7 +76,7 @@ class Policy:
         return self.quality or self.gaps != "book"
 
     def options(self) -> dict[str, Any]:
-        """Give the kernel's arguments."""
+        """Return the arguments of `meter.Consumption`."""
         return {
             "on_reset": self.on_reset,
             "rollover": self.rollover or None,
@@ -89,45 +86,44 @@ class Policy:
         }
 
 
-class Wanted(NamedTuple):
-    """The windows of consumption, and what becomes of totals.
+class ConsumptionSpec(NamedTuple):
+    """The windows of consumption, and how totals become consumption.
 
     Attributes:
-        cut: The windows.
-        label: Whether a window's start or stop is its time.
+        windows: The windows.
+        label: The edge of a window that is its time.
         policy: What becomes of resets, gaps and implausible totals.
     """
 
-    cut: Windows
+    windows: Windows
     label: Edge
     policy: Policy
 
 
-def wanted(
-    selection: Selection, every: tuple[str, str], given: ConsumptionOptions, options: Options
-) -> Wanted:
-    """Return what a read of consumption asks for.
+def consumption_spec(
+    selection: Selection, every: tuple[str, str], keywords: ConsumptionOptions, options: Options
+) -> ConsumptionSpec:
+    """Return the windows and the policy of a read of consumption, checked.
 
     Args:
         selection: What to read; fields are named.
-        every: Length of the windows, and the name of the argument that it came by.
-        given: Keywords of the call.
-        options: Say in which zone the windows are.
+        every: Length of the windows, and the name of its argument.
+        keywords: Keywords of the call.
+        options: The zone of the windows.
 
     Raises:
         InvalidArgumentError: A keyword is unusable.
     """
-    label = _arguments.choice(given.get("label", "stop"), "label", _LABELS)
-    closed = _arguments.choice(given.get("closed", "right"), "closed", _CLOSED)
-    policy = Policy.of(selection.fields or (), given)
+    label = _arguments.choice(keywords.get("label", "stop"), "label", _LABELS)
+    closed = _arguments.choice(keywords.get("closed", "right"), "closed", _CLOSED)
     length, argument = every
-    cut = Windows(length, options.tz, selection.start, selection.stop, closed, argument)
-    return Wanted(cut, label, policy)
+    windows = Windows(length, options.tz, selection.start, selection.stop, closed, argument)
+    return ConsumptionSpec(windows, label, Policy.of(selection.fields or (), keywords))
 
 
 def consumption(
     selection: Selection,
-    wanted: Wanted,
+    spec: ConsumptionSpec,
     labels: array[int] | None,
     kinds: Mapping[str, str],
     options: Options,
@@ -136,65 +132,65 @@ def consumption(
 
     Args:
         selection: What to read; fields are named. Its range is closed as the windows are.
-        wanted: The windows, and what becomes of totals.
+        spec: The windows and the policy.
         labels: The labels of all windows, if the policy needs them.
-        kinds: What the fields hold that are known.
-        options: Say what the frame is.
+        kinds: The types of the fields, as far as they are known.
+        options: The number of parallel queries, and the form of the frame.
     """
-    cut, label, policy = wanted
+    windows, label, policy = spec
     at_once = options.max_parallel
     fields = selection.fields or ()
-    # Up to the frame, all times are as late as the windows'.
-    selection = replace(selection, start=selection.start + cut.late, stop=selection.stop + cut.late)
+    # `windows.late` is added to all times; `meter.Consumption` subtracts it again.
+    selection = replace(selection, start=selection.start + windows.late, stop=selection.stop + windows.late)
     before = [_flux.last_before(selection)] if selection.start > _times.EARLIEST else []
-    first = [_flux.first(selection)]
-    totals = _flux.windows(selection, cut, "last", label=label)
-    lows = [] if policy.on_reset == "keep" else _flux.windows(selection, cut, "min", label=label)
+    first = [_flux.series(selection)]
+    totals = _flux.windows(selection, windows, "last", label=label)
+    lows = [] if policy.on_reset == "keep" else _flux.windows(selection, windows, "min", label=label)
     queries = {"before": before, "first": first, "totals": totals, "lows": lows}
     try:
-        answers = iter((yield Ask([query for asked in queries.values() for query in asked], at_once)))
+        answers = iter((yield Ask(list(chain.from_iterable(queries.values())), at_once)))
     except QueryError as error:
-        # 2.9.1 panics over the smallest of texts, even of none; a point shows whether that is it.
+        # 2.9.1 panics over the smallest of texts, even of none. So the error may be that of a text field.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            edges = yield Ask([*before, *first], at_once)
-            read = partial(meter.Consumption, edges, fields=fields, by=options.by)
-            yield Work(lambda: read().frame(), bytes_of(edges))
+            points = yield Ask([*before, *first], at_once)
+            check = partial(meter.Consumption, points, fields=fields, by=options.by)
+            yield Work(lambda: check().frame(), bytes_of(points))
         raise
-    given: dict[str, Any] = {name: [next(answers) for _ in asked] for name, asked in queries.items()}
-    size = sum(map(bytes_of, given.values())) + 8 * len(labels or ())
+    by_name: dict[str, Any] = {name: [next(answers) for _ in sent] for name, sent in queries.items()}
+    size = sum(map(bytes_of, by_name.values())) + 8 * len(labels or ())
     work = partial(
         meter.Consumption,
-        **given,
+        **by_name,
         fields=fields,
         kinds=kinds,
         by=options.by,
         tz=options.tz,
         grid=labels,
-        adjacent_since=cut.before,
-        lead=(cut.longest if label == "start" else 0) - cut.late,
-        late=cut.late,
-        longest=cut.longest,
+        adjacent_since=windows.before,
+        lead=(windows.longest if label == "start" else 0) - windows.late,
+        late=windows.late,
+        longest=windows.longest,
         **policy.options(),
     )
-    totals_of: meter.Consumption = yield Work(work, size)
-    del answers, given, work  # they are read, and hold the same totals
+    meters: meter.Consumption = yield Work(work, size)
+    del answers, by_name, work  # `meters` has the same totals
     # With `by`, two series of one meter may have totals in one window.
     if not options.by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
-        return (yield Work(totals_of.frame, size))
-    unsettled: Unsettled = yield Work(totals_of.unsettled, size)
-    doubtful: dict[int, _Window] = yield Work(partial(_doubtful, unsettled, cut, label), size)
+        return (yield Work(meters.frame, size))
+    unsettled: Unsettled = yield Work(meters.unsettled, size)
+    doubtful: dict[int, _Window] = yield Work(partial(_doubtful, unsettled, windows, label), size)
     stretches: list[_Stretch] = yield Work(partial(_stretches, unsettled, doubtful), size)
 
     def frame(known: Unsettled | None) -> Steps[Any]:
         queries = yield Work(partial(_points, selection, stretches, known), size)
         points = (yield Ask(queries, at_once)) if queries else []
-        work = partial(totals_of.frame, points, list(doubtful.values()))
+        work = partial(meters.frame, points, list(doubtful.values()))
         return (yield Work(work, size + bytes_of(points)))
 
     try:
         return (yield from frame(unsettled))
     except IncompleteResultError:
-        # A tag may be another in answers than it is stored, as one with a carriage return.
+        # An answer may spell a tag otherwise than it is stored, as one with a carriage return.
         return (yield from frame(None))
 
 
@@ -204,11 +200,11 @@ def _doubtful(unsettled: Unsettled, windows: Windows, label: Edge) -> dict[int, 
 
 
 def _points(selection: Selection, stretches: list[_Stretch], unsettled: Unsettled | None) -> list[Query]:
-    return [_flux.points(selection, stretch.of(selection, unsettled)) for stretch in stretches]
+    return [_flux.raw(stretch.of(selection, unsettled), with_field=True) for stretch in stretches]
 
 
 class _Window(NamedTuple):
-    """A window of which all points are wanted."""
+    """A window whose points are read."""
 
     label: int
     start: int
@@ -217,7 +213,7 @@ class _Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """A stretch of time whose points are wanted, of some fields of some series."""
+    """A range of time whose points are read, of some fields of some series."""
 
     start: int
     stop: int
@@ -226,25 +222,24 @@ class _Stretch:
 
     @property
     def size(self) -> int:
-        """A measure of how many points it has."""
+        """Measure for the number of points."""
         return (self.stop - self.start) * len(self.series) * len(self.fields)
 
     def with_(self, other: _Stretch) -> _Stretch:
-        """Give the stretch that holds both."""
+        """Return the stretch of both and what is between."""
         start, stop = min(self.start, other.start), max(self.stop, other.stop)
         return _Stretch(start, stop, self.fields | other.fields, self.series | other.series)
 
     def of(self, selection: Selection, unsettled: Unsettled | None) -> Selection:
-        """Give what to ask for; of all series where `unsettled` does not tell them apart.
+        """Return the selection of these points, or without `unsettled`, that of all series.
 
-        Tag by tag, so that it may be some more series, which do no harm.
+        It is made tag by tag, so that some more series may be read, which do no harm.
         """
-        names, all_series = (unsettled.tags, unsettled.series) if unsettled else ([], [])
         tags = []
-        for place, name in enumerate(names):
-            known = [series[place] or "" for series in all_series]
-            values = {known[number] for number in self.series}
-            # Where it is all the values there are, the tag tells nothing.
+        for number, name in enumerate(unsettled.tags if unsettled else ()):
+            known = [series[number] or "" for series in unsettled.series] if unsettled else []
+            values = {known[series] for series in self.series}
+            # A condition that all values meet is not needed.
             if name not in _flux.OWN and values != set(known):
                 tags.append((name, tuple(sorted(values))))
         return replace(
@@ -257,37 +252,37 @@ class _Stretch:
 
 
 def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_Stretch]:
-    """Give the stretches that hold the windows of all doubts: apart from each other, and not too many."""
+    """Return stretches that cover all doubtful windows: apart from each other, and not too many."""
     fields: dict[int, set[str]] = {}
     series: dict[int, set[int]] = {}
     for doubt in unsettled.doubts:
         for label in doubt.windows:
             fields.setdefault(label, set()).add(doubt.field)
             series.setdefault(label, set()).update(doubt.series)
-    found: list[_Stretch] = []
+    stretches: list[_Stretch] = []
     for label in sorted(fields):
         _, start, stop = windows[label]
         window = _Stretch(start, stop, frozenset(fields[label]), frozenset(series[label]))
-        last = found[-1] if found else None
+        last = stretches[-1] if stretches else None
         if last and (last.stop, last.fields, last.series) == (start, window.fields, window.series):
-            found[-1] = last.with_(window)
+            stretches[-1] = last.with_(window)
         else:
-            found.append(window)
-    if found:
-        # A query has its price too, the more so with many tags.
-        whole = reduce(_Stretch.with_, found)
-        if whole.size < 2 * sum(stretch.size for stretch in found):
+            stretches.append(window)
+    if stretches:
+        # One query for twice the points takes less time than many queries.
+        whole = reduce(_Stretch.with_, stretches)
+        if whole.size < 2 * sum(stretch.size for stretch in stretches):
             return [whole]
-    if len(found) <= _MOST_STRETCHES:
-        return found
+    if len(stretches) <= _MOST_STRETCHES:
+        return stretches
     costs = [
-        (one.with_(two).size - one.size - two.size, place)
-        for place, (one, two) in enumerate(pairwise(found), 1)
+        (one.with_(two).size - one.size - two.size, number)
+        for number, (one, two) in enumerate(pairwise(stretches), 1)
     ]
-    starts = {place for _, place in sorted(costs)[len(found) - _MOST_STRETCHES :]}
-    joined = [found[0]]
-    for place, stretch in enumerate(found[1:], start=1):
-        if place in starts:
+    apart = {number for _, number in sorted(costs)[len(stretches) - _MOST_STRETCHES :]}
+    joined = [stretches[0]]
+    for number, stretch in enumerate(stretches[1:], start=1):
+        if number in apart:
             joined.append(stretch)
         else:
             joined[-1] = joined[-1].with_(stretch)
@@ -295,12 +290,12 @@ def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_St
 
 
 def _per_field(value: object, fields: Sequence[str], argument: str) -> dict[str, float]:
-    """Give a number for each field; one number is every field's."""
+    """Return a number for each field; a single number is that of every field."""
     if value is None:
         return {}
-    given = value if isinstance(value, Mapping) else dict.fromkeys(fields, value)
-    unknown = [field for field in given if field not in fields]
+    numbers = value if isinstance(value, Mapping) else dict.fromkeys(fields, value)
+    unknown = [field for field in numbers if field not in fields]
     if unknown:
-        message = f"`{argument}` names {unknown[0]!r}, which is none of the fields {', '.join(fields)}"
+        message = f"`{argument}` must name fields of the read ({', '.join(fields)}), not {unknown[0]!r}"
         raise InvalidArgumentError(message, argument=argument)
-    return {field: _arguments.number(number, argument) for field, number in given.items()}
+    return {field: _arguments.number(number, argument) for field, number in numbers.items()}

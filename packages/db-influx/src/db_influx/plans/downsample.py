@@ -1,14 +1,14 @@
-"""Values per window: which ones the storage engine works out, and which the points themselves are read for.
+"""Values per window: those that the storage engine computes, and those that are computed here from points.
 
-InfluxDB's storage engine works out count, sum, mean, min, max, first and last where the
+InfluxDB's storage engine computes count, sum, mean, min, max, first and last where the
 points lie. For every other function InfluxDB 2.9.1 goes through all points window by window:
 a year of minutes of 20 meters takes it two to four minutes, where reading these points takes
-seconds. Some functions are also not what their name says: median and quantile are estimates, mode has several
-answers or none. So their points are read, and the native crate works them out as they
-arrive, slice by slice.
+seconds. Some functions are also not what their name says: median and quantile are estimates,
+and mode returns several values or none. So their points are read, and the native crate computes
+them slice by slice as they arrive.
 
-A mean or sum of integers overflows in the server without a word. So their extremes are
-asked for beside them, and where an overflow is possible, the points are read too.
+A mean or sum of integers can overflow in the server, which does not report it. So the extremes
+are read in the same step, and where an overflow is possible, the points are read too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from db_influx.plans.frames import bytes_of
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
@@ -40,27 +40,27 @@ if TYPE_CHECKING:
     from db_influx._steps import Steps
     from db_influx._windows import Windows
 
-__all__ = ["Wanted", "average", "downsample"]
+__all__ = ["DownsampleSpec", "average", "downsample"]
 
 _IN_STORAGE = ("count", "first", "last", "max", "mean", "min", "spread", "sum")
 _MAY_OVERFLOW = ("mean", "sum")
 _DAY = 86_400 * 1_000_000_000
-_INTEGERS = ("integer", "unsigned")
+_INTEGERS = frozenset(("integer", "unsigned"))
 _LARGEST = {"int64": 2**63 - 1, "uint64": 2**64 - 1}
-_LEAST = "\0least:"  # before the name of a column; no field's name that InfluxDB takes begins with it
+_LEAST = "\0least:"  # before the name of a column; no field's name in InfluxDB begins so
 
 
-class Wanted(NamedTuple):
-    """What a downsampled read asks for, beside its points.
+class DownsampleSpec(NamedTuple):
+    """The windows and columns of a downsampled read.
 
     Attributes:
-        cut: The windows.
+        windows: The windows.
         columns: The columns.
-        label: Whether a window's start or stop is its time.
+        label: The edge of a window that is its time.
         create_empty: Return windows without points too.
     """
 
-    cut: Windows
+    windows: Windows
     columns: Sequence[Aggregate]
     label: Edge
     create_empty: bool
@@ -68,7 +68,7 @@ class Wanted(NamedTuple):
 
 def downsample(
     selection: Selection,
-    wanted: Wanted,
+    spec: DownsampleSpec,
     labels: array[int] | None,
     types: FieldTypes,
     options: Options,
@@ -77,42 +77,41 @@ def downsample(
 
     Args:
         selection: What to read; fields are named.
-        wanted: The windows and columns.
+        spec: The windows and columns.
         labels: The times of all windows, if those without points are wanted too.
         types: The types of the fields, as far as they are known.
-        options: Say in how many slices points are read, and what the frame is.
+        options: The number of slices, and the form of the frame.
 
     Raises:
         InvalidArgumentError: A sum or spread exceeds 64 bits, or there are too many windows.
     """
-    cut, every, label, _ = wanted
-    added = {one.field: None for one in every if one.function in _MAY_OVERFLOW}
-    integers = {field: None for field in added if _may_be_integer(field, types)}
-    kinds = {one.column: kind for one in every if (kind := _kind(one, types))}
+    columns = spec.columns
+    summed = _fields(column for column in columns if column.function in _MAY_OVERFLOW)
+    kinds = {column.column: kind for column in columns if (kind := _kind(column, types))}
+    make, size = partial(_Queries, selection, spec, options.max_parallel), 8 * spec.windows.count
     try:
-        make = partial(_Plan, selection, cut, every, label, options.max_parallel)
-        plan: _Plan = yield Work(make, 8 * cut.count)
-        answers, exact = yield from _with_bounds(plan.queries, selection, integers, options.max_parallel)
-        if exact:
-            plan = yield Work(partial(make, exact=exact), 8 * cut.count)
-            answers = yield Ask(plan.queries, options.max_parallel)
+        queries: _Queries = yield Work(make, size)
+        answers, large = yield from _with_extremes(queries.queries, selection, summed, types, options)
+        if large:
+            queries = yield Work(partial(make, large), size)
+            answers = yield Ask(queries.queries, options.max_parallel)
         work = partial(
             pivot,
             answers,
-            fields=plan.columns,
+            fields=queries.columns,
             by=options.by,
             empty_text=True,
-            renamed=plan.renamed,
-            kinds={**kinds, **{least: kinds[one] for one, least in plan.spreads if one in kinds}},
+            renamed=queries.renamed,
+            kinds=kinds | {least: kinds[most] for most, least in queries.spreads if most in kinds},
             tz=options.tz,
             axis=labels,
-            zeros=[one.column for one in every if one.function == "count"] if labels else (),
-            spreads=plan.spreads,
+            zeros=[column.column for column in columns if column.function == "count"] if labels else (),
+            spreads=queries.spreads,
         )
         frame: Frame = yield Work(work, bytes_of(answers) + 8 * len(labels or ()))
         return frame  # noqa: TRY300 - of the block
     except InvalidArgumentError as error:
-        if error.argument not in ("wanted", "spreads"):  # of a sum and a spread beyond 64 bits
+        if error.argument not in ("wanted", "spreads"):  # the native names of sums and spreads
             raise
         message = f"`agg_func`: {error}; use 'mean' and 'count' for a sum, 'min' and 'max' for a spread"
         raise InvalidArgumentError(message, argument="agg_func") from error
@@ -126,9 +125,8 @@ def average(selection: Selection, types: FieldTypes, options: Options) -> Steps[
     fields = selection.fields or ()
     means = [Aggregate(field, field, "mean", "mean") for field in fields]
     check_types(means, types, selection.measurement, argument="fields")
-    integers = {field: None for field in fields if _may_be_integer(field, types)}
     queries = [_flux.average(selection)]
-    answers, large = yield from _with_bounds(queries, selection, integers, options.max_parallel)
+    answers, large = yield from _with_extremes(queries, selection, fields, types, options)
     if large:
         answers = yield Ask([_flux.average(selection, large)], 1)
     kinds = dict.fromkeys(fields, "float64")
@@ -137,41 +135,42 @@ def average(selection: Selection, types: FieldTypes, options: Options) -> Steps[
     return frame
 
 
-def _with_bounds(
-    queries: Sequence[Query | Reduced], selection: Selection, integers: Mapping[str, object], at_once: int
+def _with_extremes(
+    queries: Sequence[Query | Reduced],
+    selection: Selection,
+    summed: Iterable[str],
+    types: FieldTypes,
+    options: Options,
 ) -> Steps[tuple[list[Answer], frozenset[str]]]:
-    """Ask queries; return their answers, and those of the integer fields whose sum may overflow."""
-    bounds = [_flux.extremes(_of_fields(selection, integers))] if integers else []
-    answers = yield Ask([*queries, *bounds], at_once)
-    if not bounds:
+    """Ask queries; return their answers, and those of the summed fields whose sum may not fit in 64 bits."""
+    integers = [field for field in summed if not _INTEGERS.isdisjoint(types.get(field, ()))]
+    extremes = [_flux.extremes(replace(selection, fields=tuple(integers)))] if integers else []
+    answers = yield Ask([*queries, *extremes], options.max_parallel)
+    if not extremes:
         return answers, frozenset()
-    extremes = answers.pop()
-    return answers, (yield Work(partial(_overflowing, extremes), bytes_of([extremes])))
+    answer = answers.pop()
+    return answers, (yield Work(partial(_large, answer), bytes_of([answer])))
 
 
-def _may_be_integer(field: str, types: FieldTypes) -> bool:
-    return any(kind in _INTEGERS for kind in types.get(field, ()))
-
-
-def _overflowing(bounds: Answer) -> frozenset[str]:
-    """Return the fields whose sum may not fit in 64 bits; `bounds` is the answer about their extremes."""
-    most: dict[str, int] = {}
-    extremes: list[tuple[str, int, int]] = []
-    for found, kinds in columns(bounds, result=TEXT, _field=TEXT, _value=("float64", "int64", "uint64")):
-        for result, field, value in zip(found["result"], found["_field"], found["_value"], strict=True):
+def _large(extremes: Answer) -> frozenset[str]:
+    """Return the fields whose sum may not fit in 64 bits."""
+    counts: dict[str, int] = {}
+    values: list[tuple[str, int, int]] = []
+    for rows, kinds in columns(extremes, result=TEXT, _field=TEXT, _value=("float64", "int64", "uint64")):
+        for result, field, value in zip(rows["result"], rows["_field"], rows["_value"], strict=True):
             if result == "count":
-                most[field] = max(most.get(field, 0), value)
-            elif kinds["_value"] in _LARGEST:  # a field of integers may hold doubles in this range
-                extremes.append((field, abs(value), _LARGEST[kinds["_value"]]))
-    return frozenset(field for field, value, largest in extremes if value * most.get(field, 0) > largest)
+                counts[field] = max(counts.get(field, 0), value)
+            elif kinds["_value"] in _LARGEST:  # a field of integers may have doubles in this range
+                values.append((field, abs(value), _LARGEST[kinds["_value"]]))
+    return frozenset(field for field, value, largest in values if value * counts.get(field, 0) > largest)
 
 
-class _Plan:
-    """The queries of a read, and how their answers become columns.
+class _Queries:
+    """The queries of a downsampled read, and how their answers become columns.
 
     Attributes:
-        queries: What is sent.
-        columns: The columns, and behind them those that are only taken from others.
+        queries: The queries.
+        columns: The columns, then those that are only subtracted from others.
         renamed: Result, field and column of each; empty where fields are the columns.
         spreads: Columns of greatest values, with the columns of least values taken from them.
     """
@@ -179,58 +178,59 @@ class _Plan:
     def __init__(
         self,
         selection: Selection,
-        cut: Windows,
-        wanted: Sequence[Aggregate],
-        label: str,
+        spec: DownsampleSpec,
         max_parallel: int,
-        exact: frozenset[str] = frozenset(),
+        large: frozenset[str] = frozenset(),
     ) -> None:
-        stored: list[Aggregate] = []
-        read: list[Aggregate] = []
-        for one in wanted:
-            overflows = one.field in exact and one.function in _MAY_OVERFLOW
-            (stored if one.function in _IN_STORAGE and not overflows else read).append(one)
-        self.columns = [one.column for one in wanted]
+        by_server: list[Aggregate] = []
+        by_points: list[Aggregate] = []
+        for column in spec.columns:
+            may_overflow = column.field in large and column.function in _MAY_OVERFLOW
+            in_storage = column.function in _IN_STORAGE and not may_overflow
+            (by_server if in_storage else by_points).append(column)
+        self.columns = [column.column for column in spec.columns]
         self.renamed: list[tuple[str, str, str]] = []
         self.spreads: list[tuple[str, str]] = []
         self.queries: list[Query | Reduced] = []
-        labels = {one.label for one in wanted}
-        if len(labels) == 1 and not read and "spread" not in labels and self.columns == list(_fields(wanted)):
-            self.queries += _flux.windows(selection, cut, wanted[0].function, label=label)
-            return
+        functions = {column.label for column in spec.columns}
+        if len(functions) == 1 and not by_points and self.columns == _fields(spec.columns):
+            [function] = functions
+            if function != "spread":
+                self.queries += _flux.windows(selection, spec.windows, function, label=spec.label)
+                return
         results: dict[str, tuple[str, list[str]]] = {}
-        for one in stored:
-            parts = [(one.function, one.function, one.column)]
-            if one.function == "spread":
-                least = f"{_LEAST}{one.column}"
-                self.spreads.append((one.column, least))
-                parts = [("greatest", "max", one.column), ("least", "min", least)]
-            for result, function, column in parts:
-                results.setdefault(result, (function, []))[1].append(one.field)
-                self.renamed.append((result, one.field, column))
+        for column in by_server:
+            parts = [(column.function, column.function, column.column)]
+            if column.function == "spread":
+                least = f"{_LEAST}{column.column}"
+                self.spreads.append((column.column, least))
+                parts = [("greatest", "max", column.column), ("least", "min", least)]
+            for result, function, name in parts:
+                results.setdefault(result, (function, []))[1].append(column.field)
+                self.renamed.append((result, column.field, name))
         self.columns += [least for _, least in self.spreads]
         if results:
-            self.queries += _flux.several_windows(selection, cut, results, label=label)
-        if read:
-            self._read_points(selection, cut, read, label, max_parallel)
+            self.queries += _flux.several_windows(selection, spec.windows, results, label=spec.label)
+        if by_points:
+            self._read_points(selection, spec, by_points, max_parallel)
 
     def _read_points(
-        self, selection: Selection, cut: Windows, read: Sequence[Aggregate], label: str, max_parallel: int
+        self, selection: Selection, spec: DownsampleSpec, columns: Sequence[Aggregate], max_parallel: int
     ) -> None:
-        self.renamed += [(f"points:{one.label}", one.field, one.column) for one in read]
+        self.renamed += [(f"points:{column.label}", column.field, column.column) for column in columns]
         fields_of: dict[str, tuple[Aggregate, list[str]]] = {}
-        for one in read:
-            fields_of.setdefault(one.label, (one, []))[1].append(one.field)
+        for column in columns:
+            fields_of.setdefault(column.label, (column, []))[1].append(column.field)
         functions = [
-            (f"points:{name}", one.function, one.share, fields) for name, (one, fields) in fields_of.items()
+            (f"points:{label}", column.function, column.share, fields)
+            for label, (column, fields) in fields_of.items()
         ]
-        edges = cut.labels("stop", without="functions that need every point")
+        edges = spec.windows.labels("stop", without="functions that need every point")
         edges.insert(0, selection.start)
-        reduce = partial(_reduced, edges=edges, label=label, wanted=functions)
-        chosen = _of_fields(selection, _fields(read))
-        for start, stop in pairwise(_cuts(edges, max_parallel)):
-            query = _flux.raw(replace(chosen, start=start, stop=stop), with_field=True)
-            self.queries.append(Reduced(query, reduce))
+        reduce = partial(_reduced, edges=edges, label=spec.label, wanted=functions)
+        for start, stop in pairwise(_slice_edges(edges, max_parallel)):
+            part = replace(selection, fields=tuple(_fields(columns)), start=start, stop=stop)
+            self.queries.append(Reduced(_flux.raw(part, with_field=True), reduce))
 
 
 def _reduced(
@@ -239,27 +239,23 @@ def _reduced(
     return answer.aggregate(edges=edges, label=label, wanted=wanted)
 
 
-def _cuts(edges: array[int], max_parallel: int) -> list[int]:
-    """Return where slices begin and end: at edges of windows, at least a day apart where windows allow."""
+def _slice_edges(edges: array[int], max_parallel: int) -> list[int]:
+    """Return the edges of slices: edges of windows, at least a day apart where windows allow."""
     first, last = edges[0], edges[-1]
     count = max(1, min(max_parallel, (last - first) // _DAY))
     ideal = (first + (last - first) * number // count for number in range(1, count))
     return sorted({first, last, *(edges[bisect_left(edges, time)] for time in ideal)})
 
 
-def _of_fields(selection: Selection, fields: Mapping[str, object]) -> Selection:
-    return replace(selection, fields=tuple(fields))
+def _fields(columns: Iterable[Aggregate]) -> list[str]:
+    return list(dict.fromkeys(column.field for column in columns))
 
 
-def _fields(wanted: Sequence[Aggregate]) -> dict[str, None]:
-    return dict.fromkeys(one.field for one in wanted)
-
-
-def _kind(one: Aggregate, types: FieldTypes) -> str | None:
-    """Return what a column holds, if that is known without its values."""
-    if one.function == "count":
+def _kind(column: Aggregate, types: FieldTypes) -> str | None:
+    """Return the type of a column, if it is known without its values."""
+    if column.function == "count":
         return "int64"
-    if one.function in ("mean", "quantile", "skew", "stddev"):
+    if column.function in ("mean", "quantile", "skew", "stddev"):
         return "float64"
-    held = types.get(one.field, ())
-    return KINDS[held[0]] if len(held) == 1 else None
+    stored = types.get(column.field, ())
+    return KINDS[stored[0]] if len(stored) == 1 else None

@@ -9,8 +9,8 @@ from db_influx import _flux, _times
 from db_influx._aggregates import Aggregate, aggregates, check_types
 from db_influx._steps import Ask, Work
 from db_influx._windows import Windows
-from db_influx.plans import consumption
-from db_influx.plans.downsample import Wanted, average, downsample
+from db_influx.plans.consumption import consumption
+from db_influx.plans.downsample import DownsampleSpec, average, downsample
 from db_influx.plans.frames import converted, wide
 from db_influx.plans.schema import Schema
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from db_influx._options import Edge, Options
     from db_influx._steps import Steps
     from db_influx._times import Length
+    from db_influx.plans.consumption import ConsumptionSpec
     from db_influx.plans.schema import Databases
 
-__all__ = ["accumulated", "downsampled", "last_mean", "stored", "wanted"]
+__all__ = ["accumulated", "downsample_spec", "downsampled", "last_mean", "stored"]
 
 
 def stored(
@@ -38,12 +39,12 @@ def stored(
     answers = yield Ask([_flux.raw(part) for part in parts], options.max_parallel)
     kinds = schema.kinds(selection.fields)
     frame = yield from wide(answers, selection.fields, options, tag_columns=tag_columns, kinds=kinds)
-    del answers  # which the frame holds
+    del answers  # the frame has their values
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
 
 
-def wanted(
+def downsample_spec(
     selection: Selection,
     interval: Length,
     agg_func: AggFunc,
@@ -51,22 +52,26 @@ def wanted(
     options: Options,
     *,
     create_empty: bool,
-) -> Wanted:
-    """Return what a downsampled read asks for; see `InfluxManager.read` for the arguments."""
+) -> DownsampleSpec:
+    """Return the windows and columns of a downsampled read; see `InfluxManager.read` for the arguments."""
     every = _times.duration(interval, "interval")
-    cut = Windows(every, options.tz, selection.start, selection.stop)
-    return Wanted(cut, aggregates(agg_func, selection.fields or ()), label, create_empty)
+    windows = Windows(every, options.tz, selection.start, selection.stop)
+    return DownsampleSpec(windows, aggregates(agg_func, selection.fields or ()), label, create_empty)
 
 
-def downsampled(databases: Databases, selection: Selection, wanted: Wanted, options: Options) -> Steps[Any]:
+def downsampled(
+    databases: Databases, selection: Selection, spec: DownsampleSpec, options: Options
+) -> Steps[Any]:
     """Read one value per window."""
     labels = None
-    if wanted.create_empty:
-        labels = yield from _labels(wanted.cut, wanted.label, "`create_empty`")
+    if spec.create_empty:
+        labels = yield from _labels(spec.windows, spec.label, "`create_empty`")
     schema = yield from Schema.of(databases, selection, options)
-    yield from schema.check_types([selection], newest=any(one.function == "last" for one in wanted.columns))
-    check_types(wanted.columns, schema.types, selection.measurement)
-    frame = yield from downsample(selection, wanted, labels, schema.types or {}, options)
+    yield from schema.check_types(
+        [selection], newest=any(column.function == "last" for column in spec.columns)
+    )
+    check_types(spec.columns, schema.types, selection.measurement)
+    frame = yield from downsample(selection, spec, labels, schema.types or {}, options)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
 
@@ -77,18 +82,18 @@ def _labels(windows: Windows, label: Edge, without: str) -> Steps[array[int]]:
 
 
 def accumulated(
-    databases: Databases, selection: Selection, wanted: consumption.Wanted, options: Options
+    databases: Databases, selection: Selection, spec: ConsumptionSpec, options: Options
 ) -> Steps[Any]:
     """Read consumption per window."""
     labels = None
-    if wanted.policy.needs_labels:
-        labels = yield from _labels(wanted.cut, wanted.label, "`quality` and `gaps`")
+    if spec.policy.needs_labels:
+        labels = yield from _labels(spec.windows, spec.label, "`quality` and `gaps`")
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
     check_types(totals, schema.types, selection.measurement, argument="fields")
     kinds = schema.kinds(selection.fields)
-    frame: Frame = yield from consumption.consumption(selection, wanted, labels, kinds, options)
+    frame: Frame = yield from consumption(selection, spec, labels, kinds, options)
     yield from schema.check_frame(selection, frame, options)
     return (yield from converted(frame, options.into))
 
