@@ -23,8 +23,8 @@ __all__ = [
     "decode",
     "iter_annotated_csv",
     "read_annotated_csv",
-    "room_of_batch",
     "split",
+    "text_bytes_of_batch",
     "union",
 ]
 
@@ -97,7 +97,7 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
     return decoder.finish(require_end=require_end)
 
 
-def room_of_batch(batch_rows: int) -> int:
+def text_bytes_of_batch(batch_rows: int) -> int:
     """Return how many bytes of text a batch may hold, however few rows that is."""
     return max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
 
@@ -124,7 +124,7 @@ class BatchDecoder:
         self._decoder = Decoder()
         self._batch_rows = batch_rows
         self._require_end = require_end
-        self._room = room_of_batch(batch_rows)
+        self._most_bytes = text_bytes_of_batch(batch_rows)
         self._held = 0
         self._is_finished = False
 
@@ -133,7 +133,7 @@ class BatchDecoder:
         self._decoder.feed(piece)
         self._held += len(piece)
         rows, schemas = self._decoder.rows, self._decoder.schemas
-        if rows < self._batch_rows and self._held < self._room and schemas <= _SCHEMAS:
+        if rows < self._batch_rows and self._held < self._most_bytes and schemas <= _SCHEMAS:
             return []
         self._held = 0
         return list(_frames_of(self._decoder.take(), self._batch_rows))

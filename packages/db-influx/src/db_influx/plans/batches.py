@@ -1,8 +1,8 @@
-"""A long read in bounded memory: slices as wide as their rows, and the bytes of these, allow.
+"""A long read in bounded memory: the range is read in slices that are as wide as the memory allows.
 
-How dense points lie, and how long their texts are, is not known before they are
-read. So a slice that has too many rows or bytes is given up and asked for again,
-narrower; one that has few makes the next one wider.
+The density of points and the length of their texts are not known before they are
+read. So a slice that has too many rows or bytes is stopped and read again, narrower;
+a slice that has few makes the next one wider.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from db_core.annotated_csv import room_of_batch
+from db_core.annotated_csv import text_bytes_of_batch
 from db_influx import _flux
 from db_influx._steps import Ask, AskAtMost, Batch
 from db_influx.plans.frames import converted, wide
@@ -25,45 +25,45 @@ if TYPE_CHECKING:
 __all__ = ["batches"]
 
 _FIRST_WIDTH = 3_600 * 1_000_000_000  # nanoseconds
-_MOST = 4  # times the rows wanted, before a slice is given up
-_MOST_ROOM = 2  # times the bytes, before a slice is given up
-_GROWTH = 8  # times as wide, at most, as the slice before
+_MOST_ROWS = 4  # times the rows of a frame, before a slice is stopped
+_MOST_BYTES = 2  # times the bytes of a frame, before a slice is stopped
+_GROWTH = 8  # times the width of the slice before, at most
 
 
 def batches(databases: Databases, selection: Selection, batch_rows: int, options: Options) -> Steps[None]:
-    """Read points as they are stored, and hand on frames of at most so many rows.
+    """Read points as they are stored, in frames of at most `batch_rows` rows.
 
-    A slice has about as many values as a frame holds, or fewer whose text fills the room of a batch. None
-    has more than four times the values or twice the bytes, unless its rows share one timestamp.
+    A slice has about as many values as a frame, or fewer if their texts are long. No slice has more than
+    four times the values or twice the bytes of a frame, unless its rows share one timestamp.
     """
-    # The whole range's series tell what differs, and each field's type, before the first slice.
+    # The series of the whole range decide on the index and the types of all frames.
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection])
     answers = yield Ask([_flux.series(selection)], 1)
     series = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
     yield from schema.check_frame(selection, series, options)
     options, kinds = replace(options, by=tuple(series.index[:-1])), series.kinds
-    rows, room = batch_rows * len(selection.fields or ()), room_of_batch(batch_rows)
+    rows, size = batch_rows * len(selection.fields or ()), text_bytes_of_batch(batch_rows)
     start, width = selection.start, _FIRST_WIDTH
     while start < selection.stop:
         width = min(width, selection.stop - start)
-        limits = (rows * _MOST, room * _MOST_ROOM) if width > 1 else None
+        limits = (rows * _MOST_ROWS, size * _MOST_BYTES) if width > 1 else None
         part = replace(selection, start=start, stop=start + width)
-        found = yield AskAtMost(_flux.raw(part), limits)
-        if found is None:
-            width = max(1, width // _MOST)
+        reply = yield AskAtMost(_flux.raw(part), limits)
+        if reply is None:
+            width = max(1, width // _MOST_ROWS)
             continue
-        answer, size = found
-        del found
-        held = answer.rows
-        if held:
+        answer, received = reply
+        del reply
+        values = answer.rows
+        if values:
             frame = yield from wide([answer], selection.fields, options, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
                 yield Batch((yield from converted(frame.slice(first, batch_rows), options.into)))
             del frame
         del answer
         start += width
-        # Nine tenths of the rows wanted, as a slice with a few too many ends in a small frame.
-        by_rows = width * rows * 9 // max(1, held * 10)
-        by_room = width * room * 9 // max(1, size * 10)
-        width = min(width * _GROWTH, by_rows + 1, by_room + 1)
+        # Nine tenths of a frame's rows, since a slice with a few rows too many ends in a small frame.
+        by_rows = width * rows * 9 // max(1, values * 10)
+        by_bytes = width * size * 9 // max(1, received * 10)
+        width = min(width * _GROWTH, by_rows + 1, by_bytes + 1)
