@@ -170,5 +170,5 @@ def test_an_answer_to_another_question_is_a_parse_error(
     ).replace(*change)
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(text)
 
-    with pytest.raises(ParseError, match="another question"):
+    with pytest.raises(ParseError, match="unexpected columns in the answer"):
         ask(call_peer(peer(head + text), retries=0))

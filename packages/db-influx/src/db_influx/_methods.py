@@ -1,7 +1,7 @@
-"""Every method of both managers: its arguments, what they mean, and the plan that does it.
+"""The methods of both managers: their arguments, checked, and the plan that each runs.
 
-`InfluxManager` and `AsyncInfluxManager` differ in how they wait. What a method is annotated with is what
-`InfluxManager` returns; `AsyncInfluxManager` returns something to await, or an asynchronous iterator.
+`InfluxManager` and `AsyncInfluxManager` differ only in how they wait. The annotations are those of
+`InfluxManager`; `AsyncInfluxManager` returns an awaitable or an asynchronous iterator of the same.
 `__init__.pyi` has the types of both, made of these by `tools/stub.py`.
 """
 
@@ -77,9 +77,9 @@ class Methods(Base):
     ) -> Framed:
         """Read fields of a measurement, downsampled.
 
-        Count, first, last, max, mean, min, spread and sum are worked out by the server. The others are worked
-        out here, as they arrive, of the points themselves, since InfluxDB takes much longer for them
-        than for the points, and estimates some.
+        The server computes count, first, last, max, mean, min, spread and sum. The other functions are
+        computed here, from the points as they arrive, since InfluxDB takes much longer for them than for
+        the points, and estimates some.
 
         Args:
             fields: One field or several: the columns, in this order.
@@ -93,9 +93,9 @@ class Methods(Base):
                 mode. median and quantiles are exact, interpolated as pandas does. mode is the smallest of
                 the most frequent values. stddev is that of a sample, and null for one value. skew is that of
                 a population (biased), and null where all values are equal.
-            label: Whether a window's start or stop is its time. A window cut by the range keeps the
-                range's edge.
-            create_empty: Give windows without points too, as nulls, or 0 where they are counted.
+            label: The edge of a window that is its time: "stop" or "start". The first and last window end
+                at the edges of the range.
+            create_empty: Return windows without points too, as nulls, or as 0 in counts.
 
         Returns:
             One frame; see the class.
@@ -162,7 +162,7 @@ class Methods(Base):
         Args:
             fields: One field or several, each a running total.
             timestep: Length of a window in minutes, or a duration as for `read`.
-            on_reset: What a window is worth in which the total fell: "null", as it is not known;
+            on_reset: The consumption of a window in which the total fell: "null", as it is not known;
                 "restart", counted from zero; "rollover", counted through `rollover`; or "keep", the
                 negative difference. A fall that a later, higher total of the same window hides is seen
                 where it goes below the last total before the window. With "restart" and "rollover"
@@ -175,10 +175,10 @@ class Methods(Base):
                 lie in the range; "null", nowhere. The last two give empty windows too.
             quality: Append a column ``<field>_quality`` for each field, of categories: "ok", "first"
                 (no total before), "gap", "reset", "rollover" or "implausible".
-            closed: Which of its edges a window holds, and the range with it: "right", as said above, or
+            closed: The edge that belongs to a window, and to the range: "right", as said above, or
                 "left": a total on an edge counts for the window that begins there, one at `start` counts,
                 and one at `stop` does not.
-            label: Whether a window's start or stop is its time.
+            label: The edge of a window that is its time: "stop" or "start".
 
         Returns:
             One frame, float64 for float totals and int64 for integer totals; see the class.
@@ -267,15 +267,15 @@ class Methods(Base):
     ) -> Newest:
         """Read the newest value of each field over the matching series, however old it is.
 
-        The last hour is asked first, then the last day and month, then all time; each later question
-        is only about the fields not found yet. For more than a hundred tag values it is all time at once.
-        Points in the future count.
+        The last hour is read first, then the last day and month, then all time; each later query is only
+        about the fields that are not found yet. With more than a hundred tag values, all time is read at
+        once. Points in the future count.
 
         Args:
-            with_time: Give pairs of time and value.
+            with_time: Return pairs of time and value.
 
         Returns:
-            Fields with their values, in the order asked: float, int, bool or str. A field that was
+            Fields with their values, in the order of `fields`: float, int, bool or str. A field that was
             never written is absent. With `with_time`, pairs of a UTC pandas Timestamp and a value.
         """
         from db_influx.plans import last_point
@@ -326,7 +326,7 @@ class Methods(Base):
         """Read points as they are stored, in bounded memory.
 
         The range is read in slices, as wide as `batch_rows` allows, and narrower where rows have very long
-        texts or very many fields. The answer of a slice is complete before its frames are given.
+        texts or very many fields. The answer of a slice is complete before its frames are returned.
 
         Args:
             fields: One field or several: the columns, in this order.
@@ -334,9 +334,9 @@ class Methods(Base):
             batch_rows: Most rows of a frame.
 
         Returns:
-            An iterator of frames as `read` gives with ``interval=None``, all of one schema, in order of
-            time from slice to slice; within a slice the rows are in order of the index. Errors come
-            with the first frame asked for. Closing it stops the transfer.
+            An iterator of frames as `read` returns with ``interval=None``, all of one schema, in order of
+            time from slice to slice; within a slice the rows are in order of the index. Errors are raised
+            when the first frame is requested. Closing it stops the transfer.
         """
         from db_influx.plans import batches
 
@@ -362,7 +362,7 @@ class Methods(Base):
             params: Values that the query uses as ``params.name``; they never become query text. A
                 bool, int, float, text, datetime, timedelta, or a list or mapping of these. A datetime
                 without a zone is UTC, as a query has no `tz`.
-            split: Give a list of frames, one per schema, instead of their union.
+            split: Return a list of frames, one per schema, instead of their union.
 
         Returns:
             One frame of all tables of all results: columns in order of first appearance, absent
@@ -387,7 +387,7 @@ class Methods(Base):
         into: Into | None = None,
         **options: Unpack[QueryOptions],
     ) -> FramedIterator:
-        """Run any Flux query and give its answer as it arrives, in bounded memory.
+        """Run any Flux query and return its answer as it arrives, in bounded memory.
 
         Args:
             flux: The query.
@@ -395,8 +395,8 @@ class Methods(Base):
             batch_rows: Most rows of a frame.
 
         Returns:
-            An iterator of frames, each of one schema. Closing it stops the transfer. That the answer
-            was complete is known when the iterator ends without an error.
+            An iterator of frames, each of one schema. Closing it stops the transfer. Only when it ends
+            without an error is it known that the answer was complete.
         """
         from db_influx.plans import query
 
@@ -422,7 +422,7 @@ class Methods(Base):
 
         Args:
             data: A pandas DataFrame with a DatetimeIndex, or any frame with Arrow's PyCapsule
-                protocol and a `time_column`. Index levels of strings, as reads give them, are tags.
+                protocol and a `time_column`. Index levels of strings, as reads return them, are tags.
             data_frame_measurement_name: Measurement.
             tags: Tags of every point.
             tag_columns: Columns of strings, integers or booleans to write as tags; a null or empty
@@ -432,8 +432,8 @@ class Methods(Base):
                 times in the last level of its index instead. Beside a `time_column`, row numbers in the
                 index are left out: a last or only level of integers that has no name. Levels of strings
                 must have names. Any other level is an error, unless `tag_columns` names it.
-            duplicates: What becomes of rows that have the same tags and time and give one field
-                different values, of which InfluxDB keeps the last row's. `"error"` refuses the frame,
+            duplicates: What to do about rows with the same tags and time but different values of a field,
+                of which InfluxDB keeps the last row's. `"error"` refuses the frame,
                 and names the rows and the columns that may be missing in `tag_columns`; `"last"` writes
                 it. Rows that set different fields, or the same values, are never an error.
 
@@ -442,8 +442,8 @@ class Methods(Base):
                 that can't be stored, a missing time, a row without a field, a name or tag that line
                 protocol can't carry, a field and a tag of one name, a text above 1 MiB, tags above
                 64 KiB, a row that a later one would overwrite. Says column and row; nothing was sent.
-            WriteError: Not every point was accepted. All that the server takes are written; which rows it
-                refused, and why, is in `rejected`, and these rows are in `frame`.
+            WriteError: The server refused points; it has stored all others. `rejected` lists the refused
+                rows with the reasons, and `frame` has these rows.
         """
         from db_influx.plans import write
 
@@ -461,13 +461,13 @@ class Methods(Base):
         tags: Mapping[str, str] | None = None,
         **options: Unpack[WriteOptions],
     ) -> list[Rejection]:
-        """Tell what `synchronous_write` would refuse, or the server would drop; nothing is written.
+        """Return the rows that `synchronous_write` would refuse or the server would drop; write nothing.
 
-        Arguments are those of `synchronous_write`. The frame's own faults are looked for first, a
-        thousand of them at most. If there are none, the server is asked how long the bucket keeps
-        points, and of what type the fields are that it holds up to a week before and after the frame's
-        times. A type may differ from week to week (by shard): a conflict that is told need not arise,
-        and one with a type that the server does not tell, or in a longer shard, may be missed.
+        Arguments are those of `synchronous_write`. First the frame is checked, for at most a thousand
+        faults. If it has none, the server is asked how long the bucket keeps points, and for the types of
+        the fields from a week before the frame's times to a week after them. A type may differ from week
+        to week (by shard). So a conflict in the list need not arise, and a conflict with a type that the
+        server does not report, or in a longer shard, may be missed.
 
         Returns:
             Rows with the reason, neighbours together; none if all would be written.
@@ -483,7 +483,7 @@ class Methods(Base):
 
     @takes(QueryOptions)
     def get_measurements_on_bucket(self, bucket: str, **options: Unpack[QueryOptions]) -> list[str]:
-        """Give the names of a bucket's measurements over all time, sorted."""
+        """Return the names of a bucket's measurements over all time, sorted."""
         from db_influx.plans import query
 
         plan = query.listed(_flux.measurements(_arguments.text(bucket, "bucket")))
@@ -491,25 +491,25 @@ class Methods(Base):
 
     @takes(QueryOptions)
     def get_fields(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
-        """Give the names of a measurement's fields over all time, sorted."""
+        """Return the names of a measurement's fields over all time, sorted."""
         from db_influx.plans import query
 
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
         return self._run(query.listed(_flux.fields(*names)), self._call(QueryOptions, options))  # type: ignore[no-any-return]
 
-    def _call(self, allowed: Any, given: Any, into: Into | None = None) -> Options:
+    def _call(self, allowed: Any, keywords: Any, into: Into | None = None) -> Options:
         """Return the options of a call, checked.
 
         Raises:
-            TypeError: A keyword is none of those allowed.
+            TypeError: A keyword is not one of `allowed`.
         """
-        for name in given:
+        for name in keywords:
             if name not in allowed.__optional_keys__:
                 known = ", ".join(sorted(allowed.__optional_keys__))
                 raise TypeError(
-                    f"unexpected keyword argument {name!r}; beside the named ones there are {known}"
+                    f"unexpected keyword argument {name!r}, expected a named one or one of {known}"
                 )
-        return self._options.but(given, into=into)
+        return self._options.but(keywords, into=into)
 
     def _range(
         self,

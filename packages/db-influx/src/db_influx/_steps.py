@@ -1,4 +1,4 @@
-"""What a plan can ask for, as small values: a plan waits for nothing, a wire does its steps.
+"""The steps of plans, as small values: a plan waits for nothing, and a wire does its steps.
 
 A plan is a generator. It yields a step, is sent the reply or thrown the error, and returns the result of
 the call. So there is one `read`, and two managers that only know how to wait.
@@ -27,16 +27,16 @@ class Reduced:
 
 
 class Ask(NamedTuple):
-    """Send queries, at most so many at once; the reply is their decoded answers, in order."""
+    """Send queries, at most `at_once` at a time; the reply is their decoded answers, in order."""
 
     queries: Sequence[Query | Reduced]
     at_once: int
 
 
 class AskAtMost(NamedTuple):
-    """Send a query; the reply is its answer and the bytes of its text, or None if there are more.
+    """Send a query; the reply is its decoded answer and the number of bytes of its text.
 
-    None is the reply, and the transfer is stopped, once the answer has more rows or bytes than the limits.
+    Once the answer has more rows or bytes than the limits, the transfer is stopped and the reply is None.
     """
 
     query: Query
@@ -65,7 +65,7 @@ class Post(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Send a query, and hand its answer to the caller as it arrives, in frames of at most so many rows."""
+    """Send a query, and hand its answer to the caller as it arrives, in frames of `batch_rows` at most."""
 
     query: Query
     batch_rows: int
@@ -73,20 +73,20 @@ class Stream(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Hand a frame to the caller, who iterates."""
+    """Hand a frame to the caller of the iterator."""
 
     frame: Any
 
 
 class Work(NamedTuple):
-    """Call a function that takes as long as going through so many bytes; the reply is its result."""
+    """Call a function; the reply is its result. `size` is about the number of bytes that it goes through."""
 
     function: Callable[[], Any]
     size: int
 
 
 class Warn(NamedTuple):
-    """Warn the caller of the method."""
+    """Warn the caller of the method; there is no reply."""
 
     message: str
 

@@ -1,4 +1,4 @@
-"""What a write would meet: faults of the frame, the bucket's retention, and the types it already holds."""
+"""The rows that a write would lose: by faults of the frame, the bucket's retention or types of fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_write"]
 
-# A shard is a week at most, unless its bucket was made with longer ones; in it a field has one type.
+# A field has one type per shard, which is a week at most unless the bucket was made with longer ones.
 _SHARD = 7 * 86_400 * 1_000_000_000
 
 _NAMES = {
@@ -36,23 +36,24 @@ _NAMES = {
 
 
 def check_write(bucket: str, data: Any, points: Callable[[], Points], now: int) -> Steps[list[Rejection]]:
-    """Return what would be refused or dropped; the server is asked only if the frame has no fault itself.
+    """Return the rows that would be refused or dropped; the server is asked only if the frame has no fault.
 
     Args:
         bucket: Name of the bucket.
         data: The frame.
-        points: Makes the points of it.
+        points: Makes its points.
         now: Nanoseconds since the epoch.
     """
     size = size_of(data)
-    sorted_out: Points = yield Work(points, size)
-    found = yield Work(sorted_out.problems, size)
-    if not found and len(sorted_out.frame):
-        times, first, last = yield Work(partial(_times_of, sorted_out), size)
+    checked: Points = yield Work(points, size)
+    rejected: list[Rejection] = yield Work(checked.problems, size)
+    if not rejected and len(checked.frame):
+        times, first, last = yield Work(partial(_times_of, checked), size)
         oldest, reason = yield from _oldest(bucket, now)
-        found = yield Work(partial(_too_old, times, oldest, reason), size)
-        found += yield from _conflicts(bucket, sorted_out, first, last, size)
-    return (yield Work(lambda: list(merged(found)), size)) if found else []
+        rejected = yield Work(partial(_too_old, times, oldest, reason), size)
+        rejected += yield from _conflicts(bucket, checked, first, last, size)
+    rejected = yield Work(partial(merged, rejected), size)
+    return rejected
 
 
 def _times_of(points: Points) -> tuple[array[int], int, int]:

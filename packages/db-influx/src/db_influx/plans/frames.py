@@ -1,4 +1,4 @@
-"""Decoded answers to the frame that a caller gets."""
+"""The frame of a read, from decoded answers to the library of the caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VALUE = 16  # bytes, with its time
 
 
 def bytes_of(answers: Sequence[Answer]) -> int:
-    """Return about how many bytes answers hold."""
+    """Return about how many bytes the rows of answers take."""
     return _VALUE * sum(answer.rows for answer in answers)
 
 
@@ -34,7 +34,7 @@ def wide(
     kinds: Mapping[str, str],
     tag_columns: bool = False,
 ) -> Steps[Frame]:
-    """Pivot stored points into one row per series and time; all have values, so an empty text is empty."""
+    """Pivot points into one row per series and time; each has a value, so an empty cell is an empty text."""
     work = partial(
         pivot,
         answers,

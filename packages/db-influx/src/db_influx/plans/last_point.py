@@ -1,4 +1,4 @@
-"""The newest values: of each field over all series, and of each field of each series."""
+"""The newest value of each field, over all series or of each series."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["last_point", "last_points"]
 
-# How far back the last point is looked for, step by step; then over all time.
+# The ranges before now in which the last point is searched, one by one; then all time.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
 
@@ -37,30 +37,30 @@ def last_point(
         databases: The known mappings of the manager.
         selection: What to read, over all time; fields are named.
         now: Nanoseconds since the epoch.
-        options: Say what to do about names that do not exist.
+        options: What to do about names that do not exist.
         with_time: Return pairs of time and value.
     """
-    wanted = selection.fields or ()
+    fields = selection.fields or ()
     found: dict[str, tuple[int, Any]] = {}
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
-    # The server takes longer over thousands of names than over the points of all time.
-    is_short = sum(len(values) for _, values in selection.tags) <= _flux.FEW_NAMES
-    for back in (*(_LOOK_BACK if is_short else ()), None):
-        left = tuple(field for field in wanted if field not in found)
-        if not left:
+    # The server takes longer to compare thousands of tag values than to read the points of all time.
+    is_quick = sum(len(values) for _, values in selection.tags) <= _flux.FEW_NAMES
+    for back in (*(_LOOK_BACK if is_quick else ()), None):
+        missing = tuple(field for field in fields if field not in found)
+        if not missing:
             break
         start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
-        answers = yield Ask([_flux.newest(replace(selection, fields=left, start=start))], 1)
+        answers = yield Ask([_flux.newest(replace(selection, fields=missing, start=start))], 1)
         found |= yield Work(partial(_newest, *answers), bytes_of(answers))
     yield from schema.check_found(selection, options, nothing=not found)
     if not with_time:
-        return {field: found[field][1] for field in wanted if field in found}
+        return {field: found[field][1] for field in fields if field in found}
     import pandas as pd
 
     return {
         field: (pd.Timestamp(found[field][0], unit="ns", tz="UTC"), found[field][1])
-        for field in wanted
+        for field in fields
         if field in found
     }
 

@@ -1,4 +1,4 @@
-"""Any Flux query, and the lists of names that InfluxDB has."""
+"""Any Flux query, and the queries that list names."""
 
 from __future__ import annotations
 

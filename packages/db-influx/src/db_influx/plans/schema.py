@@ -1,17 +1,16 @@
-"""Which fields a measurement has and of which types, and which of the names of a read do not exist.
+"""The fields of a measurement and their types, and the names of a read that do not exist.
 
 InfluxDB gives a field one type per shard. Flux (2.9.1) answers a query over shards of
-different types with the points of one type, and says nothing of the others. InfluxQL's
-`SHOW FIELD KEYS` names all types of a field in milliseconds, so it is asked before each
-read. Where a field has several, the points that Flux sees are counted against those that
-InfluxQL sees.
+different types with the points of one type, without an error. InfluxQL's `SHOW FIELD KEYS`
+lists all types of a field in milliseconds, so it is sent before each read. Where a field has
+several types, the points that Flux sees are compared with those that InfluxQL counts.
 
 InfluxQL knows a bucket by a database and a retention policy. A mapping (DBRP) leads from
 these to the bucket. Every bucket has a virtual mapping, but an explicit one of the same
-name hides it and may lead to another bucket. So the mappings are asked for first.
+name hides it and may lead to another bucket. So the mappings are read first.
 
-A name that does not exist is told from what was asked anyway, and, only where a read found
-nothing, from Flux's lists of measurements, tags and their values.
+A field that does not exist has no types. Only a read that finds nothing, or no tag of a name in
+`by`, asks Flux for its lists of measurements, tags and their values.
 """
 
 from __future__ import annotations
@@ -42,23 +41,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "Databases", "Schema"]
 
-_KEPT = 60.0  # seconds that a mapping is believed
-_MOST_SHARDS = 1_000  # that a read is cut at
+_KEPT = 60.0  # seconds that a mapping is used before it is read again
+_MOST_SHARDS = 1_000  # of a read that is divided at their starts
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
-_NEAR = 3  # names in a message
-_NOT_ASKED = "database not found"  # the token may not read the bucket
+_MOST_NEAR = 3  # names in a message
+_NO_DATABASE = "database not found"  # the token may not read the bucket
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def identifier(name: str) -> str:
-    """Return the InfluxQL identifier of a name, if InfluxQL can spell it; see `pattern`."""
+    """Return the InfluxQL identifier of a name that `is_spelled`."""
     return f'"{name.translate(_QUOTED)}"'
 
 
 def pattern(name: str) -> str:
-    """Return the InfluxQL regular expression that finds this name alone, whatever is in it.
+    """Return the InfluxQL regular expression that matches this name alone, whatever its characters.
 
-    Its scanner takes a carriage return for a line feed, and ends at a NUL, so these are spelled by number.
+    InfluxQL's scanner reads a carriage return as a line feed, and ends at a NUL, so these are codes.
     """
     spelled = (c if c.isalnum() and c.isascii() else f"\\x{{{ord(c):x}}}" for c in name)
     return f"/^{''.join(spelled)}$/"
@@ -70,7 +69,7 @@ def is_spelled(name: str) -> bool:
 
 
 class Database(NamedTuple):
-    """What InfluxQL knows a bucket by, and the nanoseconds that each of its shards covers; 0 is unknown."""
+    """InfluxQL's names of a bucket, and the nanoseconds that each of its shards covers, 0 if not known."""
 
     name: str
     policy: str
@@ -78,7 +77,7 @@ class Database(NamedTuple):
 
 
 class Databases:
-    """The databases that lead to buckets; safe to share between threads."""
+    """The databases that are mapped to buckets; safe to share between threads."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Database | None]] = {}
@@ -88,10 +87,10 @@ class Databases:
         until, known = self._known.get(bucket, (0.0, None))
         if time.monotonic() < until:
             return known
-        found = yield from _databases(bucket)
-        if found is None:
+        databases = yield from _databases(bucket)
+        if databases is None:
             return None
-        known = found[0] if found else None
+        known = databases[0] if databases else None
         self._known[bucket] = (time.monotonic() + _KEPT, known)
         if known is None:
             yield Warn(
@@ -104,38 +103,36 @@ class Databases:
 
 
 def _databases(bucket: str) -> Steps[list[Database] | None]:
-    """Return the databases that lead to a bucket and to no other; None if there is no such bucket."""
+    """Read the databases that are mapped to a bucket and to no other; None if there is no such bucket."""
     usable = []
     try:
         buckets = _listed((yield AskJson("api/v2/buckets", (("name", bucket),))), "buckets")
-        found = next((one for one in buckets if one["name"] == bucket), None)
-        if found is None:
+        named = next((one for one in buckets if one["name"] == bucket), None)
+        if named is None:
             return None
-        number = found["id"]
-        shard = next((rule.get("shardGroupDurationSeconds", 0) for rule in found["retentionRules"]), 0)
-        leading = _listed((yield AskJson("api/v2/dbrps", (("bucketID", number),))), "content")
-        leading.sort(key=lambda mapping: mapping["virtual"])  # an explicit mapping leads to one bucket only
-        for mapping in leading:
-            known_by = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
+        number = named["id"]
+        shard = next((rule.get("shardGroupDurationSeconds", 0) for rule in named["retentionRules"]), 0)
+        mappings = _listed((yield AskJson("api/v2/dbrps", (("bucketID", number),))), "content")
+        mappings.sort(key=lambda mapping: mapping["virtual"])  # an explicit mapping leads to one bucket only
+        for mapping in mappings:
+            database = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
             if not mapping["virtual"]:
-                usable.append(known_by)
+                usable.append(database)
                 continue
-            others = _listed((yield AskJson("api/v2/dbrps", (("db", known_by.name),))), "content")
-            names = [
-                (one["database"], one["retention_policy"]) for one in others if one["bucketID"] != number
-            ]
-            if known_by.name and known_by[:2] not in names:
-                usable.append(known_by)
+            same = _listed((yield AskJson("api/v2/dbrps", (("db", database.name),))), "content")
+            others = [(one["database"], one["retention_policy"]) for one in same if one["bucketID"] != number]
+            if database.name and database[:2] not in others:
+                usable.append(database)
     except NotFoundError as error:
-        # Of the bucket or the organization, the query itself will tell; else it is not InfluxDB that answers.
+        # The query itself will report a missing bucket or organization. Any other 404 is not InfluxDB's.
         return None if "not found" in str(error) else []
     except (KeyError, TypeError) as error:
-        raise _unexpected("the list of buckets or DBRP mappings") from error
+        raise _unexpected("buckets or DBRP mappings") from error
     return usable
 
 
 class Schema:
-    """What a measurement holds, as far as it is asked for.
+    """The types of a measurement's fields, and the checks that need them.
 
     Attributes:
         types: The types of each field, by InfluxQL's names; empty if there is no such measurement. None if
@@ -156,7 +153,7 @@ class Schema:
         Args:
             databases: The known mappings of the manager.
             selection: Names the bucket and the measurement.
-            options: Say how many queries are sent at once.
+            options: How many queries are sent at once.
         """
         database = yield from databases.of(selection.bucket)
         schema = cls(selection.bucket, selection.measurement, database, options.max_parallel)
@@ -168,13 +165,13 @@ class Schema:
         return schema
 
     def kinds(self, fields: Iterable[str] | None) -> dict[str, str]:
-        """Return what a frame holds of those fields whose one type is known."""
+        """Return the types in a frame of those fields that have one known type."""
         types = self.types or {}
         named = types if fields is None else [field for field in fields if field in types]
         return {field: KINDS[types[field][0]] for field in named if len(types[field]) == 1}
 
     def apart(self, parts: Sequence[Selection]) -> list[Selection]:
-        """Cut the parts of a read of stored points so that a field has one type in each: where shards begin.
+        """Divide the parts of a read of points where shards begin, so that a field has one type in each.
 
         Args:
             parts: Parts of a range, one after the other. They stay whole if each field has one type.
@@ -183,31 +180,31 @@ class Schema:
         length = parts[-1].stop - parts[0].start
         if not shard or not self._mixed(parts[0].fields) or length // shard > _MOST_SHARDS:
             return list(parts)
-        cuts = []
+        divided = []
         for part in parts:
             begins = range(part.start + shard - (part.start + _YEAR_1) % shard, part.stop, shard)
             edges = [part.start, *begins, part.stop]
-            cuts += [replace(part, start=start, stop=stop) for start, stop in pairwise(edges)]
-        return cuts
+            divided += [replace(part, start=start, stop=stop) for start, stop in pairwise(edges)]
+        return divided
 
     def _mixed(self, fields: Sequence[str] | None) -> tuple[str, ...]:
         """Return those of the fields, or of all, that have several types."""
         types = self.types or {}
         return tuple(
-            field for field, held in types.items() if len(held) > 1 and (fields is None or field in fields)
+            field for field in (types if fields is None else fields) if len(types.get(field, ())) > 1
         )
 
     def check_types(self, parts: Sequence[Selection], *, newest: bool = False) -> Steps[None]:
         """Make sure that Flux sees all points of fields with several types.
 
-        Of these `types` keeps the ones that are in the range, as far as InfluxQL tells numbers apart.
+        `types` keeps those types that are in the range, as far as InfluxQL tells numbers apart.
 
         Args:
-            parts: What the read asks, by itself: parts of a range, one after the other.
-            newest: It asks for last points, for which Flux goes by the type of the last shard.
+            parts: The parts of a range, one after the other, that the read queries one by one.
+            newest: The read is about last points, which Flux looks up by the type of the last shard.
 
         Raises:
-            SchemaConflictError: It does not; names the field and its types.
+            SchemaConflictError: Flux may miss points; names the field and its types.
         """
         types, mixed = self.types or {}, self._mixed(parts[0].fields)
         if not mixed:
@@ -218,13 +215,13 @@ class Schema:
                 f"{' and '.join(types[mixed[0]])}, and InfluxDB may leave out last points of such a field. "
                 "Write it again with one type, or read its points with interval=None."
             )
-        # InfluxQL is asked before Flux: what is written meanwhile is then no difference.
+        # InfluxQL counts before Flux, so that points written meanwhile are not missed by Flux.
         stored = yield from self._stored(mixed, parts[0].start, parts[-1].stop)
         seen: Counter[str] = Counter()
         queries = [_flux.counts(replace(part, fields=mixed, tags=())) for part in parts]
         for answer in (yield Ask(queries, self._at_once)):
-            for found, _ in columns(answer, _field=TEXT, _value=("int64",)):
-                for field, count in zip(found["_field"], found["_value"], strict=True):
+            for rows, _ in columns(answer, _field=TEXT, _value=("int64",)):
+                for field, count in zip(rows["_field"], rows["_value"], strict=True):
                     seen[field] += count
         for field, by_cast in stored.items():
             count = sum(by_cast.values())
@@ -234,16 +231,16 @@ class Schema:
                     f"asked for, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
                     "Read parts of the range in which it has one type, or write it again with one type."
                 )
-        there = {
+        in_range = {
             field: tuple(kind for kind in types[field] if by_cast[_cast(kind)])
             for field, by_cast in stored.items()
         }
-        self.types = {**types, **{field: kinds for field, kinds in there.items() if kinds}}
+        self.types = {**types, **{field: kinds for field, kinds in in_range.items() if kinds}}
 
     def _stored(self, fields: Sequence[str], start: int, stop: int) -> Steps[dict[str, Counter[str]]]:
-        """Count the points of fields in a range, by what InfluxQL casts them to.
+        """Count the points of fields in a range, by the type that InfluxQL casts them to.
 
-        It casts numbers to floats, but leaves out text and booleans unless it is asked for them.
+        It casts all numbers to floats, and counts text and booleans only where the query casts to them.
         """
         types = self.types or {}
         casts = [(field, kind) for field in fields for kind in dict.fromkeys(map(_cast, types[field]))]
@@ -254,7 +251,7 @@ class Schema:
         if rows is None:
             raise SchemaConflictError(
                 f"field {fields[0]!r} of {self._measurement!r} was written as "
-                f"{' and '.join(types[fields[0]])}, and nothing tells if InfluxDB leaves out points. "
+                f"{' and '.join(types[fields[0]])}, and InfluxQL can't count its points. "
                 "Write it again with one type."
             )
         stored: dict[str, Counter[str]] = {field: Counter() for field in fields}
@@ -263,7 +260,7 @@ class Schema:
         return stored
 
     def check_frame(self, selection: Selection, frame: Frame, options: Options) -> Steps[None]:
-        """Warn or raise, as `missing` says, if names that were asked for do not exist; see `check_found`."""
+        """Warn or raise, as `missing` says, if names of the read do not exist; see `check_found`."""
         empty_levels: Sequence[str] = options.by or ()
         if empty_levels and len(frame):
             empty_levels = yield Work(partial(_empty_levels, frame), len(frame) * len(empty_levels))
@@ -272,13 +269,13 @@ class Schema:
     def check_found(
         self, selection: Selection, options: Options, *, nothing: bool, empty_levels: Sequence[str] = ()
     ) -> Steps[None]:
-        """Warn or raise, as `missing` says, if names that were asked for do not exist.
+        """Warn or raise, as `missing` says, if names of the read do not exist.
 
         Args:
             selection: What was read.
-            options: Say what to do.
-            nothing: There was nothing to read.
-            empty_levels: Tags named as levels of the index that no series has that was read.
+            options: What to do.
+            nothing: The read found no points.
+            empty_levels: Tags of `by` that no series of the read has.
 
         Raises:
             NotFoundError: Something does not exist, and `missing` is "raise".
@@ -300,30 +297,30 @@ class Schema:
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
         problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
-        asked = dict(selection.tags) if nothing else {}
+        conditions = dict(selection.tags) if nothing else {}
         keys: list[str] = []
-        if asked or empty_levels:
-            # Not by InfluxQL, which tells them of a database's default retention policy only.
-            found = yield from listed(_flux.tag_keys(self._bucket, name))
-            keys = [key for key in found if key not in _flux.OWN]
-        for key in dict.fromkeys([*asked, *empty_levels]):
+        if conditions or empty_levels:
+            # Not from InfluxQL, which lists those of a database's default retention policy only.
+            stored = yield from listed(_flux.tag_keys(self._bucket, name))
+            keys = [key for key in stored if key not in _flux.OWN]
+        for key in dict.fromkeys([*conditions, *empty_levels]):
             if key in keys:
-                problems += yield from self._unknown_values(key, asked.get(key, ()))
-            elif any(asked.get(key, (key,))):  # it may have been asked not to be there
+                problems += yield from self._unknown_values(key, conditions.get(key, ()))
+            elif any(conditions.get(key, (key,))):  # the condition may be that there is no such tag
                 problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
         return problems
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> Steps[list[str]]:
         known = yield from listed(_flux.tag_values(self._bucket, self._measurement, key))
-        known_or_none = {*known, ""}
-        missing = [value for value in values if value not in known_or_none]
+        accepted = {*known, ""}
+        missing = [value for value in values if value not in accepted]
         return [
             f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, known)}"
-            for value in missing[:_NEAR]
+            for value in missing[:_MOST_NEAR]
         ]
 
     def _rows(self, what: str, condition: str = "") -> Steps[list[list[Any]] | None]:
-        """Return the rows of a statement about the measurement; None if InfluxQL can't be asked."""
+        """Return the rows of a statement about the measurement; None if InfluxQL can't read the bucket."""
         if self._database is None:
             return None
         name = self._measurement
@@ -334,12 +331,12 @@ class Schema:
         try:
             [result] = answer["results"]
             if "error" in result:
-                if str(result["error"]).startswith(_NOT_ASKED):
+                if str(result["error"]).startswith(_NO_DATABASE):
                     return None
                 raise QueryError(str(result["error"]))
             return [row for series in result.get("series", ()) for row in series["values"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise _unexpected("InfluxQL") from error
+            raise _unexpected("an InfluxQL statement") from error
 
 
 def _empty_levels(frame: Frame) -> list[str]:
@@ -352,11 +349,11 @@ def _cast(kind: str) -> str:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    """Say which names there are that are near."""
+    """Return a hint that lists similar names, or all if they are few."""
     folded = {known.casefold(): known for known in names}
-    near = [folded[one] for one in get_close_matches(name.casefold(), folded, _NEAR)]
-    if not near:
-        near = list(names[:_NEAR]) if len(names) <= _NEAR else []
+    near = [folded[one] for one in get_close_matches(name.casefold(), folded, _MOST_NEAR)]
+    if not near and len(names) <= _MOST_NEAR:
+        near = list(names)
     return f"; there is {' or '.join(map(repr, near))}" if near else ""
 
 
@@ -365,4 +362,5 @@ def _listed(answer: Any, name: str) -> list[dict[str, Any]]:
 
 
 def _unexpected(what: str) -> ParseError:
-    return ParseError(f"the answer of {what} has another shape than InfluxDB's", offset=0)
+    message = f"unexpected answer about {what}: expected the JSON of InfluxDB 2.x. Check `url`"
+    return ParseError(message, offset=0)

@@ -1,12 +1,11 @@
-"""Points to the server, body by body, and which of them it refused.
+"""Writes of points, body by body, and the search for the rows that the server refused.
 
-Of a body the server takes what it can, and says how many points it does not,
-but names only the first. Even that number is of one shard, which is a week, say:
-it answers with the first shard's failure, and keeps to itself those of the others.
-So only a 204 tells that points were stored. Writing a point again changes nothing,
-as it carries its time; so a body with refused points is written again by halves,
-until each part is taken, or refused whole. A refused row costs some thirty small
-requests.
+The server stores the points of a body that it can, and answers with the number of
+those that it refused, but names only the first. Even that number is of one shard, such
+as a week: the failures of other shards are not in the answer. So only a 204 proves that
+points were stored. Writing a point again changes nothing, as it carries its time. So
+a body with refused points is written again by halves, until each part is stored or
+refused whole. A refused row costs some thirty small requests.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from db_influx._points import Points, library
 from db_influx._steps import Post, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from db_core.line_protocol import Encoder
     from db_influx._steps import Steps
@@ -29,61 +28,62 @@ __all__ = ["merged", "size_of", "write"]
 
 _BODY_BYTES = 4 << 20
 _VALUE = 20  # bytes of a value with its name, about
-_MOST_REQUESTS = 500  # to find out which rows were refused
+_MOST_REQUESTS = 500  # to find the refused rows of a write
 _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
 
 
 def write(bucket: str, data: Any, points: Callable[[], Points]) -> Steps[None]:
-    """Write all points that the server takes; what it refuses is an error in the end.
+    """Write all points that the server takes; raise an error in the end if it refused any.
 
     Args:
         bucket: Name of the bucket.
         data: The frame.
-        points: Makes the points of it.
+        points: Makes its points.
     """
     size = size_of(data)
-    sorted_out: Points = yield Work(points, size)
-    lines: Encoder = yield Work(sorted_out.encoder, size)
+    checked: Points = yield Work(points, size)
+    lines: Encoder = yield Work(checked.encoder, size)
     search = _Search(bucket, lines)
     accepted, row, status = 0, 0, None
     rejected: list[Rejection] = []
-    while (made := (yield Work(partial(lines.body, _BODY_BYTES), _BODY_BYTES))) is not None:
-        body, points_in_it = made
+    while (encoded := (yield Work(partial(lines.body, _BODY_BYTES), _BODY_BYTES))) is not None:
+        body, count = encoded
         refused: list[Rejection] = []
-        stop = row + points_in_it
+        stop = row + count
         try:
             if refusal := (yield from _refusal(bucket, body)):
                 lost, reason, status = refusal
-                # What is known if the search breaks.
-                refused = [Rejection(row, stop, min(lost, points_in_it), reason)]
+                # In case the search fails.
+                refused = [Rejection(row, stop, min(lost, count), reason)]
                 refused = yield from search.narrow(row, stop, lost, reason)
         except DatabaseError as error:
             if not row and not refused:
                 raise
-            known = list(merged(rejected + refused)) if rejected or refused else []
-            told = f"; {_message(known, len(lines))}" if known else ""
+            unwritten = merged(rejected + refused)
+            refusals = f"; {_message(unwritten, len(lines))}" if unwritten else ""
             after = refused[-1].stop if refused else row
-            rest = Rejection(after, len(lines), len(lines) - after, f"not known to be written: {error}")
-            unwritten = [*known, rest] if after < len(lines) else known
+            if after < len(lines):
+                reason = f"not known to be written: {error}"
+                unwritten.append(Rejection(after, len(lines), len(lines) - after, reason))
             raise WriteError(
-                f"{accepted} of {len(lines)} points were written, then: {error}{told}",
+                f"{accepted} of {len(lines)} points were written, then: {error}{refusals}",
                 accepted=accepted,
                 rejected=unwritten,
                 frame=(yield Work(partial(_rows, data, unwritten), size)),
                 status=getattr(error, "status", None),
             ) from error
         rejected += refused
-        accepted += points_in_it - sum(one.stop - one.start for one in refused)
+        accepted += count - sum(one.stop - one.start for one in refused)
         row = stop
-        del body, made
+        del body, encoded
     if rejected:
-        joined = list(merged(rejected))
+        rejected = merged(rejected)
         raise WriteError(
-            _message(joined, len(lines)),
+            _message(rejected, len(lines)),
             accepted=accepted,
-            rejected=joined,
-            frame=(yield Work(partial(_rows, data, joined), size)),
+            rejected=rejected,
+            frame=(yield Work(partial(_rows, data, rejected), size)),
             status=status,
         )
 
@@ -97,7 +97,7 @@ def size_of(data: Any) -> int:
 
 
 class _Search:
-    """Finds refused rows, within a budget of requests."""
+    """Search for refused rows, with a limited number of requests."""
 
     def __init__(self, bucket: str, lines: Encoder) -> None:
         self._bucket = bucket
@@ -105,21 +105,21 @@ class _Search:
         self._left = _MOST_REQUESTS
 
     def narrow(self, start: int, stop: int, lost: int, reason: str) -> Steps[list[Rejection]]:
-        """Return the rejections among rows that lost at least so many points, one of them for this reason."""
+        """Find the rejections among rows of which at least `lost` points were refused, one for `reason`."""
         if lost >= stop - start or self._left <= 0:
             return [Rejection(start, stop, min(lost, stop - start), reason)]
         middle = (start + stop) // 2
         lost_before, reason_before = yield from self._again(start, middle)
         if not lost_before:
             return (yield from self.narrow(middle, stop, lost, reason))
-        found = yield from self.narrow(start, middle, lost_before, reason_before)
+        rejected = yield from self.narrow(start, middle, lost_before, reason_before)
         lost_after, reason = yield from self._again(middle, stop)
         if lost_after:
-            found += yield from self.narrow(middle, stop, lost_after, reason)
-        return found
+            rejected += yield from self.narrow(middle, stop, lost_after, reason)
+        return rejected
 
     def _again(self, start: int, stop: int) -> Steps[tuple[int, str]]:
-        """Write rows again; return how many points were lost, and the reason for the first."""
+        """Write rows again; return how many points were refused, and the reason for the first."""
         self._left -= 1
         lines: bytes = yield Work(partial(self._lines.rows, start, stop), _BODY_BYTES)
         refusal = yield from _refusal(self._bucket, lines)
@@ -127,43 +127,47 @@ class _Search:
 
 
 def _refusal(bucket: str, body: bytes) -> Steps[tuple[int, str, int | None] | None]:
-    """Write a body; return how many points were lost at least, why, and the status, if any were."""
+    """Write a body; if points were refused, return how many at least, the first's reason, and the status."""
     try:
         yield Post(bucket, body)
     except WriteError as error:
-        # The last one: a measurement's name before it may hold anything.
-        found = list(_DROPPED.finditer(str(error)))
-        if not found:
+        # The last one, since the name of a measurement before it may look the same.
+        dropped = list(_DROPPED.finditer(str(error)))
+        if not dropped:
             raise
-        return max(1, int(found[-1][1])), str(error)[: found[-1].start()], error.status
+        return max(1, int(dropped[-1][1])), str(error)[: dropped[-1].start()], error.status
     return None
 
 
-def merged(rejected: list[Rejection]) -> Iterator[Rejection]:
-    """Join neighbours that are refused for the same reason; there is at least one."""
-    last = rejected[0]
+def merged(rejected: list[Rejection]) -> list[Rejection]:
+    """Join neighbours that are refused for the same reason."""
+    joined = rejected[:1]
     for one in rejected[1:]:
-        whole = last.points == last.stop - last.start and one.points == one.stop - one.start
-        if whole and last.stop == one.start and last.reason == one.reason:
-            last = Rejection(last.start, one.stop, last.points + one.points, last.reason)
+        last = joined[-1]
+        is_whole = _is_whole(last) and _is_whole(one)
+        if is_whole and last.stop == one.start and last.reason == one.reason:
+            joined[-1] = Rejection(last.start, one.stop, last.points + one.points, last.reason)
         else:
-            yield last
-            last = one
-    yield last
+            joined.append(one)
+    return joined
+
+
+def _is_whole(one: Rejection) -> bool:
+    return one.points == one.stop - one.start
 
 
 def _message(rejected: list[Rejection], points: int) -> str:
     lost = sum(one.points for one in rejected)
-    least = "" if all(one.points == one.stop - one.start for one in rejected) else "at least "
+    least = "" if all(map(_is_whole, rejected)) else "at least "
     named = [
         f"row {one.start}: {one.reason}"
         if one.stop == one.start + 1
         else f"{one.points} of rows {one.start} to {one.stop - 1}: {one.reason}"
         for one in rejected[:_MOST_NAMED]
     ]
-    more = len(rejected) - len(named)
-    told = f"{'; '.join(named)}{f'; and {more} more' if more else ''}"
-    return f"{least}{lost} of {points} points were refused: {told}"
+    if len(rejected) > len(named):
+        named.append(f"and {len(rejected) - len(named)} more")
+    return f"{least}{lost} of {points} points were refused: {'; '.join(named)}"
 
 
 def _rows(data: Any, rejected: list[Rejection]) -> Any:
@@ -176,7 +180,7 @@ def _rows(data: Any, rejected: list[Rejection]) -> Any:
         case "pyarrow" if hasattr(data, "slice"):
             import pyarrow as pa
 
-            # Not `take`, which has not all types.
+            # Not by `take`, which lacks some types.
             parts = [data.slice(one.start, one.stop - one.start) for one in rejected]
             return pa.concat_tables(parts) if isinstance(data, pa.Table) else pa.concat_batches(parts)
     return None
