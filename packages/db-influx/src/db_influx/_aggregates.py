@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
+from db_influx._arguments import invalid
 
 if TYPE_CHECKING:
     from db_influx._field_types import FieldTypes
@@ -62,13 +63,13 @@ def aggregates(agg_func: object, fields: Sequence[str]) -> tuple[Aggregate, ...]
         missing = [field for field in fields if field not in agg_func]
         if unknown or missing:
             fault = f"{unknown[0]!r} is no field of the read" if unknown else f"{missing[0]!r} is missing"
-            _refuse(f"`agg_func` must map each of the fields {', '.join(fields)} to a function; {fault}")
+            raise invalid("agg_func", f"must map each of {', '.join(fields)} to a function; {fault}")
     columns: list[Aggregate] = []
     for field in fields:
         columns += _of_field(field, agg_func[field] if isinstance(agg_func, Mapping) else agg_func)
     names = [column.column for column in columns]
     if twice := [name for name in names if names.count(name) > 1]:
-        _refuse(f"`agg_func` must not make two columns named {twice[0]!r}; name each function once")
+        raise invalid("agg_func", f"must not make two columns named {twice[0]!r}; name each function once")
     return tuple(columns)
 
 
@@ -94,7 +95,7 @@ def check_types(
 def _of_field(field: str, functions: Any) -> list[Aggregate]:
     if isinstance(functions, list) or (isinstance(functions, tuple) and not _is_quantile(functions)):
         if not functions:
-            _refuse("`agg_func` must be a function or a list of functions, not an empty list")
+            raise invalid("agg_func", "must be a function or a list of functions, not an empty list")
         parsed = [_function(one) for one in functions]
         return [Aggregate(f"{field}_{label}", field, label, name, share) for label, name, share in parsed]
     label, name, share = _function(functions)
@@ -123,13 +124,9 @@ def _function(value: object) -> tuple[str, str, float]:
             percent = f"{Decimal(str(float(share))) * _MOST_PERCENT:f}"
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             return f"p{percent}", "quantile", float(share)
-        _refuse(f"`agg_func`: the share of a quantile must be a number from 0 to 1, not {share!r}")
-    message = (
-        f"`agg_func` must be one of {', '.join(_FUNCTIONS)}, 'p95' or such, ('quantile', 0.95), a list of "
-        f"these, or a mapping from fields to these, not {value!r}"
+        raise invalid("agg_func", f"must have a number from 0 to 1 as share of a quantile, not {share!r}")
+    raise invalid(
+        "agg_func",
+        f"must be one of {', '.join(_FUNCTIONS)}, 'p95' or such, ('quantile', 0.95), a list of "
+        f"these, or a mapping from fields to these, not {value!r}",
     )
-    raise InvalidArgumentError(message, argument="agg_func")
-
-
-def _refuse(message: str) -> NoReturn:
-    raise InvalidArgumentError(message, argument="agg_func")

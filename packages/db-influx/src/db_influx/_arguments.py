@@ -16,6 +16,7 @@ __all__ = [
     "count",
     "file",
     "flag",
+    "invalid",
     "is_missing",
     "names",
     "number",
@@ -29,6 +30,11 @@ __all__ = [
 
 _MOST_PARALLEL = 256
 _T = TypeVar("_T", bound=str)
+
+
+def invalid(argument: str, text: str) -> InvalidArgumentError:
+    """Return the error about an argument; the message is the argument's name and `text`."""
+    return InvalidArgumentError(f"`{argument}` {text}", argument=argument)
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
@@ -51,11 +57,8 @@ def written_bucket(value: object) -> str:
     name = text(value, "bucket")
     if re.fullmatch("[0-9a-fA-F]{16}", name):
         # A write to this name goes to the bucket with this ID, if there is one; a read never does.
-        message = (
-            f"`bucket` must be a name, not {name!r}: in a write, InfluxDB reads 16 hexadecimal digits as a "
-            "bucket ID. Rename the bucket"
-        )
-        raise InvalidArgumentError(message, argument="bucket")
+        reason = "in a write, InfluxDB reads 16 hexadecimal digits as a bucket ID. Rename the bucket"
+        raise invalid("bucket", f"must be a name, not {name!r}: {reason}")
     return name
 
 
@@ -63,8 +66,7 @@ def names(values: object, argument: str, *, least: int = 1) -> tuple[str, ...]:
     """Return one text or the texts of a collection, each once; those of a set are sorted."""
     listed = several(values)
     if listed is None or len(listed) < least:
-        message = f"`{argument}` must be text or a list of texts, not {values!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must be text or a list of texts, not {values!r}")
     checked = tuple(dict.fromkeys(text(value, argument) for value in listed))
     return tuple(sorted(checked)) if isinstance(values, set | frozenset) else checked
 
@@ -87,8 +89,7 @@ def is_missing(value: object) -> bool:
 def positive(value: object, argument: str) -> float:
     """Return a number of seconds above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        message = f"`{argument}` must be a number of seconds above 0, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must be a number of seconds above 0, not {value!r}")
     return float(value)
 
 
@@ -99,8 +100,7 @@ def number(value: object, argument: str) -> float:
         plain = int(value) if isinstance(value, Integral) else float(value)
         if 0 < plain < float("inf"):
             return plain
-    message = f"`{argument}` must be a number above 0, not {value!r}"
-    raise InvalidArgumentError(message, argument=argument)
+    raise invalid(argument, f"must be a number above 0, not {value!r}")
 
 
 def timeout(value: object) -> float:
@@ -111,8 +111,7 @@ def timeout(value: object) -> float:
 def count(value: object, argument: str, *, least: int = 0) -> int:
     """Return an int that is not below `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        message = f"`{argument}` must be an int of {least} or more, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must be an int of {least} or more, not {value!r}")
     return value
 
 
@@ -122,16 +121,14 @@ def choice(value: object, argument: str, choices: tuple[_T, ...]) -> _T:
         if value == one:
             return one
     listed = ", ".join(map(repr, choices[:-1]))
-    message = f"`{argument}` must be {listed} or {choices[-1]!r}, not {value!r}"
-    raise InvalidArgumentError(message, argument=argument)
+    raise invalid(argument, f"must be {listed} or {choices[-1]!r}, not {value!r}")
 
 
 def parallel(value: object) -> int:
     """Return a `max_parallel`, which is how many threads a read may use."""
     queries = count(value, "max_parallel", least=1)
     if queries > _MOST_PARALLEL:
-        message = f"`max_parallel` must be {_MOST_PARALLEL} or less, not {queries}"
-        raise InvalidArgumentError(message, argument="max_parallel")
+        raise invalid("max_parallel", f"must be {_MOST_PARALLEL} or less, not {queries}")
     return queries
 
 
@@ -151,6 +148,5 @@ def file(value: object, argument: str) -> str:
         with suppress(OSError, ValueError):  # a name that no file can have
             is_file = Path(value).is_file()
     if not is_file:
-        message = f"`{argument}` must be the path of a file that exists, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must be the path of a file that exists, not {value!r}")
     return str(value)

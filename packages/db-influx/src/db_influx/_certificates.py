@@ -8,7 +8,6 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from db_core.errors import InvalidArgumentError
 from db_influx import _arguments
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ def authorities(path: object) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(checked)
     except (OSError, ValueError) as error:
-        message = f"`ca_cert` must be a file of certificates in PEM, not {checked!r}: {error}"
-        raise InvalidArgumentError(message, argument="ca_cert") from error
+        reason = f"must be a file of certificates in PEM, not {checked!r}: {error}"
+        raise _arguments.invalid("ca_cert", reason) from error
     return checked
 
 
@@ -39,11 +38,11 @@ def client(paths: object) -> str | tuple[str, str]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _no_password)
     except _EncryptedError:
-        message = "`client_cert` must have a key without a password. Remove the password with `openssl pkey`"
-        raise InvalidArgumentError(message, argument="client_cert") from None
+        reason = "must have a key without a password. Remove the password with `openssl pkey`"
+        raise _arguments.invalid("client_cert", reason) from None
     except (OSError, ValueError) as error:
-        message = f"`client_cert` must be a certificate and its key in PEM, in one file or two: {error}"
-        raise InvalidArgumentError(message, argument="client_cert") from error
+        reason = f"must be a certificate and its key in PEM, in one file or two: {error}"
+        raise _arguments.invalid("client_cert", reason) from error
     return certificate if key is None else (certificate, key)
 
 

@@ -14,9 +14,8 @@ from itertools import pairwise
 from numbers import Real
 from typing import TYPE_CHECKING, TypeAlias
 
-from db_core.errors import InvalidArgumentError
 from db_influx import _times
-from db_influx._arguments import is_missing, several, text
+from db_influx._arguments import invalid, is_missing, several, text
 
 if TYPE_CHECKING:
     from db_influx._windows import Windows
@@ -83,13 +82,11 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if tags is None:
         return ()
     if not isinstance(tags, Mapping):
-        message = f"`tags` must map tag keys to a value or a list of values, not {tags!r}"
-        raise InvalidArgumentError(message, argument="tags")
+        raise invalid("tags", f"must map tag keys to a value or a list of values, not {tags!r}")
     checked = []
     for key, values in tags.items():
         if text(key, "tags", "a key") in OWN:
-            message = f"`tags`: {key!r} is InfluxDB's own column, not a tag"
-            raise InvalidArgumentError(message, argument="tags")
+            raise invalid("tags", f"must name tags, not InfluxDB's own column {key!r}")
         checked.append((key, _values(key, values)))
     return tuple(checked)
 
@@ -98,8 +95,7 @@ def _values(key: str, values: object) -> tuple[str, ...]:
     """Return the values that a tag may have, each once."""
     listed = [values] if values is None or isinstance(values, Real) else several(values)
     if not listed:
-        message = f"`tags`: expected text or a collection of texts for {key!r}, not {values!r}"
-        raise InvalidArgumentError(message, argument="tags")
+        raise invalid("tags", f"must have text or a collection of texts for {key!r}, not {values!r}")
     return tuple(dict.fromkeys(_value(key, value) for value in listed))
 
 
@@ -107,8 +103,7 @@ def _value(key: str, value: object) -> str:
     if value is None or is_missing(value) or (isinstance(value, str) and not value):
         return ""
     if isinstance(value, Real) and not isinstance(value, bool):
-        message = f"`tags`: tag values are text, so expected '{value}' for {key!r}, not {value!r}"
-        raise InvalidArgumentError(message, argument="tags")
+        raise invalid("tags", f"must have values of text: expected '{value}' for {key!r}, not {value!r}")
     return text(value, "tags", f"a value of {key!r}")
 
 
@@ -331,28 +326,28 @@ def retention(bucket: str) -> Query:
 
 def measurements(bucket: str) -> Query:
     """Ask for the measurements of a bucket, over all time."""
-    return _schema(f"measurements(bucket: {string(bucket)}, ")
+    return _names("measurements", bucket=bucket)
 
 
 def fields(bucket: str, measurement: str) -> Query:
     """Ask for the fields of a measurement, over all time."""
-    return _schema(f"measurementFieldKeys(bucket: {string(bucket)}, measurement: {string(measurement)}, ")
+    return _names("measurementFieldKeys", bucket=bucket, measurement=measurement)
 
 
 def tag_keys(bucket: str, measurement: str) -> Query:
-    """Ask for the tag keys of a measurement, over all time; columns of InfluxDB's own are among them."""
-    return _schema(f"measurementTagKeys(bucket: {string(bucket)}, measurement: {string(measurement)}, ")
+    """Ask for the tag keys of a measurement, over all time; InfluxDB's own columns are among them."""
+    return _names("measurementTagKeys", bucket=bucket, measurement=measurement)
 
 
 def tag_values(bucket: str, measurement: str, key: str) -> Query:
     """Ask for the values of a measurement's tag, over all time."""
-    return _schema(
-        f"measurementTagValues(bucket: {string(bucket)}, measurement: {string(measurement)}, "
-        f"tag: {string(key)}, "
-    )
+    return _names("measurementTagValues", bucket=bucket, measurement=measurement, tag=key)
 
 
-def _schema(call: str) -> Query:
-    # Without a range these look back 30 days.
+def _names(function: str, **arguments: str) -> Query:
+    # Without a range these functions look back 30 days.
     start, stop = _times.time_literal(_times.EARLIEST), _times.time_literal(_times.LATEST)
-    return Query(f'import "influxdata/influxdb/schema"\nschema.{call}start: {start}, stop: {stop})')
+    texts = "".join(f"{name}: {string(text)}, " for name, text in arguments.items())
+    return Query(
+        f'import "influxdata/influxdb/schema"\nschema.{function}({texts}start: {start}, stop: {stop})'
+    )

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
 from db_influx import _times
-from db_influx._arguments import text
+from db_influx._arguments import invalid, text
 from db_influx._flux import Query
 
 __all__ = ["bind"]
@@ -25,14 +25,12 @@ def bind(flux: object, params: object) -> Query:
     The server takes them as a Flux AST file that sets ``option params``.
     """
     if not isinstance(flux, str) or not flux.strip():
-        message = f"`flux` must be the text of a query, not {flux!r}"
-        raise InvalidArgumentError(message, argument="flux")
+        raise invalid("flux", f"must be the text of a query, not {flux!r}")
     flux = text(flux, "flux")
     if params is None:
         return Query(flux)
     if not isinstance(params, Mapping):
-        message = f"`params` must map names to values, not {params!r}"
-        raise InvalidArgumentError(message, argument="params")
+        raise invalid("params", f"must map names to values, not {params!r}")
     try:
         values = _object(params, "params")
     except InvalidArgumentError as error:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from db_core.errors import InvalidArgumentError
+from db_influx._arguments import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,16 +34,12 @@ def times_and_tags(frame: pd.DataFrame) -> tuple[str, list[str]]:
     index = frame.index
     times = index.get_level_values(-1) if index.nlevels > 1 else index
     if not isinstance(times, pd.DatetimeIndex):
-        message = (
-            "`data` must have a DatetimeIndex (or a `time_column`), "
-            f"not a {type(times).__name__} of {times.dtype}"
-        )
-        raise InvalidArgumentError(message, argument="data")
+        index_type = f"{type(times).__name__} of {times.dtype}"
+        raise invalid("data", f"must have a DatetimeIndex (or a `time_column`), not a {index_type}")
     names: list[Any] = list(index.names)
     *levels, last = names
     if any(level is None for level in levels):
-        message = "`data`: every index level before the time must have a name, which becomes its tag key"
-        raise InvalidArgumentError(message, argument="data")
+        raise invalid("data", "must have a name, the tag key, for each index level before the time")
     return "time" if last is None else last, levels
 
 

@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from db_core.errors import InvalidArgumentError
 from db_influx import _arguments, _flux, _flux_params, _times
 from db_influx._base import Base
 from db_influx._options import (
@@ -105,8 +104,8 @@ class Methods(Base):
         call = self._call(ReadOptions, options, into)
         selection = self._range(start, stop, msname, fields, bucket, tags, call.tz)
         if _arguments.flag(create_empty, "create_empty") and interval is None:
-            message = "`create_empty` is about windows, which a read with `interval=None` has not"
-            raise InvalidArgumentError(message, argument="create_empty")
+            reason = "needs windows, and a read with `interval=None` has none"
+            raise _arguments.invalid("create_empty", reason)
         if interval is None:
             return self._run(read.stored(self._databases, selection, call), call)
         edge = _arguments.choice(label, "label", _LABELS)
@@ -526,12 +525,7 @@ class Methods(Base):
 
 
 def _selection(
-    start: int,
-    stop: int,
-    measurement: str,
-    fields: str | Iterable[str],
-    bucket: str,
-    tags: Tags | None,
+    start: int, stop: int, measurement: str, fields: str | Iterable[str], bucket: str, tags: Tags | None
 ) -> Selection:
     return _flux.Selection(
         bucket=_arguments.text(bucket, "bucket"),

@@ -21,14 +21,17 @@ __all__ = ["Points", "constant_tags", "library"]
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """A frame, and which of its columns are its time, tags and fields."""
+    """A frame to write.
+
+    Attributes:
+        frame: The frame.
+        measurement: Name of the measurement.
+        layout: Its columns of time and tags, the constant tags, and what to do about duplicate rows.
+    """
 
     frame: Frame
     measurement: str
-    tag_columns: tuple[str, ...]
-    time_column: str
-    tags: dict[str, str]
-    duplicates: Duplicates
+    layout: dict[str, Any]
 
     @classmethod
     def of(
@@ -55,24 +58,28 @@ class Points:
             else:
                 data, levels = beside_time_column(table, time_column, columns)
         elif time_column is None:
-            message = (
-                "`time_column` must name the column of timestamps, because `data` is no pandas DataFrame"
-            )
-            raise InvalidArgumentError(message, argument="time_column")
+            reason = "`data` is no pandas DataFrame"
+            raise _arguments.invalid("time_column", f"must name the column of timestamps, because {reason}")
         with _named():
             frame = Frame.of(data)
         tag_names = tuple(dict.fromkeys((*levels, *columns)))
-        return cls(frame, measurement, tag_names, time_column, constant, choice)
+        layout = {
+            "tag_columns": tag_names,
+            "time_column": time_column,
+            "tags": constant,
+            "duplicates": choice,
+        }
+        return cls(frame, measurement, layout)
 
     def encoder(self) -> Encoder:
         """Check the whole frame, and return the encoder of its lines."""
         with _named():
-            return encoder(self.frame, self.measurement, **self._layout())
+            return encoder(self.frame, self.measurement, **self.layout)
 
     def problems(self) -> list[Rejection]:
         """Return what can't be written, row by row; a fault of a column is one of all rows."""
         rejected = []
-        for row, column, fault in problems(self.frame, self.measurement, **self._layout()):
+        for row, column, fault in problems(self.frame, self.measurement, **self.layout):
             start, stop = (0, len(self.frame)) if row is None else (row, row + 1)
             reason = fault if column is None else f"column {column!r}: {fault}"
             rejected.append(Rejection(start, stop, stop - start, reason))
@@ -81,16 +88,8 @@ class Points:
     @property
     def fields(self) -> list[str]:
         """Names of the columns that are fields."""
-        others = {*self.tag_columns, self.time_column}
+        others = {*self.layout["tag_columns"], self.layout["time_column"]}
         return [name for name in self.frame.columns if name not in others]
-
-    def _layout(self) -> dict[str, Any]:
-        return {
-            "tag_columns": self.tag_columns,
-            "time_column": self.time_column,
-            "tags": self.tags,
-            "duplicates": self.duplicates,
-        }
 
 
 def library(data: object) -> str | None:
@@ -115,8 +114,7 @@ def constant_tags(tags: object) -> dict[str, str]:
     if tags is None:
         return {}
     if not isinstance(tags, Mapping):
-        message = f"`tags` must map tag keys to values, not {tags!r}"
-        raise InvalidArgumentError(message, argument="tags")
+        raise _arguments.invalid("tags", f"must map tag keys to values, not {tags!r}")
     return {
         _arguments.text(key, "tags", "a key"): _arguments.text(value, "tags", f"the value of {key!r}")
         for key, value in tags.items()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from db_core.errors import InvalidArgumentError
+from db_influx._arguments import invalid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,8 +107,7 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
     """
     back = _back(value)
     if back is not None and max(back) > 0:
-        message = f"`{argument}` must be negative to count back from now, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must be negative to count back from now, not {value!r}")
     nanos: int | _Clock | None = None
     with suppress(TypeError, ValueError, OverflowError):  # TypeError: NaT has no year
         nanos = _absolute(value, now) if back is None else _minus(now, -back, tz)
@@ -121,8 +121,7 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
         )
         raise InvalidArgumentError(message, argument=argument)
     if not EARLIEST <= nanos <= LATEST:
-        message = f"`{argument}` must lie between 1677-09-21 and 2262-04-11, not {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must lie between 1677-09-21 and 2262-04-11, not {value!r}")
     return nanos
 
 
@@ -131,11 +130,8 @@ def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[
     begin = instant(start, "start", now, tz)
     end = now if stop is None else instant(stop, "stop", now, tz)
     if begin >= end:
-        message = (
-            f"`start` must lie before `stop`, but `start` is {time_literal(begin)} and `stop` is "
-            f"{time_literal(end)}"
-        )
-        raise InvalidArgumentError(message, argument="start")
+        values = f"`start` is {time_literal(begin)} and `stop` is {time_literal(end)}"
+        raise invalid("start", f"must lie before `stop`, but {values}")
     return begin, end
 
 
@@ -246,8 +242,7 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
     """
     months, nanos = _positive(value, argument, unit)
     if months and nanos:
-        message = f"`{argument}`: months and years can't be mixed with shorter units, as in {value!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must not have months or years mixed with shorter units, as in {value!r}")
     if isinstance(value, str) and value not in _ALONE:
         return "".join(number + _PANDAS.get(name, name) for number, name in _PART.findall(value))
     if months:
@@ -270,8 +265,7 @@ def before(now: int, value: object, argument: str, tz: str) -> int:
     span = _positive(value, argument, timedelta(seconds=1))
     earlier = _minus(now, span, tz)
     if earlier < EARLIEST:
-        message = f"`{argument}` must not reach back beyond 1677-09-21, as {value!r} does"
-        raise InvalidArgumentError(message, argument=argument)
+        raise invalid(argument, f"must not reach back beyond 1677-09-21, as {value!r} does")
     return earlier
 
 
@@ -373,5 +367,4 @@ def zone(tz: object) -> str:
         with suppress(ValueError, OSError, ZoneInfoNotFoundError):
             ZoneInfo(name)
             return name
-    message = f"`tz` must be the name of a time zone such as 'Europe/Lisbon', not {tz!r}"
-    raise InvalidArgumentError(message, argument="tz")
+    raise invalid("tz", f"must be the name of a time zone such as 'Europe/Lisbon', not {tz!r}")

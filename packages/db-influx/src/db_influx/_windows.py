@@ -20,12 +20,11 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from db_core.errors import InvalidArgumentError
@@ -46,8 +45,7 @@ _FIRST_YEAR, _LAST_YEAR = 1677, 2262
 _MOST_LISTED = 366 * 86_400  # windows: a leap year of seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A part of a range whose windows are regular in UTC.
 
     Attributes:
@@ -63,8 +61,7 @@ class Segment:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Period:
+class _Period(NamedTuple):
     """A range of time in which a zone keeps its offset."""
 
     start: int
@@ -72,14 +69,12 @@ class _Period:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the range whose windows are regular in UTC, or that is one window."""
+class _Part(NamedTuple):
+    """A part of the range: windows that are regular in UTC at an offset; or one window, without offset."""
 
     start: int
     stop: int
-    period: _Period
-    is_regular: bool
+    offset: int | None
 
 
 class Windows:
@@ -130,23 +125,24 @@ class Windows:
         while at < self._stop:
             period = self._periods[self._period_at(at)]
             first, last = self._window(at)
-            is_regular = self._is_regular(period, first, last)
-            if is_regular:
+            offset = period.offset if self._is_regular(period, first, last) else None
+            if offset is not None:
                 end = min(period.stop, self._stop)
                 begin_of_last, end_of_last = self._window(end - 1)
                 end = end if self._is_regular(period, begin_of_last, end_of_last) else begin_of_last
             else:
                 end = min(last, self._stop)
-            parts.append(_Part(at, end, period, is_regular))
+            parts.append(_Part(at, end, offset))
             at = end
         return parts
 
     def _segment(self, part: _Part) -> Segment:
         start, stop = part.start + self.late, part.stop + self.late
-        if part.is_regular:
-            return Segment(start, stop, self.every, self._offset(part.period))
-        # The part is one window, also where the range ends within it.
-        return Segment(start, stop, f"{stop - start}ns", start % (stop - start))
+        if part.offset is None:
+            # The part is one window, also where the range ends within it.
+            return Segment(start, stop, f"{stop - start}ns", start % (stop - start))
+        shift = 0 if self._months else self._origin - part.offset
+        return Segment(start, stop, self.every, (shift + self.late) % (self._nanos or _DAY))
 
     @cached_property
     def count(self) -> int:
@@ -186,7 +182,7 @@ class Windows:
     def longest(self) -> int:
         """Nanoseconds of the longest window, at most."""
         usual = self._nanos or self._months * _LONGEST_MONTH
-        irregular = (part.stop - part.start for part in self._parts if not part.is_regular)
+        irregular = (part.stop - part.start for part in self._parts if part.offset is None)
         return min(LATEST, max([usual, *irregular]))
 
     @property
@@ -198,24 +194,23 @@ class Windows:
 
     def _count(self, part: _Part) -> int:
         """Count a part's windows."""
-        if not part.is_regular or self._months:
+        if part.offset is None or self._months:
             return sum(1 for _ in self._stops(part))
-        first, _ = self._cell(part.start, part.period.offset)
+        first, _ = self._cell(part.start, part.offset)
         return -((first - part.stop) // self._nanos)
 
     def _stops(self, part: _Part) -> Iterable[int]:
         """Return the stops of a part's windows."""
         last = part.stop + self.late
-        if not part.is_regular:
+        if part.offset is None:
             return [last]
-        offset = part.period.offset
-        stop = self._cell(part.start, offset)[1]
+        stop = self._cell(part.start, part.offset)[1]
         if self._nanos:
             return chain(range(stop + self.late, last, self._nanos), [last])
         stops = []
         while stop < part.stop:
             stops.append(stop + self.late)
-            stop = self._cell(stop, offset)[1]
+            stop = self._cell(stop, part.offset)[1]
         return [*stops, last]
 
     def _is_regular(self, period: _Period, start: int, stop: int) -> bool:
@@ -224,9 +219,6 @@ class Windows:
         # that reaches beyond InfluxDB's times gets a wrong label.
         within = max(period.start, EARLIEST) <= start and stop <= min(period.stop, LATEST)
         return within and not (self._months and period.offset)
-
-    def _offset(self, period: _Period) -> int:
-        return self.late if self._months else (self._origin - period.offset + self.late) % self._nanos
 
     def _period_at(self, time: int) -> int:
         return max(0, bisect_right(self._periods, time, key=attrgetter("start")) - 1)

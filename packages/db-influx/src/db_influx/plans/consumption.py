@@ -19,7 +19,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core import meter
-from db_core.errors import IncompleteResultError, InvalidArgumentError, QueryError
+from db_core.errors import IncompleteResultError, QueryError
 from db_influx import _arguments, _flux, _times
 from db_influx._steps import Ask, Work
 from db_influx._windows import Windows
@@ -31,59 +31,15 @@ if TYPE_CHECKING:
 
     from db_core.meter import Unsettled
     from db_influx._flux import Query, Selection
-    from db_influx._options import Closed, ConsumptionOptions, Edge, Gaps, OnReset, Options
+    from db_influx._options import Closed, ConsumptionOptions, Edge, Options
     from db_influx._steps import Steps
 
-__all__ = ["ConsumptionSpec", "Policy", "consumption", "consumption_spec"]
+__all__ = ["ConsumptionSpec", "consumption", "consumption_spec"]
 
 _LABELS: tuple[Edge, ...] = ("start", "stop")
 _CLOSED: tuple[Closed, ...] = ("right", "left")
 
 _MOST_STRETCHES = 64  # whose points are read; where there are more, the nearest are joined
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How totals become consumption; see `InfluxManager.read_accumulated_value`."""
-
-    on_reset: OnReset
-    rollover: dict[str, float]
-    max_rate: dict[str, float]
-    gaps: Gaps
-    quality: bool
-
-    @classmethod
-    def of(
-        cls,
-        fields: Sequence[str],
-        keywords: ConsumptionOptions,
-    ) -> Policy:
-        """Return the checked policy for these fields."""
-        policy = cls(
-            keywords.get("on_reset", "null"),
-            _per_field(keywords.get("rollover"), fields, "rollover"),
-            _per_field(keywords.get("max_rate"), fields, "max_rate"),
-            keywords.get("gaps", "book"),
-            _arguments.flag(keywords.get("quality", False), "quality"),
-        )
-        # Without totals, this checks which values go together.
-        meter.Consumption((), fields=fields, **policy.options())
-        return policy
-
-    @property
-    def needs_labels(self) -> bool:
-        """Tell whether consumption needs the labels of all windows, those without a total too."""
-        return self.quality or self.gaps != "book"
-
-    def options(self) -> dict[str, Any]:
-        """Return the arguments of `meter.Consumption`."""
-        return {
-            "on_reset": self.on_reset,
-            "rollover": self.rollover or None,
-            "max_rate": self.max_rate or None,
-            "gaps": self.gaps,
-            "quality": self.quality,
-        }
 
 
 class ConsumptionSpec(NamedTuple):
@@ -92,12 +48,17 @@ class ConsumptionSpec(NamedTuple):
     Attributes:
         windows: The windows.
         label: The edge of a window that is its time.
-        policy: What becomes of resets, gaps and implausible totals.
+        policy: How totals become consumption: arguments of `db_core.meter.Consumption`.
     """
 
     windows: Windows
     label: Edge
-    policy: Policy
+    policy: dict[str, Any]
+
+    @property
+    def needs_labels(self) -> bool:
+        """Tell whether the policy needs the labels of all windows, those without a total too."""
+        return bool(self.policy["quality"] or self.policy["gaps"] != "book")
 
 
 def consumption_spec(
@@ -116,9 +77,18 @@ def consumption_spec(
     """
     label = _arguments.choice(keywords.get("label", "stop"), "label", _LABELS)
     closed = _arguments.choice(keywords.get("closed", "right"), "closed", _CLOSED)
+    fields = selection.fields or ()
+    policy: dict[str, Any] = {
+        "on_reset": keywords.get("on_reset", "null"),
+        "rollover": _per_field(keywords.get("rollover"), fields, "rollover"),
+        "max_rate": _per_field(keywords.get("max_rate"), fields, "max_rate"),
+        "gaps": keywords.get("gaps", "book"),
+        "quality": _arguments.flag(keywords.get("quality", False), "quality"),
+    }
+    meter.Consumption((), fields=fields, **policy)  # checks which values go together
     length, argument = every
     windows = Windows(length, options.tz, selection.start, selection.stop, closed, argument)
-    return ConsumptionSpec(windows, label, Policy.of(selection.fields or (), keywords))
+    return ConsumptionSpec(windows, label, policy)
 
 
 def consumption(
@@ -145,7 +115,7 @@ def consumption(
     before = [_flux.last_before(selection)] if selection.start > _times.EARLIEST else []
     first = [_flux.series(selection)]
     totals = _flux.windows(selection, windows, "last", label=label)
-    lows = [] if policy.on_reset == "keep" else _flux.windows(selection, windows, "min", label=label)
+    lows = [] if policy["on_reset"] == "keep" else _flux.windows(selection, windows, "min", label=label)
     queries = {"before": before, "first": first, "totals": totals, "lows": lows}
     try:
         answers = iter((yield Ask(list(chain.from_iterable(queries.values())), at_once)))
@@ -170,12 +140,12 @@ def consumption(
         lead=(windows.longest if label == "start" else 0) - windows.late,
         late=windows.late,
         longest=windows.longest,
-        **policy.options(),
+        **policy,
     )
     meters: meter.Consumption = yield Work(work, size)
     del answers, by_name, work  # `meters` has the same totals
     # With `by`, two series of one meter may have totals in one window.
-    if not options.by and policy.on_reset not in ("restart", "rollover") and not policy.max_rate:
+    if not options.by and policy["on_reset"] not in ("restart", "rollover") and not policy["max_rate"]:
         return (yield Work(meters.frame, size))
     unsettled: Unsettled = yield Work(meters.unsettled, size)
     doubtful: dict[int, _Window] = yield Work(partial(_doubtful, unsettled, windows, label), size)
@@ -296,6 +266,6 @@ def _per_field(value: object, fields: Sequence[str], argument: str) -> dict[str,
     numbers = value if isinstance(value, Mapping) else dict.fromkeys(fields, value)
     unknown = [field for field in numbers if field not in fields]
     if unknown:
-        message = f"`{argument}` must name fields of the read ({', '.join(fields)}), not {unknown[0]!r}"
-        raise InvalidArgumentError(message, argument=argument)
+        known = ", ".join(fields)
+        raise _arguments.invalid(argument, f"must name fields of the read ({known}), not {unknown[0]!r}")
     return {field: _arguments.number(number, argument) for field, number in numbers.items()}

@@ -17,6 +17,7 @@ from bisect import bisect_left
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from operator import methodcaller
 from typing import TYPE_CHECKING, NamedTuple
 
 from db_core.errors import InvalidArgumentError
@@ -67,11 +68,7 @@ class DownsampleSpec(NamedTuple):
 
 
 def downsample(
-    selection: Selection,
-    spec: DownsampleSpec,
-    labels: array[int] | None,
-    types: FieldTypes,
-    options: Options,
+    selection: Selection, spec: DownsampleSpec, labels: array[int] | None, types: FieldTypes, options: Options
 ) -> Steps[Frame]:
     """Read one value per window and column.
 
@@ -227,16 +224,10 @@ class _Queries:
         ]
         edges = spec.windows.labels("stop", without="functions that need every point")
         edges.insert(0, selection.start)
-        reduce = partial(_reduced, edges=edges, label=spec.label, wanted=functions)
+        reduce = methodcaller("aggregate", edges=edges, label=spec.label, wanted=functions)
         for start, stop in pairwise(_slice_edges(edges, max_parallel)):
             part = replace(selection, fields=tuple(_fields(columns)), start=start, stop=stop)
             self.queries.append(Reduced(_flux.raw(part, with_field=True), reduce))
-
-
-def _reduced(
-    answer: Answer, *, edges: array[int], label: str, wanted: Sequence[tuple[str, str, float, Sequence[str]]]
-) -> Answer:
-    return answer.aggregate(edges=edges, label=label, wanted=wanted)
 
 
 def _slice_edges(edges: array[int], max_parallel: int) -> list[int]:

@@ -63,9 +63,7 @@ def downsampled(
     databases: Databases, selection: Selection, spec: DownsampleSpec, options: Options
 ) -> Steps[Any]:
     """Read one value per window."""
-    labels = None
-    if spec.create_empty:
-        labels = yield from _labels(spec.windows, spec.label, "`create_empty`")
+    labels = (yield from _labels(spec, "`create_empty`")) if spec.create_empty else None
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types(
         [selection], newest=any(column.function == "last" for column in spec.columns)
@@ -76,8 +74,8 @@ def downsampled(
     return (yield from converted(frame, options.into))
 
 
-def _labels(windows: Windows, label: Edge, without: str) -> Steps[array[int]]:
-    labels: array[int] = yield Work(partial(windows.labels, label, without), 8 * windows.count)
+def _labels(spec: DownsampleSpec | ConsumptionSpec, without: str) -> Steps[array[int]]:
+    labels: array[int] = yield Work(partial(spec.windows.labels, spec.label, without), 8 * spec.windows.count)
     return labels
 
 
@@ -85,9 +83,7 @@ def accumulated(
     databases: Databases, selection: Selection, spec: ConsumptionSpec, options: Options
 ) -> Steps[Any]:
     """Read consumption per window."""
-    labels = None
-    if spec.policy.needs_labels:
-        labels = yield from _labels(spec.windows, spec.label, "`quality` and `gaps`")
+    labels = (yield from _labels(spec, "`quality` and `gaps`")) if spec.needs_labels else None
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]

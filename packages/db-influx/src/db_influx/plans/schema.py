@@ -21,6 +21,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
@@ -106,20 +107,20 @@ def _databases(bucket: str) -> Steps[list[Database] | None]:
     """Read the databases that are mapped to a bucket and to no other; None if there is no such bucket."""
     usable = []
     try:
-        buckets = _listed((yield AskJson("api/v2/buckets", (("name", bucket),))), "buckets")
+        buckets = (yield AskJson("api/v2/buckets", (("name", bucket),)))["buckets"]
         named = next((one for one in buckets if one["name"] == bucket), None)
         if named is None:
             return None
         number = named["id"]
         shard = next((rule.get("shardGroupDurationSeconds", 0) for rule in named["retentionRules"]), 0)
-        mappings = _listed((yield AskJson("api/v2/dbrps", (("bucketID", number),))), "content")
-        mappings.sort(key=lambda mapping: mapping["virtual"])  # an explicit mapping leads to one bucket only
-        for mapping in mappings:
+        mappings = (yield AskJson("api/v2/dbrps", (("bucketID", number),)))["content"]
+        # Explicit mappings first, since each leads to one bucket only.
+        for mapping in sorted(mappings, key=itemgetter("virtual")):
             database = Database(mapping["database"], mapping["retention_policy"], shard * 1_000_000_000)
             if not mapping["virtual"]:
                 usable.append(database)
                 continue
-            same = _listed((yield AskJson("api/v2/dbrps", (("db", database.name),))), "content")
+            same = (yield AskJson("api/v2/dbrps", (("db", database.name),)))["content"]
             others = [(one["database"], one["retention_policy"]) for one in same if one["bucketID"] != number]
             if database.name and database[:2] not in others:
                 usable.append(database)
@@ -355,10 +356,6 @@ def _near(name: str, names: Sequence[str]) -> str:
     if not near and len(names) <= _MOST_NEAR:
         near = list(names)
     return f"; there is {' or '.join(map(repr, near))}" if near else ""
-
-
-def _listed(answer: Any, name: str) -> list[dict[str, Any]]:
-    return list(answer[name])
 
 
 def _unexpected(what: str) -> ParseError:
