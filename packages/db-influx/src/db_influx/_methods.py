@@ -183,7 +183,7 @@ class Methods(Base):
             One frame, float64 for float totals and int64 for integer totals; see the class.
 
         Raises:
-            InvalidArgumentError: Also if a field holds no numbers, or a difference exceeds 64 bits.
+            InvalidArgumentError: Also if a field has no numbers, or a difference exceeds 64 bits.
         """
         call = self._call(ConsumptionOptions, options, into)
         every = _times.duration(timestep, "timestep", unit=_MINUTE), "timestep"

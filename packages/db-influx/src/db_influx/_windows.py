@@ -89,7 +89,7 @@ class Windows:
         argument: Name of the windows' length for errors.
 
     Attributes:
-        every: As given.
+        every: Length of the windows, a Flux duration.
         late: Nanoseconds that are added to all times returned: 1 where windows are closed at the right.
     """
 
@@ -289,7 +289,7 @@ def _changes(tz: str, year: int) -> list[int]:
     `zoneinfo` does not tell them, so they are searched for: day by day, then by halves.
     """
     zone = ZoneInfo(tz)
-    found = []
+    changes = []
     begin, end = _month((year - 1970) * 12), _month((year - 1969) * 12)
     known = _utc_offset(zone, begin)
     for midnight in range(begin + _DAY, end + 1, _DAY):
@@ -300,9 +300,9 @@ def _changes(tz: str, year: int) -> list[int]:
                 middle = (low + high) // 2
                 same = _utc_offset(zone, middle * _SECOND) == known
                 low, high = (middle, high) if same else (low, middle)
-            found.append(high * _SECOND)
+            changes.append(high * _SECOND)
         known = offset
-    return found
+    return changes
 
 
 def _utc_offset(zone: ZoneInfo, time: int) -> int:

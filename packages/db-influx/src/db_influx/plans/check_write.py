@@ -66,9 +66,7 @@ def _oldest(bucket: str, now: int) -> Steps[tuple[int, str]]:
     """Ask since when the bucket keeps points; return that time, and the reason to refuse earlier ones."""
     [answer] = yield Ask([_flux.retention(bucket)], 1)
     kept = [
-        nanos
-        for found, _ in columns(answer, retentionPeriod=("int64",))
-        for nanos in found["retentionPeriod"]
+        nanos for rows, _ in columns(answer, retentionPeriod=("int64",)) for nanos in rows["retentionPeriod"]
     ]
     if not kept:
         message = f"bucket {bucket!r} not found"

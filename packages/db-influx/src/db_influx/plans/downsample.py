@@ -75,7 +75,7 @@ def downsample(
     Args:
         selection: What to read; fields are named.
         spec: The windows and columns.
-        labels: The times of all windows, if those without points are wanted too.
+        labels: The times of all windows, if the frame has those without points too.
         types: The types of the fields, as far as they are known.
         options: The number of slices, and the form of the frame.
 

@@ -41,28 +41,25 @@ def last_point(
         with_time: Return pairs of time and value.
     """
     fields = selection.fields or ()
-    found: dict[str, tuple[int, Any]] = {}
+    newest: dict[str, tuple[int, Any]] = {}
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     # The server takes longer to compare thousands of tag values than to read the points of all time.
     is_quick = sum(len(values) for _, values in selection.tags) <= _flux.FEW_NAMES
     for back in (*(_LOOK_BACK if is_quick else ()), None):
-        missing = tuple(field for field in fields if field not in found)
+        missing = tuple(field for field in fields if field not in newest)
         if not missing:
             break
         start = _times.EARLIEST if back is None else _times.instant(-back, "start", now)
         answers = yield Ask([_flux.newest(replace(selection, fields=missing, start=start))], 1)
-        found |= yield Work(partial(_newest, *answers), bytes_of(answers))
-    yield from schema.check_found(selection, options, nothing=not found)
+        newest |= yield Work(partial(_newest, *answers), bytes_of(answers))
+    yield from schema.check_found(selection, options, nothing=not newest)
+    points = {field: newest[field] for field in fields if field in newest}
     if not with_time:
-        return {field: found[field][1] for field in fields if field in found}
+        return {field: value for field, (_, value) in points.items()}
     import pandas as pd
 
-    return {
-        field: (pd.Timestamp(found[field][0], unit="ns", tz="UTC"), found[field][1])
-        for field in fields
-        if field in found
-    }
+    return {field: (pd.Timestamp(at, unit="ns", tz="UTC"), value) for field, (at, value) in points.items()}
 
 
 def _newest(answer: Answer) -> dict[str, tuple[int, Any]]:

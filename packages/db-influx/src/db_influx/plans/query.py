@@ -43,4 +43,4 @@ def listed(query: Query) -> Steps[list[str]]:
 
 
 def _names(answer: Answer) -> list[str]:
-    return sorted(name for found, _ in columns(answer, _value=TEXT) for name in found["_value"])
+    return sorted(name for rows, _ in columns(answer, _value=TEXT) for name in rows["_value"])
