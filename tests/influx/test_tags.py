@@ -133,7 +133,7 @@ def test_what_is_no_tag_value_is_refused_by_name(value: Any) -> None:
 def test_a_number_is_no_tag_value(value: Any, told: str) -> None:
     """Tags are text, so the error says how to write it."""
     with pytest.raises(
-        InvalidArgumentError, match=rf"`tags`: must have values of text: expected {told} for 'meter'"
+        InvalidArgumentError, match=rf"`tags` must have values of text: expected {told} for 'meter'"
     ):
         _flux.conditions({"meter": value})
 

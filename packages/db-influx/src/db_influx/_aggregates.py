@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from db_core.errors import InvalidArgumentError
-from db_influx._arguments import invalid
+from db_influx._arguments import invalid, plain_number
 
 if TYPE_CHECKING:
     from db_influx._field_types import FieldTypes
@@ -117,14 +116,12 @@ def _function(value: object) -> tuple[str, str, float]:
         if percentile and Decimal(percentile[1]) <= _MOST_PERCENT:
             return value, "quantile", float(Decimal(percentile[1]) / _MOST_PERCENT)
     elif isinstance(value, tuple) and _is_quantile(value):
-        share = value[1]
-        # A numpy timedelta64 calls itself an integer.
-        is_number = isinstance(share, Real) and not isinstance(share, bool)
-        if is_number and type(share).__name__ != "timedelta64" and 0 <= float(share) <= 1:
+        share = plain_number(value[1])
+        if share is not None and 0 <= share <= 1:
             percent = f"{Decimal(str(float(share))) * _MOST_PERCENT:f}"
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             return f"p{percent}", "quantile", float(share)
-        raise invalid("agg_func", f"must have a number from 0 to 1 as share of a quantile, not {share!r}")
+        raise invalid("agg_func", f"must have a number from 0 to 1 as share of a quantile, not {value[1]!r}")
     raise invalid(
         "agg_func",
         f"must be one of {', '.join(_FUNCTIONS)}, 'p95' or such, ('quantile', 0.95), a list of "

@@ -21,6 +21,7 @@ __all__ = [
     "names",
     "number",
     "parallel",
+    "plain_number",
     "positive",
     "several",
     "text",
@@ -95,12 +96,19 @@ def positive(value: object, argument: str) -> float:
 
 def number(value: object, argument: str) -> float:
     """Return a finite number above 0; an int stays one."""
+    plain = plain_number(value)
+    if plain is None or not 0 < plain < float("inf"):
+        raise invalid(argument, f"must be a number above 0, not {value!r}")
+    return plain
+
+
+def plain_number(value: object) -> float | None:
+    """Return an int or a float of any library as Python's own; None for anything else, and for a bool."""
     # A numpy timedelta64 calls itself an integer.
     if isinstance(value, Real) and not isinstance(value, bool) and type(value).__name__ != "timedelta64":
-        plain = int(value) if isinstance(value, Integral) else float(value)
-        if 0 < plain < float("inf"):
-            return plain
-    raise invalid(argument, f"must be a number above 0, not {value!r}")
+        with suppress(OverflowError):
+            return int(value) if isinstance(value, Integral) else float(value)
+    return None
 
 
 def timeout(value: object) -> float:

@@ -10,12 +10,11 @@ import re
 from calendar import monthrange
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from db_core.errors import InvalidArgumentError
-from db_influx._arguments import invalid
+from db_influx._arguments import invalid, plain_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -291,14 +290,12 @@ def _span(value: object, unit: timedelta | None) -> _Span | None:
         return _parsed(value)
     if isinstance(value, timedelta):
         return _Span(0, nanoseconds(value))
-    # Before numbers, as a numpy timedelta64 calls itself an integer, of whatever unit it has.
     if _numpy_name(value) == "timedelta64":
         return _numpy_span(value)
     if _is_offset(value):
         return _offset_span(value)
-    if unit is not None and isinstance(value, Real) and not isinstance(value, bool):
-        # numpy's integers would overflow.
-        number = int(value) if isinstance(value, Integral) else float(value)
+    number = plain_number(value)  # since numpy's integers would overflow
+    if unit is not None and number is not None:
         with suppress(OverflowError, ValueError):
             return _Span(0, round(number * nanoseconds(unit)))
     return None

@@ -35,17 +35,17 @@ _NAMES = {
 }
 
 
-def check_write(bucket: str, data: Any, points: Callable[[], Points], now: int) -> Steps[list[Rejection]]:
+def check_write(bucket: str, data: Any, check: Callable[[], Points], now: int) -> Steps[list[Rejection]]:
     """Return the rows that would be refused or dropped; the server is asked only if the frame has no fault.
 
     Args:
         bucket: Name of the bucket.
         data: The frame.
-        points: Makes its points.
+        check: Checks the frame's layout and returns its points.
         now: Nanoseconds since the epoch.
     """
     size = size_of(data)
-    checked: Points = yield Work(points, size)
+    checked: Points = yield Work(check, size)
     rejected: list[Rejection] = yield Work(checked.problems, size)
     if not rejected and len(checked.frame):
         times, first, last = yield Work(partial(_times_of, checked), size)

@@ -33,16 +33,16 @@ _MOST_NAMED = 3  # rejections in a message
 _DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
 
 
-def write(bucket: str, data: Any, points: Callable[[], Points]) -> Steps[None]:
+def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
     """Write all points that the server takes; raise an error in the end if it refused any.
 
     Args:
         bucket: Name of the bucket.
         data: The frame.
-        points: Makes its points.
+        check: Checks the frame's layout and returns its points.
     """
     size = size_of(data)
-    checked: Points = yield Work(points, size)
+    checked: Points = yield Work(check, size)
     lines: Encoder = yield Work(checked.encoder, size)
     search = _Search(bucket, lines)
     accepted, row, status = 0, 0, None
