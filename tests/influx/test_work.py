@@ -76,9 +76,7 @@ def test_the_rows_of_a_checked_frame_are_gone_through_by_work() -> None:
     index = pd.date_range("2026-01-01", periods=ROWS, freq="h")
     frame = pd.DataFrame({"v": range(ROWS)}, index=index)
     hours = int(timedelta(hours=10).total_seconds()) * 10**9
-    plan = check_write.check_write(
-        "b", frame, lambda: Points.of(frame, "m", None, (), None, "error"), T0 + ROWS * HOUR
-    )
+    plan = check_write.check_write("b", frame, lambda: Points.of(frame, "m", None), T0 + ROWS * HOUR)
 
     sizes, found = run(
         plan,

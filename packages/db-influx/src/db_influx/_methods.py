@@ -542,12 +542,5 @@ def _points(
 ) -> Callable[[], Points]:
     from db_influx._points import Points
 
-    return partial(
-        Points.of,
-        data,
-        measurement,
-        tags,
-        options.get("tag_columns", ()),
-        options.get("time_column"),
-        options.get("duplicates", "error"),
-    )
+    layout: dict[str, Any] = {name: value for name, value in options.items() if name != "timeout"}
+    return partial(Points.of, data, measurement, tags, **layout)

@@ -39,9 +39,9 @@ class Points:
         data: object,
         measurement: str,
         tags: Mapping[str, str] | None,
-        tag_columns: Sequence[str],
-        time_column: str | None,
-        duplicates: Duplicates,
+        tag_columns: Sequence[str] = (),
+        time_column: str | None = None,
+        duplicates: Duplicates = "error",
     ) -> Points:
         """Sort the columns of a frame; see `InfluxManager.synchronous_write`."""
         _arguments.text(measurement, "data_frame_measurement_name")

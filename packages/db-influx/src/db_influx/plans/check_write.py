@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_core.errors import NotFoundError, Rejection
 from db_influx import _flux, _times
+from db_influx._field_types import KINDS
 from db_influx._steps import Ask, Work
 from db_influx.plans.columns import TEXT, VALUE, columns
 from db_influx.plans.frames import bytes_of
@@ -25,14 +26,8 @@ __all__ = ["check_write"]
 # A field has one type per shard, which is a week at most unless the bucket was made with longer ones.
 _SHARD = 7 * 86_400 * 1_000_000_000
 
-_NAMES = {
-    "float64": "float",
-    "int64": "integer",
-    "uint64": "unsigned integer",
-    "bool": "boolean",
-    "string": "string",
-    "dictionary": "string",
-}
+# The words of `Column.written` for the types in a frame.
+_NAMES = {kind: name for name, kind in KINDS.items()} | {"uint64": "unsigned integer", "dictionary": "string"}
 
 
 def check_write(bucket: str, data: Any, check: Callable[[], Points], now: int) -> Steps[list[Rejection]]:
@@ -94,7 +89,7 @@ def _stored(answer: Answer) -> dict[str, set[str]]:
     stored: dict[str, set[str]] = {}
     for series, kinds in columns(answer, _field=TEXT, _value=VALUE):
         for field in set(series["_field"]):
-            stored.setdefault(field, set()).add(_NAMES.get(kinds["_value"], kinds["_value"]))
+            stored.setdefault(field, set()).add(_NAMES[kinds["_value"]])
     return stored
 
 
