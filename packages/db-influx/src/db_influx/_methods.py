@@ -92,8 +92,8 @@ class Methods(Base):
                 mode. median and quantiles are exact, interpolated as pandas does. mode is the smallest of
                 the most frequent values. stddev is that of a sample, and null for one value. skew is that of
                 a population (biased), and null where all values are equal.
-            label: The edge of a window that is its time: "stop" or "start". The first and last window end
-                at the edges of the range.
+            label: The edge of a window that is its time: "stop" or "start". A window that reaches
+                beyond the range has the edge of the range instead.
             create_empty: Return windows without points too, as nulls, or as 0 in counts.
 
         Returns:
@@ -441,8 +441,8 @@ class Methods(Base):
                 that can't be stored, a missing time, a row without a field, a name or tag that line
                 protocol can't carry, a field and a tag of one name, a text above 1 MiB, tags above
                 64 KiB, a row that a later one would overwrite. Says column and row; nothing was sent.
-            WriteError: The server refused points; it has stored all others. `rejected` lists the refused
-                rows with the reasons, and `frame` has these rows.
+            WriteError: Not every point was accepted. All points that the server takes are written.
+                `rejected` lists the refused rows with the reasons, and `frame` has these rows.
         """
         from db_influx.plans import write
 
