@@ -5,6 +5,7 @@ use db_native::{EmptyText, Levels, Pivot, Renamed, room};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
+use crate::buffer::Memory;
 use crate::decoder::Answer;
 use crate::errors::{InvalidArgumentError, raise};
 use crate::table::Table;
@@ -57,6 +58,14 @@ pub(crate) fn differences(py: Python<'_>, frame: &Table, keys: Vec<usize>) -> Py
 pub(crate) fn latest(py: Python<'_>, frame: &Table, levels: usize) -> PyResult<Table> {
     let frame = frame.batch(py)?;
     py.detach(|| db_native::latest(&frame, levels)).map(Table::of_batch).map_err(|error| raise(py, &error))
+}
+
+/// Int64 times to int32 places in the distinct times, and these as int64, ascending.
+#[pyfunction]
+pub(crate) fn levels(py: Python<'_>, times: &Bound<'_, PyAny>) -> PyResult<(Memory, Memory)> {
+    let times = of_buffer(py, &PyBuffer::get(times)?)?;
+    let (places, distinct) = py.detach(|| db_native::levels(&times));
+    Ok((Memory::new(places), Memory::new(distinct)))
 }
 
 /// A buffer's times, where there is memory for them.

@@ -34,7 +34,7 @@ mod _native {
     #[pymodule_export]
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]
-    use crate::kernels::{differences, latest, pivot};
+    use crate::kernels::{differences, latest, levels, pivot};
     #[pymodule_export]
     use crate::table::Table;
 }

@@ -22,6 +22,7 @@ __all__ = [
     "Table",
     "differences",
     "latest",
+    "levels",
     "pivot",
 ]
 
@@ -287,6 +288,16 @@ def latest(frame: Table, levels: int) -> Table:
     Args:
         frame: A pivot's columns, sorted by its levels and time.
         levels: How many of the columns are levels.
+    """
+
+def levels(times: Buffer) -> tuple[Memory, Memory]:
+    """Tell where each time stands among the distinct times.
+
+    Args:
+        times: Nanoseconds, int64; those of a series ascend.
+
+    Returns:
+        For each time its place as int32; and the distinct times as int64, ascending.
     """
 
 def differences(frame: Table, *, keys: Sequence[int]) -> Table:
