@@ -296,9 +296,13 @@ class _Connection(asyncio.Protocol):
             # Piece by piece, as TLS hands on what it is given in one to a buffer without a limit.
             for part in [memoryview(part) for part in data]:
                 for begin in range(0, len(part), _PIECE):
+                    if begin:
+                        await asyncio.sleep(0)  # in which an answer that comes early is received
+                        if self._pieces:
+                            return False
                     self._transport.write(part[begin : begin + _PIECE])
                     while self._is_full and not self._pieces and not self._is_over:
                         await self._change(seconds)
-                    if self._is_full or self._is_over:
+                    if self._is_full or self._is_over or self._transport.is_closing():
                         return False
         return True
