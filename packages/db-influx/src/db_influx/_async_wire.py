@@ -234,7 +234,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_over = True
-        self._error = error
+        if error is not None:  # without the frames in which it was met, which hold what was sent, and this
+            self._error = error.with_traceback(None)
         self._tell()
 
     def pause_writing(self) -> None:
