@@ -185,8 +185,10 @@ def test_an_answer_is_the_same(
     def call(one: Any) -> Any:
         return ANSWERS[answer](one, stored)
 
-    expected = called(manager, call)
-    assert same(expected, awaited(make_async(), call))
+    expected, found = called(manager, call), awaited(make_async(), call)
+    if answer == "query in batches":  # whose frames end where what has arrived does
+        expected, found = (pd.concat(frames).astype({"meter": str}) for frames in (expected, found))
+    assert same(expected, found)
     assert len(expected) > 0 or answer in ("nothing found", "check")
 
 
