@@ -10,7 +10,7 @@ import pytest
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
 from db_influx._steps import Ask, AskJson
 from db_influx.plans import last_point, read
-from db_influx.plans.consumption import wanted as consumption_wanted
+from db_influx.plans.consumption import consumption_spec
 from db_influx.plans.schema import Databases
 from tests.influx.plans.played import DAY, HOUR, SECOND, T0, Played, csv, knows, options, selection
 
@@ -136,10 +136,10 @@ def test_means_per_window_are_asked_of_the_storage_engine() -> None:
     """One query with aggregateWindow; with `create_empty` the windows without points are nulls."""
     means = csv(POINTS, ("2026-01-01T06:00:00Z", 1.5), ("2026-01-01T18:00:00Z", 2.5))
     chosen, call = selection("v"), options()
-    wanted = read.wanted(chosen, "6h", "mean", "stop", call, create_empty=True)
+    spec = read.downsample_spec(chosen, "6h", "mean", "stop", call, create_empty=True)
     played = Played(*knows(v="float"), [means])
 
-    frame = played.run(read.downsampled(Databases(), chosen, wanted, call))
+    frame = played.run(read.downsampled(Databases(), chosen, spec, call))
 
     assert [T0 + number * 6 * HOUR for number in (1, 2, 3, 4)] == stamps(frame)
     assert [1.5, None, 2.5, None] == [None if pd.isna(value) else value for value in frame["v"].tolist()]
@@ -151,11 +151,11 @@ def test_means_per_window_are_asked_of_the_storage_engine() -> None:
 def test_a_median_is_worked_out_of_the_points() -> None:
     """The server is asked for points, and the native crate for the median."""
     chosen, call = selection("v"), options()
-    wanted = read.wanted(chosen, "1d", "median", "start", call, create_empty=False)
+    spec = read.downsample_spec(chosen, "1d", "median", "start", call, create_empty=False)
     rows = [(f"2026-01-01T00:00:0{second}Z", value, "v") for second, value in enumerate((1.0, 9.0, 2.0))]
     played = Played(*knows(v="float"), [csv({**POINTS, "_field": TEXT}, *rows, group=("_field",))])
 
-    frame = played.run(read.downsampled(Databases(), chosen, wanted, call))
+    frame = played.run(read.downsampled(Databases(), chosen, spec, call))
 
     assert ([T0], [2.0]) == (stamps(frame), frame["v"].tolist())
     assert "aggregateWindow" not in played.flux[0][0]
@@ -171,10 +171,10 @@ def test_a_mean_of_integers_that_may_overflow_is_asked_again_by_its_points() -> 
     rows = [(f"2026-01-01T00:00:0{second}Z", big, "v") for second in (0, 1)]
     kinds = {"_time": TIME, "_value": "long", "_field": TEXT}
     chosen, call = selection("v"), options()
-    wanted = read.wanted(chosen, "1d", "mean", "stop", call, create_empty=False)
+    spec = read.downsample_spec(chosen, "1d", "mean", "stop", call, create_empty=False)
     played = Played(*knows(v="integer"), [csv(POINTS), extremes], [csv(kinds, *rows, group=("_field",))])
 
-    frame = played.run(read.downsampled(Databases(), chosen, wanted, call))
+    frame = played.run(read.downsampled(Databases(), chosen, spec, call))
 
     assert [float(big)] == frame["v"].tolist()
     assert [2, 1] == [len(asked) for asked in played.flux]
@@ -192,10 +192,10 @@ def test_consumption_is_the_difference_of_totals() -> None:
     totals = csv(TOTALS, (NOON, 7), (MIDNIGHT, 12))
     lows = csv(TOTALS, (NOON, 6), (MIDNIGHT, 8))
     chosen, call = selection("v"), options()
-    wanted = consumption_wanted(chosen, ("12h", "timestep"), {}, call)
+    spec = consumption_spec(chosen, ("12h", "timestep"), {}, call)
     played = Played(*knows(v="integer"), [before, first, totals, lows])
 
-    frame = played.run(read.accumulated(Databases(), chosen, wanted, call))
+    frame = played.run(read.accumulated(Databases(), chosen, spec, call))
 
     assert ([T0 + 12 * HOUR, T0 + DAY], [2, 5]) == (stamps(frame), frame["v"].tolist())
 
@@ -210,10 +210,10 @@ def test_a_fall_is_looked_at_point_by_point() -> None:
         TOTALS, ("2026-01-01T01:00:00Z", 9), ("2026-01-01T02:00:00Z", 1), ("2026-01-01T03:00:00Z", 3)
     )
     chosen, call = selection("v"), options()
-    wanted = consumption_wanted(chosen, ("12h", "timestep"), {"on_reset": "restart", "max_rate": 100}, call)
+    spec = consumption_spec(chosen, ("12h", "timestep"), {"on_reset": "restart", "max_rate": 100}, call)
     played = Played(*knows(v="integer"), [before, first, totals, lows], [fallen])
 
-    frame = played.run(read.accumulated(Databases(), chosen, wanted, call))
+    frame = played.run(read.accumulated(Databases(), chosen, spec, call))
 
     assert [7, 1] == frame["v"].tolist()  # 5 to 9, then 0 to 3; then 3 to 4
     [text] = played.flux[1]
@@ -289,13 +289,13 @@ PLANS: dict[str, Any] = {
     "downsampled": lambda: read.downsampled(
         Databases(),
         selection("v"),
-        read.wanted(selection("v"), "1h", "mean", "stop", options(), create_empty=False),
+        read.downsample_spec(selection("v"), "1h", "mean", "stop", options(), create_empty=False),
         options(),
     ),
     "accumulated": lambda: read.accumulated(
         Databases(),
         selection("v"),
-        consumption_wanted(selection("v"), ("1h", "timestep"), {}, options()),
+        consumption_spec(selection("v"), ("1h", "timestep"), {}, options()),
         options(),
     ),
     "last_mean": lambda: read.last_mean(Databases(), selection("v"), options()),
@@ -343,7 +343,7 @@ def test_a_plan_that_is_closed_early_ends(plan: str, step: int) -> None:
 def test_a_reply_of_another_shape_is_told(place: int, reply: object) -> None:
     """JSON that is not as InfluxDB's is no KeyError."""
     replies = knows(v="float")[:place]
-    with pytest.raises(ParseError, match="another shape than InfluxDB's"):
+    with pytest.raises(ParseError, match=r"expected the JSON of InfluxDB 2\.x"):
         Played(*replies, reply).run(read.stored(Databases(), selection("v"), options()))
 
 
