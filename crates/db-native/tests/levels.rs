@@ -19,7 +19,9 @@ proptest! {
 
     #[test]
     fn equal_the_twin_for_sorted_series(mut series in prop::collection::vec(prop::collection::vec(any::<i64>(), 0..40), 0..6)) {
-        series.iter_mut().for_each(|times| times.sort_unstable());
+        for times in &mut series {
+            times.sort_unstable();
+        }
         let again = series.clone();
         let times: Vec<i64> = series.into_iter().chain(again).flatten().collect();
         prop_assert_eq!(twin(&times), levels(&times));

@@ -38,19 +38,13 @@ def _index(names: Sequence[str], columns: Sequence[Array]) -> pd.Index:
     times = by_type(columns[-1])
     if len(columns) == 1:
         return pd.DatetimeIndex(times, name=names[0])
-    if len(times) == 0:
-        places, distinct = np.empty(0, "i4"), np.empty(0, "i8")
-    else:  # pandas would factorize them too, but holds the GIL for three times as long
-        codes, unique = levels(times.asi8)
-        places, distinct = np.frombuffer(codes, "i4"), np.frombuffer(unique, "i8")
+    # pandas would factorize them too, but lets no other thread run meanwhile, and takes ten times as long.
+    places, distinct = (memoryview(memory) for memory in levels(times.asi8))
     leading = [codes_and_words(column) for column in columns[:-1]]
     words: list[Any] = [as_index(values) for _, values in leading]
-    return pd.MultiIndex(
-        levels=[*words, as_index(_like(times, distinct))],
-        codes=[*(codes for codes, _ in leading), places],
-        names=list(names),
-        verify_integrity=False,
-    )
+    words.append(as_index(_like(times, np.asarray(distinct).view("i8"))))
+    codes: list[Any] = [*(codes for codes, _ in leading), np.asarray(places).view("i4")]
+    return pd.MultiIndex(levels=words, codes=codes, names=list(names), verify_integrity=False)
 
 
 def _like(times: Any, nanoseconds: NDArray[np.int64]) -> Any:
