@@ -38,7 +38,7 @@ def _index(names: Sequence[str], columns: Sequence[Array]) -> pd.Index:
     times = by_type(columns[-1])
     if len(columns) == 1:
         return pd.DatetimeIndex(times, name=names[0])
-    # pandas would factorize them too, but lets no other thread run meanwhile, and takes ten times as long.
+    # pandas would factorize them too, but lets no other thread run meanwhile, and takes longer.
     places, distinct = (memoryview(memory) for memory in levels(times.asi8))
     leading = [codes_and_words(column) for column in columns[:-1]]
     words: list[Any] = [as_index(values) for _, values in leading]
