@@ -366,9 +366,10 @@ def test_pauses_are_cut_short_when_the_call_ends(
 ) -> None:
     """A thread that waits for its next attempt is not waited for, and goes."""
     before = set(threading.enumerate())
-    busy = f"HTTP/1.1 503 Busy\r\nRetry-After: {10 * PATIENCE}\r\nContent-Length: 0\r\n\r\n".encode()
+    head = f"HTTP/1.1 503 Busy\r\nConnection: close\r\nRetry-After: {10 * PATIENCE}\r\n"
+    busy = f"{head}Content-Length: 0\r\n\r\n".encode()
     refused = b'{"code":"invalid","message":"no such thing"}'
-    server = peer((busy, silence), says(refused, HEAD.replace(b"200 OK", b"400 Bad")))
+    server = peer(busy, says(refused, HEAD.replace(b"200 OK", b"400 Bad")))
 
     with pytest.raises(QueryError, match="no such thing"):
         call(server, deadline=None).read(*SPAN, "m", "v", "b", interval=None, max_parallel=2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from db_core.annotated_csv import decode
 from db_influx._flux import Selection
 from db_influx._options import Options
-from db_influx._steps import Ask, AskAtMost, Batch, Reduced, Stream, Warn, Work
+from db_influx._steps import Ask, AskAtMost, Batch, Post, Reduced, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from db_influx._steps import Step, Steps
@@ -92,6 +92,8 @@ class Played:
             self.frames.append(step.frame)
         elif isinstance(step, Warn):
             self.warnings.append(step.message)
+        if isinstance(step, Post) and step.meanwhile is not None:
+            step.meanwhile()
         if isinstance(step, _UNANSWERED):
             return None
         reply = self.left.pop(0)

@@ -8,15 +8,15 @@ import pytest
 
 from db_core.errors import ConnectionFailedError, OperationTimeoutError
 from db_influx._attempts import pause_before, retry_after, too_late
-from db_influx._io import Call
+from db_influx._io import CallLimits
 
 SAMPLES = 200
 
 
-def call(*, retries: int = 3, left: float | None = None) -> Call:
+def call(*, retries: int = 3, left: float | None = None) -> CallLimits:
     """Return the limits of a call that ends in so many seconds, or never."""
     end = None if left is None else time.monotonic() + left
-    return Call(silence=60.0, deadline=left, end=end, retries=retries)
+    return CallLimits(silence=60.0, deadline=left, end=end, retries=retries)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from db_core.errors import (
 )
 from db_influx import _requests
 from db_influx._flux import Query
-from db_influx._io import Call, Connect, Pause, Pool, Receive, Resolve, Send
+from db_influx._io import CallLimits, Connect, Pause, Pool, Receive, Resolve, Send
 from db_influx._options import Transport
 from db_influx._requests import Server
 from db_influx._settings import InfluxSettings
@@ -80,7 +80,7 @@ class Wired:
 
     def run(self, step: Any) -> Any:
         """Do one step of a plan."""
-        call = self.server.call(None)
+        call = self.server.limits(None)
         if isinstance(step, Query | Reduced):
             return self.drive(_requests.ask(self.server, self.pool, step, call))
         return self.drive(_requests.perform(self.server, self.pool, step, call))
@@ -338,7 +338,7 @@ def test_a_call_that_is_over_asks_nothing() -> None:
     assert "" == wired.kinds
 
 
-class Ending(Call):
+class Ending(CallLimits):
     """A call whose time is over when it has been looked at so often."""
 
     looks = 0
@@ -480,7 +480,7 @@ def test_a_request_that_is_closed_early_closes_its_connection() -> None:
         line = Line()
         replies = [None, ["a"], line, SENT, [http(ANSWER)[:-9]]]
         wired = Wired(*replies[1:])
-        requests = _requests.ask(wired.server, wired.pool, ASK, wired.server.call(None))
+        requests = _requests.ask(wired.server, wired.pool, ASK, wired.server.limits(None))
         step = next(requests)
         for _ in range(steps):
             step = requests.send(wired.reply(step))

@@ -134,7 +134,7 @@ class Table:
     def slice(self, start: int, rows: int) -> Table: ...
     def columns(self) -> list[Array]: ...
     def release(self) -> list[Array]:
-        """Give the columns away; the table can't be used again."""
+        """Hand the columns over; the table can't be used again."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -175,7 +175,7 @@ class Decoder:
         """Schemas met and not yet taken, those without rows included."""
 
     def take(self) -> Answer:
-        """Give the rows decoded so far; decoding goes on after them."""
+        """Return the rows decoded so far; decoding goes on after them."""
 
     def finish(self, *, require_end: bool = True) -> Answer: ...
 
@@ -206,20 +206,20 @@ class Encoder:
         duplicates: str,
         most: int,
     ) -> list[tuple[int | None, str | None, str]]:
-        """Give row, column and reason of what can't be written, at most so many."""
+        """Return row, column and reason of what can't be written, at most so many."""
 
     def __len__(self) -> int: ...
     def times(self) -> bytes:
-        """Give the points' times: int64 nanoseconds."""
+        """Return the points' times: int64 nanoseconds."""
 
     def body(self, limit: int) -> tuple[bytes, int] | None:
-        """Give the next lines and their number; None at the end.
+        """Return the next lines and their number; None at the end.
 
         They are at least `limit` bytes, if so many are left.
         """
 
     def rows(self, start: int, stop: int) -> bytes:
-        """Give the lines of the rows from `start` to `stop`, wherever `body` has come to."""
+        """Return the lines of the rows from `start` to `stop`, wherever `body` has come to."""
 
 @final
 class HttpBody:
@@ -353,7 +353,7 @@ class PieceWriter:
 
     def __new__(cls, table: Table, limit: int) -> PieceWriter: ...
     def piece(self) -> bytes | None:
-        """Give the next piece, at most `limit` bytes; None at the end."""
+        """Return the next piece, at most `limit` bytes; None at the end."""
 
 @final
 class PieceReader:

@@ -317,7 +317,7 @@ def _ordered(index: pd.Index) -> _Kept:
 
 
 def _frequency(freq: Any) -> str:
-    """Give a frequency's text, of which some frequencies say too little."""
+    """Return a frequency's text, of which some frequencies say too little."""
     text: str = freq.freqstr
     try:
         same = to_offset(text) == freq

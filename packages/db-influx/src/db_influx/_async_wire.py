@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from db_core.loops import Borrowed, ClientsByLoop
 from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 
     from db_core.annotated_csv import Answer
     from db_influx._flux import Query
-    from db_influx._io import Call, Tls
+    from db_influx._io import CallLimits, Tls
     from db_influx._requests import Server
     from db_influx._steps import Reduced, Step, Steps
 
@@ -59,48 +59,55 @@ class AsyncWire:
 
     async def run(self, plan: Steps[_T], silence: float | None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
-        call = self._server.call(silence)
+        limits = self._server.limits(silence)
         with self._server.secret.hidden():
             async with Borrowed(self._pools) as pool:
-                return await _drive(plan, lambda step: self._reply(pool, step, call))
+                return await _drive(plan, lambda step: self._reply(pool, step, limits))
 
     async def iterate(self, plan: Steps[None], silence: float | None) -> AsyncGenerator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
         server = self._server
 
         def stream(step: Stream) -> AsyncGenerator[Any]:
-            requests = perform(server, pool, step, server.call(silence, endless=True))
+            requests = perform(server, pool, step, server.limits(silence, endless=True))
             return _frames(requests, _reply_to_io)
 
         with server.secret.hidden():
             async with (
                 Borrowed(self._pools) as pool,
                 aclosing(
-                    _frames(plan, lambda step: self._reply(pool, step, server.call(silence)), stream)
+                    _frames(plan, lambda step: self._reply(pool, step, server.limits(silence)), stream)
                 ) as frames,
             ):
                 async for frame in frames:
                     yield frame
 
-    async def _reply(self, pool: Pool, step: Step, call: Call) -> Any:
+    async def _reply(self, pool: Pool, step: Step, limits: CallLimits) -> Any:
         """Do a step of a plan."""
         match step:
             case Ask(queries, at_once):
-                return await self._ask(pool, queries, at_once, call)
+                return await self._ask(pool, queries, at_once, limits)
             case Work(function, size):
                 return await _work(function, size)
+            case Post(_, _, meanwhile) if meanwhile is not None:
+                done = asyncio.create_task(asyncio.to_thread(meanwhile))
+                try:
+                    await _drive(perform(self._server, pool, step, limits), _reply_to_io)
+                finally:
+                    await done
+                return None
             case Warn(message):
                 return warnings.warn(message, UserWarning, stacklevel=_CALLER)
-        return await _drive(perform(self._server, pool, step, call), _reply_to_io)
+        return await _drive(perform(self._server, pool, step, limits), _reply_to_io)
 
     async def _ask(
-        self, pool: Pool, queries: Sequence[Query | Reduced], at_once: int, call: Call
+        self, pool: Pool, queries: Sequence[Query | Reduced], at_once: int, limits: CallLimits
     ) -> list[Answer]:
         limit = asyncio.Semaphore(at_once)
 
         async def answer(query: Query | Reduced) -> Answer:
             async with limit:
-                return await _drive(ask(self._server, pool, query, call), _reply_to_io)
+                return await _drive(ask(self._server, pool, query, limits), _reply_to_io)
 
         if len(queries) == 1:
             return [await answer(queries[0])]
@@ -175,8 +182,8 @@ async def _work(function: Callable[[], Any], size: int) -> Any:
 async def _reply_to_io(step: Any) -> Any:
     """Do a step of `_io`."""
     match step:
-        case Receive(connection, take, call):
-            return await connection.receive(take, call)
+        case Receive(connection, take, limits):
+            return await connection.receive(take, limits)
         case Work(function, size):
             return await _work(function, size)
         case Send(connection, data, seconds):
@@ -271,12 +278,12 @@ class _Connection(asyncio.Protocol):
             selector.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
             return not selector.select(0)
 
-    async def receive(self, take: Callable[[bytes], bool], call: Call) -> None:
+    async def receive(self, take: Callable[[bytes], bool], limits: CallLimits) -> None:
         """Hand on what comes, piece by piece, until `take` returns True."""
         while True:
             while not self._pieces and not self._is_over:
                 self._transport.resume_reading()
-                await self._change(call.wait)
+                await self._change(limits.wait)
             if not self._pieces and self._error is not None:
                 raise ConnectionResetError(str(self._error)) from self._error
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)

@@ -1,4 +1,4 @@
-"""When a request is repeated, and after how long: rules without a clock or a wait."""
+"""When a request is repeated, and after how long: rules that wait for nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from db_core.errors import DatabaseError, OperationTimeoutError
 
 if TYPE_CHECKING:
-    from db_influx._io import Call
+    from db_influx._io import CallLimits
 
 __all__ = ["Again", "pause_before", "retry_after", "too_late"]
 
@@ -33,7 +33,7 @@ class Again(Exception):  # noqa: N818 - it is no error until attempts run out
         self.after = after
 
 
-def pause_before(done: int, call: Call, after: float | None) -> float | None:
+def pause_before(done: int, limits: CallLimits, after: float | None) -> float | None:
     """Return the seconds to wait before the next attempt; None if there is none.
 
     They are random up to a limit that doubles ("full jitter"; Marc Brooker, "Exponential Backoff And
@@ -41,21 +41,21 @@ def pause_before(done: int, call: Call, after: float | None) -> float | None:
 
     Args:
         done: How many attempts failed before this one.
-        call: Has the retries, and the time that is left.
+        limits: Has the retries, and the time that is left.
         after: Seconds that the server asks to wait.
     """
     pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**done)) if after is None else after  # noqa: S311
-    left = call.left
-    if done == call.retries or pause >= (_LONGEST_ASKED if left is None else left):
+    left = limits.left
+    if done == limits.retries or pause >= (_LONGEST_ASKED if left is None else left):
         return None
     return pause
 
 
-def too_late(call: Call, last: DatabaseError | None = None) -> OperationTimeoutError:
+def too_late(limits: CallLimits, last: DatabaseError | None = None) -> OperationTimeoutError:
     """Return the error for a call whose deadline has passed; `last` is what its last attempt failed with."""
     told = "" if last is None or isinstance(last, OperationTimeoutError) else f": {last}"
     return OperationTimeoutError(
-        f"the call did not end within its deadline of {call.deadline:g} seconds{told}"
+        f"the call did not end within its deadline of {limits.deadline:g} seconds{told}"
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GATHERING",
     "LONG_BODY",
-    "Call",
+    "CallLimits",
     "Connect",
     "Connection",
     "Io",
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallLimits:
     """How long the requests of one call may take.
 
     Attributes:
@@ -117,7 +117,7 @@ class Receive(NamedTuple):
 
     connection: Any
     take: Callable[[bytes], bool]
-    call: Call
+    limits: CallLimits
 
 
 class Pause(NamedTuple):

@@ -34,7 +34,7 @@ from db_core.secret import Secret
 from db_influx._attempts import Again, pause_before, retry_after, too_late
 from db_influx._certificates import context
 from db_influx._http import HeadReader, MalformedHeadError, unpacker
-from db_influx._io import Call, Connect, Pause, Receive, Resolve, Send, Tls
+from db_influx._io import CallLimits, Connect, Pause, Receive, Resolve, Send, Tls
 from db_influx._steps import AskAtMost, AskJson, Batch, Post, Reduced, Stream, Work
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Server:
             "GET" if body is None else "POST", target, (*self._headers, *headers.items(), *length), body
         )
 
-    def call(self, silence: float | None, *, endless: bool = False) -> Call:
+    def limits(self, silence: float | None, *, endless: bool = False) -> CallLimits:
         """Return the limits of a call that begins now.
 
         Args:
@@ -113,7 +113,7 @@ class Server:
         transport = self.transport
         deadline = None if endless else transport.deadline
         end = None if deadline is None else time.monotonic() + deadline
-        return Call(transport.timeout if silence is None else silence, deadline, end, transport.retries)
+        return CallLimits(transport.timeout if silence is None else silence, deadline, end, transport.retries)
 
 
 def _ascii(name: str) -> str:
@@ -135,10 +135,10 @@ class _Exchange:
 
     head: Head
 
-    def __init__(self, server: Server, pool: Pool, call: Call) -> None:
+    def __init__(self, server: Server, pool: Pool, limits: CallLimits) -> None:
         self._server = server
         self._pool = pool
-        self._call = call
+        self._limits = limits
         self._connection: Connection | None = None
         self._body: HttpBody | None = None
         self._gunzip: Gunzip | None = None
@@ -148,7 +148,7 @@ class _Exchange:
         self._is_over = False
 
     def close(self) -> None:
-        """Give the connection back, or close it if the response is not at its end."""
+        """Return the connection to the pool, or close it if the response is not at its end."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -179,9 +179,9 @@ class _Exchange:
             return head is not None
 
         try:
-            yield Receive(self._connection, take, self._call)
+            yield Receive(self._connection, take, self._limits)
         except TimeoutError as error:
-            late = f"did not answer in time: nothing came for {self._call.silence:g} seconds"
+            late = f"did not answer in time: nothing came for {self._limits.silence:g} seconds"
             raise OperationTimeoutError(f"{self._server.url} {late}") from error
         except (OSError, MalformedHeadError) as error:
             raise self._unreachable(error) from error
@@ -194,13 +194,13 @@ class _Exchange:
 
     def _check_time(self) -> None:
         """Raise the error of a wait where no wait would: the server sends faster than is received."""
-        if self._call.left == 0:
+        if self._limits.left == 0:
             raise TimeoutError
 
     def _connect(self) -> Io[Connection]:
         """Try the addresses of the host, one after the other, within the time that a connection may take."""
         server = self._server
-        seconds = min(self._call.wait, server.transport.connect_timeout)
+        seconds = min(self._limits.wait, server.transport.connect_timeout)
         end = time.monotonic() + seconds
         try:
             addresses = yield Resolve(server.host, server.port)
@@ -222,9 +222,11 @@ class _Exchange:
 
     def _send(self, data: list[bytes]) -> Io[None]:
         try:
-            self._is_sent = yield Send(self._connection, data, self._call.wait)
+            self._is_sent = yield Send(self._connection, data, self._limits.wait)
         except TimeoutError as error:
-            late = f"did not take the request in time: it did not leave within {self._call.silence:g} seconds"
+            late = (
+                f"did not take the request in time: it did not leave within {self._limits.silence:g} seconds"
+            )
             raise OperationTimeoutError(f"{self._server.url} {late}") from error
         except OSError:
             # The server may have answered before it closed the connection. If not, receiving fails as well.
@@ -277,7 +279,7 @@ class _Exchange:
         if not self._payload and not self._is_over:
             try:
                 self._check_time()
-                yield Receive(self._connection, self._take, self._call)
+                yield Receive(self._connection, self._take, self._limits)
             except TimeoutError as error:
                 message = "the server fell silent in the middle of its answer"
                 raise OperationTimeoutError(message) from error
@@ -304,12 +306,12 @@ class _Exchange:
         return self._is_over or self._held >= _CHUNK
 
 
-def ask(server: Server, pool: Pool, query: Query | Reduced, call: Call) -> Io[Answer]:
+def ask(server: Server, pool: Pool, query: Query | Reduced, limits: CallLimits) -> Io[Answer]:
     """Send a query and decode its answer as it arrives; a query whose answer breaks off is sent again."""
     sent = query.query if isinstance(query, Reduced) else query
 
     def attempt() -> Io[Answer]:
-        exchange = _Exchange(server, pool, call)
+        exchange = _Exchange(server, pool, limits)
         try:
             yield from _begin_query(server, exchange, sent)
             decoder = Decoder()
@@ -319,29 +321,31 @@ def ask(server: Server, pool: Pool, query: Query | Reduced, call: Call) -> Io[An
         finally:
             exchange.close()
 
-    answer = yield from _attempts(call, attempt)
+    answer = yield from _attempts(limits, attempt)
     if isinstance(query, Reduced):
         answer = yield Work(partial(query.reduce, answer), answer.rows * _ROW)
     return answer
 
 
-def perform(server: Server, pool: Pool, step: Step, call: Call) -> Io[Any]:
+def perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[Any]:
     """Do a step that is one request; see `_steps`."""
     match step:
         case AskAtMost():
-            return (yield from _attempts(call, partial(_ask_at_most, server, pool, step, call)))
+            return (yield from _attempts(limits, partial(_ask_at_most, server, pool, step, limits)))
         case AskJson():
-            return (yield from _attempts(call, partial(_ask_json, server, pool, step, call)))
+            return (yield from _attempts(limits, partial(_ask_json, server, pool, step, limits)))
         case Post():
-            return (yield from _attempts(call, partial(_post, server, pool, step, call)))
+            return (yield from _attempts(limits, partial(_post, server, pool, step, limits)))
         case Stream():
-            return (yield from _stream(server, pool, step, call))
+            return (yield from _stream(server, pool, step, limits))
     raise TypeError(step)
 
 
-def _ask_at_most(server: Server, pool: Pool, step: AskAtMost, call: Call) -> Io[tuple[Answer, int] | None]:
+def _ask_at_most(
+    server: Server, pool: Pool, step: AskAtMost, limits: CallLimits
+) -> Io[tuple[Answer, int] | None]:
     rows, size = step.limits or (sys.maxsize, sys.maxsize)
-    exchange = _Exchange(server, pool, call)
+    exchange = _Exchange(server, pool, limits)
     try:
         yield from _begin_query(server, exchange, step.query)
         decoder = Decoder()
@@ -356,20 +360,20 @@ def _ask_at_most(server: Server, pool: Pool, step: AskAtMost, call: Call) -> Io[
         exchange.close()
 
 
-def _stream(server: Server, pool: Pool, step: Stream, call: Call) -> Io[None]:
+def _stream(server: Server, pool: Pool, step: Stream, limits: CallLimits) -> Io[None]:
     """Hand on an answer as it arrives. It is asked for again only before the first frame."""
     decoder = BatchDecoder(step.batch_rows)
-    exchange = _Exchange(server, pool, call)
+    exchange = _Exchange(server, pool, limits)
 
     def first() -> Io[list[Frame]]:
         nonlocal decoder, exchange
         exchange.close()
-        decoder, exchange = BatchDecoder(step.batch_rows), _Exchange(server, pool, call)
+        decoder, exchange = BatchDecoder(step.batch_rows), _Exchange(server, pool, limits)
         yield from _begin_query(server, exchange, step.query)
         return (yield from _frames(exchange, decoder))
 
     try:
-        frames = yield from _attempts(call, first)
+        frames = yield from _attempts(limits, first)
         while frames:
             for frame in frames:
                 yield Batch((yield Work(partial(frame.release, step.into), len(frame) * _ROW)))
@@ -404,13 +408,13 @@ def _begin_query(server: Server, exchange: _Exchange, query: Query) -> Io[None]:
     exchange.unpack()
 
 
-def _ask_json(server: Server, pool: Pool, step: AskJson, call: Call) -> Io[Any]:
+def _ask_json(server: Server, pool: Pool, step: AskJson, limits: CallLimits) -> Io[Any]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     body = None
     if step.form is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode(step.form).encode()
-    exchange = _Exchange(server, pool, call)
+    exchange = _Exchange(server, pool, limits)
     try:
         head = yield from exchange.begin(server.request(step.path, dict(step.parameters), headers, body))
         if head.status != HTTPStatus.OK:
@@ -430,14 +434,14 @@ def _ask_json(server: Server, pool: Pool, step: AskJson, call: Call) -> Io[Any]:
         raise ParseError(message, offset=0) from error
 
 
-def _post(server: Server, pool: Pool, step: Post, call: Call) -> Io[None]:
+def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None]:
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     body = step.body
     if server.transport.gzip:
         body = yield Work(partial(gzip.compress, body, compresslevel=1), len(body))
         headers["Content-Encoding"] = "gzip"
     parameters = {"bucket": step.bucket, "precision": "ns"}
-    exchange = _Exchange(server, pool, call)
+    exchange = _Exchange(server, pool, limits)
     try:
         head = yield from exchange.begin(server.request("api/v2/write", parameters, headers, body))
         if head.status != HTTPStatus.NO_CONTENT:
@@ -446,11 +450,11 @@ def _post(server: Server, pool: Pool, step: Post, call: Call) -> Io[None]:
         exchange.close()
 
 
-def _attempts(call: Call, attempt: Callable[[], Io[_T]]) -> Io[_T]:
+def _attempts(limits: CallLimits, attempt: Callable[[], Io[_T]]) -> Io[_T]:
     """Make an attempt, and others where they may help."""
     done = 0
-    if call.left == 0:
-        raise too_late(call)
+    if limits.left == 0:
+        raise too_late(limits)
     while True:
         try:
             return (yield from attempt())
@@ -459,13 +463,13 @@ def _attempts(call: Call, attempt: Callable[[], Io[_T]]) -> Io[_T]:
         except IncompleteResultError as incomplete:
             error, after = incomplete, None
         except OperationTimeoutError as late:
-            if call.left == 0:  # then the wait was cut short, and its words are of no use
-                raise too_late(call) from late
+            if limits.left == 0:  # then the wait was cut short, and its words are of no use
+                raise too_late(limits) from late
             raise
         try:
-            if call.left == 0:
-                raise too_late(call, error) from error
-            pause = pause_before(done, call, after)
+            if limits.left == 0:
+                raise too_late(limits, error) from error
+            pause = pause_before(done, limits, after)
             if pause is None:
                 raise error
         finally:

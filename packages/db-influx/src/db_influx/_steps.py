@@ -58,10 +58,17 @@ class AskJson(NamedTuple):
 
 
 class Post(NamedTuple):
-    """Write line protocol; the reply comes when the server has accepted every point."""
+    """Write line protocol; the reply comes when the server has accepted every point.
+
+    Attributes:
+        bucket: Name of the bucket.
+        body: The lines.
+        meanwhile: A function to call beside it. It has ended when the reply or the error comes.
+    """
 
     bucket: str
     body: bytes
+    meanwhile: Callable[[], None] | None = None
 
 
 class Stream(NamedTuple):

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
 
     from db_core.annotated_csv import Answer
-    from db_influx._io import Call, Io
+    from db_influx._io import CallLimits, Io
     from db_influx._requests import Server
     from db_influx._steps import Step, Steps
 
@@ -56,42 +56,47 @@ class Wire:
 
     def run(self, plan: Steps[_T], silence: float | None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
-        call = self._server.call(silence)
+        limits = self._server.limits(silence)
         with self._server.secret.hidden():
-            return _result(_drive(plan, lambda step: self._reply(step, call, _CALLER)))
+            return _result(_drive(plan, lambda step: self._reply(step, limits, _CALLER)))
 
     def iterate(self, plan: Steps[None], silence: float | None) -> Iterator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
         with self._server.secret.hidden():
             yield from _drive(
                 plan,
-                lambda step: self._reply(step, self._server.call(silence), _ITERATOR),
-                lambda step: self._stream(step, self._server.call(silence, endless=True)),
+                lambda step: self._reply(step, self._server.limits(silence), _ITERATOR),
+                lambda step: self._stream(step, self._server.limits(silence, endless=True)),
             )
 
-    def _reply(self, step: Step, call: Call, caller: int) -> Any:
+    def _reply(self, step: Step, limits: CallLimits, caller: int) -> Any:
         """Do a step of a plan; `caller` is how many calls above a warning points to."""
         match step:
             case Ask(queries, at_once):
-                return self._ask(queries, at_once, call)
+                return self._ask(queries, at_once, limits)
             case Work(function):
                 return function()
+            case Post(_, _, meanwhile) if meanwhile is not None:
+                with ThreadPoolExecutor(1, thread_name_prefix="db-influx") as thread:
+                    done = thread.submit(meanwhile)
+                    self._perform(perform(self._server, self._pool, step, limits), _Transfers())
+                return done.result()
             case Warn(message):
                 return warnings.warn(message, UserWarning, stacklevel=caller)
-        return self._perform(perform(self._server, self._pool, step, call), _Transfers())
+        return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
 
-    def _stream(self, step: Stream, call: Call) -> Generator[Any]:
+    def _stream(self, step: Stream, limits: CallLimits) -> Generator[Any]:
         transfers = _Transfers()
-        return _drive(perform(self._server, self._pool, step, call), transfers.reply)
+        return _drive(perform(self._server, self._pool, step, limits), transfers.reply)
 
     def _perform(self, requests: Io[_T], transfers: _Transfers) -> _T:
         return _result(_drive(requests, transfers.reply))
 
-    def _ask(self, queries: Any, at_once: int, call: Call) -> list[Answer]:
+    def _ask(self, queries: Any, at_once: int, limits: CallLimits) -> list[Answer]:
         transfers = _Transfers()
 
         def answer(query: Any) -> Answer:
-            return self._perform(ask(self._server, self._pool, query, call), transfers)
+            return self._perform(ask(self._server, self._pool, query, limits), transfers)
 
         if len(queries) == 1:
             return [answer(queries[0])]
@@ -186,9 +191,9 @@ class _Transfers:
     def reply(self, step: Any) -> Any:
         """Do a step of `_io`."""
         match step:
-            case Receive(connection, take, call):
+            case Receive(connection, take, limits):
                 with self._watched(connection):
-                    return connection.receive(take, call)
+                    return connection.receive(take, limits)
             case Work(function):
                 return function()
             case Send(connection, data, seconds):
@@ -267,7 +272,7 @@ class _Socket:
             self._socket.settimeout(seconds)
             self._seconds = seconds
 
-    def receive(self, take: Callable[[bytes], bool], call: Call) -> None:
+    def receive(self, take: Callable[[bytes], bool], limits: CallLimits) -> None:
         """Hand on what comes, piece by piece, until `take` returns True."""
         while self._ahead:
             if take(self._ahead.pop(0)):
@@ -277,7 +282,7 @@ class _Socket:
             if not self._hear():
                 if self._received > LONG_BODY:
                     time.sleep(GATHERING)
-                self._set_timeout(max(call.wait, _LEAST))
+                self._set_timeout(max(limits.wait, _LEAST))
                 self._ahead.append(self._socket.recv(_PIECE))
             self._received += len(self._ahead[0])
             if take(self._ahead.pop()):

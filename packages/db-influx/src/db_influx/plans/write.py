@@ -47,12 +47,20 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
     search = _Search(bucket, lines)
     accepted, row, status = 0, 0, None
     rejected: list[Rejection] = []
-    while (encoded := (yield Work(partial(lines.body, _BODY_BYTES), _BODY_BYTES))) is not None:
-        body, count = encoded
+    bodies: list[tuple[bytes, int]] = []
+
+    def encode() -> None:
+        if (encoded := lines.body(_BODY_BYTES)) is not None:
+            bodies.append(encoded)
+
+    yield Work(encode, _BODY_BYTES)
+    while bodies:
+        body, count = bodies.pop()
         refused: list[Rejection] = []
         stop = row + count
+        meanwhile = encode if stop < len(lines) else None
         try:
-            if refusal := (yield from _refusal(bucket, body)):
+            if refusal := (yield from _refusal(bucket, body, meanwhile)):
                 lost, reason, status = refusal
                 # In case the search fails.
                 refused = [Rejection(row, stop, min(lost, count), reason)]
@@ -76,7 +84,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
         rejected += refused
         accepted += count - sum(one.stop - one.start for one in refused)
         row = stop
-        del body, encoded
+        del body
     if rejected:
         rejected = merged(rejected)
         raise WriteError(
@@ -126,10 +134,12 @@ class _Search:
         return refusal[:2] if refusal else (0, "")
 
 
-def _refusal(bucket: str, body: bytes) -> Steps[tuple[int, str, int | None] | None]:
+def _refusal(
+    bucket: str, body: bytes, meanwhile: Callable[[], None] | None = None
+) -> Steps[tuple[int, str, int | None] | None]:
     """Write a body; if points were refused, return how many at least, the first's reason, and the status."""
     try:
-        yield Post(bucket, body)
+        yield Post(bucket, body, meanwhile)
     except WriteError as error:
         # The last one, since the name of a measurement before it may look the same.
         dropped = list(_DROPPED.finditer(str(error)))
