@@ -120,6 +120,16 @@ def test_a_chunk_of_less_than_nothing_is_a_broken_answer(
     assert server.closed.acquire(timeout=PATIENCE)
 
 
+@pytest.mark.parametrize("length", [2**63, 2**64, 10**20 - 1])
+def test_a_length_beyond_64_bits_is_one_that_is_not_reached(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], length: int
+) -> None:
+    """The answer is cut off, whatever number its head says."""
+    head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    with pytest.raises(IncompleteResultError, match="the connection was closed"):
+        call_peer(peer(head.encode() + ANSWER)).query("any")
+
+
 def test_a_conflict_of_types_names_both_series(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
 ) -> None:

@@ -7,6 +7,7 @@ chunks of 4 KB, each of which would cost h11 some calls of Python.
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -62,7 +63,7 @@ class Head:
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
             return HttpBody(None)
         length = self.headers.get("content-length")
-        return None if length is None else HttpBody(int(length))
+        return None if length is None else HttpBody(min(int(length), sys.maxsize))  # none is as long
 
 
 class HeadReader:
