@@ -22,7 +22,7 @@ from db_core.errors import (
 )
 from db_influx import _requests
 from db_influx._flux import Query
-from db_influx._io import CallLimits, Connect, Pause, Pool, Receive, Resolve, Send
+from db_influx._io import CallLimits, Connect, Pause, Pool, Receive, Send
 from db_influx._options import Transport
 from db_influx._requests import Server
 from db_influx._settings import InfluxSettings
@@ -159,7 +159,7 @@ def test_a_query_is_resolved_connected_sent_and_received() -> None:
     assert [1.0, 2.0, 3.0] == values(wired.run(ASK)) == values(wired.run(ASK))
 
     assert "Resolve Connect Send Receive Send Receive" == wired.kinds
-    assert Resolve("host.invalid", 8086) == wired.steps[0]
+    assert ("host.invalid", 8086) == wired.steps[0][:2]
     assert ("192.0.2.1", 8086, None) == wired.steps[1][:3]
     head, _, body = wired.sent().partition(b"\r\n\r\n")
     assert head.startswith(b"POST /api/v2/query?org=o HTTP/1.1\r\nHost: host.invalid:8086\r\n")
@@ -216,9 +216,14 @@ FAILED: dict[str, tuple[list[Any], type[DatabaseError], str]] = {
     ),
     "reset": ([["a"], Line(), SENT, [OSError("reset")]] * 3, ConnectionFailedError, "reset"),
     "reset in the request": (
-        [["a"], Line(), OSError("pipe"), [OSError("reset")]] * 3,
+        [["a"], Line(), BrokenPipeError("pipe"), [OSError("reset")]] * 3,
         ConnectionFailedError,
         "reset",
+    ),
+    "no more files": (
+        [["a"], Line(), OSError("too many files")] * 3,
+        ConnectionFailedError,
+        "too many files",
     ),
     "cut": ([["a"], Line(), SENT, [http(ANSWER)[:-9]], [b""]] * 3, IncompleteResultError, "was cut off"),
     "no HTTP": ([["a"], Line(), SENT, [b"SSH-2.0\r\n\r\n"]] * 3, ConnectionFailedError, "can't be reached"),
@@ -401,6 +406,40 @@ def test_a_connection_that_did_not_take_all_is_closed() -> None:
     with pytest.raises(WriteError, match="too large"):
         wired.run(Post("b", b"m v=1 1\n"))
     assert 1 == line.closed
+
+
+def test_a_write_that_did_not_leave_is_not_accepted() -> None:
+    """Whoever says 204 before all of it was sent is not heard: it is sent again, on another connection."""
+    first, second = Line(), Line()
+    wired = Wired(["a"], first, False, [NO_CONTENT], ["a"], second, SENT, [NO_CONTENT])  # noqa: FBT003 - a reply
+    wired.run(Post("b", b"m v=1 1"))
+    assert [] == wired.replies
+    assert (1, 0) == (first.closed, second.closed)
+
+
+def test_a_kept_connection_that_ends_unheard_is_no_attempt() -> None:
+    """The server closed it as the request left: another one is made at once."""
+    kept, line = Line(), Line()
+    wired = Wired(SENT, [b""], ["a"], line, SENT, [http(ANSWER)])
+    wired.pool.give_back(kept)
+    assert [1.0, 2.0, 3.0] == values(wired.run(ASK))
+    assert "Send Receive Resolve Connect Send Receive" == wired.kinds
+    assert (1, 0) == (kept.closed, line.closed)
+
+
+def test_connections_of_a_burst_go_when_the_server_has_closed_them() -> None:
+    """One with each connection that is given back; those that can be used stay."""
+    lines = [Line() for _ in range(4)]
+    pool = Pool()
+    for line in lines:
+        pool.give_back(line)
+    for line in lines[:2]:
+        line.usable = False
+    for _ in range(3):
+        assert lines[3] is pool.take()
+        pool.give_back(lines[3])
+    assert [1, 1, 0, 0] == [line.closed for line in lines]
+    assert 2 == len(pool)
 
 
 def test_a_write_is_accepted_by_204_alone() -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "written_bucket",
 ]
 
+_MOST_SECONDS = 1e9  # some thirty years
 _MOST_PARALLEL = 256
 _T = TypeVar("_T", bound=str)
 
@@ -88,9 +89,11 @@ def is_missing(value: object) -> bool:
 
 
 def positive(value: object, argument: str) -> float:
-    """Return a number of seconds above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise invalid(argument, f"must be a number of seconds above 0, not {value!r}")
+    """Return a number of seconds above 0, of no more than the system can wait."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST_SECONDS:
+        raise invalid(
+            argument, f"must be a number of seconds above 0, up to {_MOST_SECONDS:g}, not {value!r}"
+        )
     return float(value)
 
 

@@ -7,6 +7,7 @@ others. A task that is cancelled closes its connection.
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import socket
 import warnings
@@ -31,6 +32,8 @@ __all__ = ["AsyncWire"]
 
 _T = TypeVar("_T")
 
+# It needs no file of its own, of which there may be none left.
+_SELECTOR = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _LARGE = 1 << 16  # bytes that take long enough to be gone through in a thread
 _PIECE = 1 << 16  # bytes that are sent at once
 _MOST_AHEAD = 1 << 20  # bytes that a connection receives before anyone wants them
@@ -186,13 +189,14 @@ async def _reply_to_io(step: Any) -> Any:
             return await connection.receive(take, limits)
         case Work(function, size):
             return await _work(function, size)
-        case Send(connection, data, seconds):
-            return await connection.send(data, seconds)
+        case Send(connection, data, limits):
+            return await connection.send(data, limits)
         case Connect(address, port, tls, seconds):
             return await _connect(address, port, tls, seconds)
-        case Resolve(host, port):
+        case Resolve(host, port, seconds):
             loop = asyncio.get_running_loop()
-            return numeric(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            async with asyncio.timeout(seconds):
+                return numeric(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         case Pause(seconds):
             return await asyncio.sleep(seconds)
 
@@ -215,6 +219,7 @@ class _Connection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._pieces: list[bytes] = []
         self._size = 0
         self._received = 0  # bytes, since something was sent
@@ -267,6 +272,8 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it at once."""
+        if os.getpid() != self._process:
+            return  # it is the parent's, with which a fork shares the loop's selector
         with suppress(RuntimeError):  # the loop is closed, and so is the connection
             self._transport.abort()
 
@@ -274,7 +281,7 @@ class _Connection(asyncio.Protocol):
         """Tell whether it is idle: open, and nothing has come, not even its end."""
         if self._is_over or self._pieces or self._transport.is_closing():
             return False
-        with selectors.DefaultSelector() as selector:  # what the loop has not looked at yet
+        with _SELECTOR() as selector:  # what the loop has not looked at yet
             selector.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
             return not selector.select(0)
 
@@ -296,21 +303,20 @@ class _Connection(asyncio.Protocol):
                 self._transport.pause_reading()
                 await asyncio.sleep(GATHERING)
 
-    async def send(self, data: list[bytes], seconds: float) -> bool:
+    async def send(self, data: list[bytes], limits: CallLimits) -> bool:
         """Send all, or as much as the other side wants; tell whether it was all."""
         self._received = 0
         self._transport.resume_reading()
-        async with asyncio.timeout(seconds):
-            # Piece by piece, as TLS hands on what it is given in one to a buffer without a limit.
-            for part in [memoryview(part) for part in data]:
-                for begin in range(0, len(part), _PIECE):
-                    if begin:
-                        await asyncio.sleep(0)  # in which an answer that comes early is received
-                        if self._pieces:
-                            return False
-                    self._transport.write(part[begin : begin + _PIECE])
-                    while self._is_full and not self._pieces and not self._is_over:
-                        await self._change(seconds)
-                    if self._is_full or self._is_over or self._transport.is_closing():
-                        return False
+        # Piece by piece, as TLS hands on what it is given in one to a buffer without a limit.
+        for part in [memoryview(part) for part in data]:
+            for begin in range(0, len(part), _PIECE):
+                if begin:
+                    await asyncio.sleep(0)  # in which an answer that comes early is received
+                if self._pieces or self._is_over or self._transport.is_closing():
+                    return False
+                self._transport.write(part[begin : begin + _PIECE])
+                while self._is_full and not self._pieces and not self._is_over:
+                    await self._change(limits.wait)
+                if self._is_full:
+                    return False
         return True

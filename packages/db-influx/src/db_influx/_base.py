@@ -28,7 +28,7 @@ _made: weakref.WeakSet[Base] = weakref.WeakSet()
 
 def _open_anew() -> None:
     """In a forked process, leave the parent's connections, and locks held by its threads, alone."""
-    for manager in _made:
+    for manager in list(_made):
         manager._open()  # noqa: SLF001 - of this file
 
 
@@ -105,6 +105,7 @@ class Base:
             message = "verify=False: nobody checks that it is your server which is sent the token"
             warnings.warn(message, UserWarning, stacklevel=2)
         self._open()
+        _made.add(self)
 
     def _open(self) -> None:
         from db_influx._requests import Server
@@ -113,7 +114,6 @@ class Base:
         self._wire = self._make_wire(Server(self._settings, self._transport))
         self._databases = Databases()
         self._official = Official(self._settings, self._transport)
-        _made.add(self)
 
     def _make_wire(self, server: Server) -> Any:
         """Return what does the steps of plans."""
@@ -141,3 +141,4 @@ class Base:
     def __setstate__(self, state: tuple[InfluxSettings, Transport, Options]) -> None:
         self._settings, self._transport, self._options = state
         self._open()
+        _made.add(self)

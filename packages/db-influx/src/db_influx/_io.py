@@ -86,10 +86,11 @@ class Tls(NamedTuple):
 
 
 class Resolve(NamedTuple):
-    """Look up a host; the reply is a list of its addresses, as text."""
+    """Look up a host within some seconds, if that can be; the reply is a list of its addresses, as text."""
 
     host: str
     port: int
+    seconds: float
 
 
 class Connect(NamedTuple):
@@ -102,14 +103,14 @@ class Connect(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send bytes within some seconds; the reply tells whether all of them left.
+    """Send bytes; the reply tells whether all of them left.
 
     They do not if the other side answers or closes before.
     """
 
     connection: Any
     data: list[bytes]
-    seconds: float
+    limits: CallLimits
 
 
 class Receive(NamedTuple):
@@ -160,8 +161,23 @@ class Pool:
             connection.close()
             return
         self._idle.append(connection)
+        self._drop_oldest()
         if self._is_closed:
             self.close()
+
+    def _drop_oldest(self) -> None:
+        """Close the connection that was idle for longest, if the other side has closed it.
+
+        So those go that a burst of calls has left behind.
+        """
+        try:
+            oldest = self._idle.popleft()
+        except IndexError:
+            return
+        if oldest.is_usable():
+            self._idle.appendleft(oldest)
+        else:
+            oldest.close()
 
     def close(self) -> None:
         """Close the idle connections, and later those that are in use."""

@@ -281,6 +281,7 @@ class Methods(Base):
 
         call = self._call(PointOptions, options)
         selection = _selection(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
+        _arguments.flag(with_time, "with_time")
         plan = last_point.last_point(self._databases, selection, time.time_ns(), call, with_time=with_time)
         return self._run(plan, call)  # type: ignore[no-any-return]
 
@@ -374,6 +375,7 @@ class Methods(Base):
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options, into)
+        _arguments.flag(split, "split")
         return self._run(query.tables(_flux_params.bind(flux, params), call, split=split), call)
 
     @takes(QueryOptions)

@@ -57,12 +57,12 @@ _T = TypeVar("_T")
 _CHUNK = 1 << 17  # bytes of a body that are decoded at once
 _LONGEST_JSON = 1 << 26  # bytes
 _ROW = 16  # bytes that a decoded value takes
-_LEAST = 0.001  # seconds that each address of a host is given
 _EXCERPT = 200  # characters of an answer in a message
 # A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
 _NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _SHORTEST_TOKEN = 8  # that errors do not show
+_AGENT = f"db-influx/{version('db-influx')} Python/{sys.version_info.major}.{sys.version_info.minor}"
 _ID = re.compile("[0-9a-fA-F]{16}")
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
@@ -86,11 +86,10 @@ class Server:
         name = self.host.rstrip(".")
         self.tls = Tls(partial(context, transport), name) if is_tls else None
         shown = f"[{name}]" if ":" in name else _ascii(name)
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
         self._headers = (
             ("Host", shown if parts.port is None else f"{shown}:{parts.port}"),
             ("Authorization", f"Token {token}"),
-            ("User-Agent", f"db-influx/{version('db-influx')} Python/{python}"),
+            ("User-Agent", _AGENT),
         )
 
     def request(
@@ -134,6 +133,7 @@ class _Exchange:
     """One attempt of a request. Closing it gives its connection back, if that can be used again."""
 
     head: Head
+    is_sent: bool  # the whole request left
 
     def __init__(self, server: Server, pool: Pool, limits: CallLimits) -> None:
         self._server = server
@@ -144,7 +144,8 @@ class _Exchange:
         self._gunzip: Gunzip | None = None
         self._payload: list[bytes] = []
         self._held = 0
-        self._is_sent = False
+        self._has_heard = False
+        self.is_sent = False
         self._is_over = False
 
     def close(self) -> None:
@@ -153,7 +154,7 @@ class _Exchange:
         if connection is None:
             return
         excess = self._body is None or self._body.excess  # what nobody asked for
-        if self._is_sent and self._is_over and self.head.is_reusable and not excess:
+        if self.is_sent and self._is_over and self.head.is_reusable and not excess:
             self._pool.give_back(connection)
         else:
             connection.close()
@@ -161,18 +162,31 @@ class _Exchange:
     def begin(self, request: _Request) -> Io[Head]:
         """Send the request and return the head of its response.
 
+        On a connection that was kept, and ends before anything comes, it is sent once more on a new one.
+
         Raises:
             Again: Another attempt may help.
         """
         self._connection = self._pool.take()
-        if self._connection is None:
-            self._connection = yield from self._connect()
+        if self._connection is not None:
+            try:
+                return (yield from self._respond(request))
+            except Again:
+                if self._has_heard:
+                    raise
+                # The server closed it as the request left, which says nothing of a new one.
+                self._connection.close()
+        self._connection = yield from self._connect()
+        return (yield from self._respond(request))
+
+    def _respond(self, request: _Request) -> Io[Head]:
         reader = HeadReader(request.method, request.target, request.headers)
         yield from self._send([reader.sent, request.body or b""])
         found: list[Head] = []
 
         def take(data: bytes) -> bool:
             self._check_time()
+            self._has_heard = self._has_heard or bool(data)
             head = reader.feed(data)
             if head is not None:
                 found.append(head)
@@ -203,34 +217,41 @@ class _Exchange:
         seconds = min(self._limits.wait, server.transport.connect_timeout)
         end = time.monotonic() + seconds
         try:
-            addresses = yield Resolve(server.host, server.port)
+            addresses = yield Resolve(server.host, server.port, seconds)
         except (OSError, UnicodeError) as error:
-            raise self._unreachable(error) from error
+            raise self._no_connection(error, seconds) from error
         for number, address in enumerate(addresses):
             share = (end - time.monotonic()) / (len(addresses) - number)
+            if share <= 0:
+                raise self._no_connection(TimeoutError(), seconds)
             try:
-                connection: Connection = yield Connect(address, server.port, server.tls, max(_LEAST, share))
+                connection: Connection = yield Connect(address, server.port, server.tls, share)
             except (OSError, ValueError) as error:
                 if isinstance(error, ssl.SSLError) or number + 1 == len(addresses):
-                    if isinstance(error, TimeoutError):
-                        late = f"did not answer in time: no connection within {seconds:g} seconds"
-                        raise Again(OperationTimeoutError(f"{server.url} {late}")) from error
-                    raise self._unreachable(error) from error
+                    raise self._no_connection(error, seconds) from error
             else:
                 return connection
         raise self._unreachable(OSError("the host has no address"))
 
+    def _no_connection(self, error: Exception, seconds: float) -> Exception:
+        if not isinstance(error, TimeoutError):
+            return self._unreachable(error)
+        late = f"did not answer in time: no connection within {seconds:g} seconds"
+        return Again(OperationTimeoutError(f"{self._server.url} {late}"))
+
     def _send(self, data: list[bytes]) -> Io[None]:
         try:
-            self._is_sent = yield Send(self._connection, data, self._limits.wait)
+            self.is_sent = yield Send(self._connection, data, self._limits)
         except TimeoutError as error:
             late = (
                 f"did not take the request in time: it did not leave within {self._limits.silence:g} seconds"
             )
             raise OperationTimeoutError(f"{self._server.url} {late}") from error
-        except OSError:
+        except (ConnectionError, ssl.SSLError):
             # The server may have answered before it closed the connection. If not, receiving fails as well.
             pass
+        except OSError as error:
+            raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Exception:
         failed = ConnectionFailedError(f"{self._server.url} can't be reached: {_reason(error)}")
@@ -446,6 +467,9 @@ def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None
         head = yield from exchange.begin(server.request("api/v2/write", parameters, headers, body))
         if head.status != HTTPStatus.NO_CONTENT:
             raise (yield from _refusal(server, exchange, WriteError))
+        if not exchange.is_sent:
+            message = f"{server.url} accepted points before all of them were sent, which InfluxDB does not"
+            raise Again(ConnectionFailedError(message))
     finally:
         exchange.close()
 

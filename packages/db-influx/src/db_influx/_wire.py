@@ -12,9 +12,8 @@ import ssl
 import threading
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
@@ -23,7 +22,6 @@ from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from concurrent.futures import Future
 
     from db_core.annotated_csv import Answer
     from db_influx._io import CallLimits, Io
@@ -34,6 +32,8 @@ __all__ = ["Wire"]
 
 _T = TypeVar("_T")
 
+# It needs no file of its own, of which there may be none left.
+_SELECTOR = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _PIECE = 1 << 18  # bytes that are received at once
 _SMALL = 1 << 16  # bytes that are sent without listening meanwhile
 _LEAST = 0.001  # seconds; a timeout of 0 would not wait at all
@@ -77,10 +77,8 @@ class Wire:
             case Work(function):
                 return function()
             case Post(_, _, meanwhile) if meanwhile is not None:
-                with ThreadPoolExecutor(1, thread_name_prefix="db-influx") as thread:
-                    done = thread.submit(meanwhile)
-                    self._perform(perform(self._server, self._pool, step, limits), _Transfers())
-                return done.result()
+                with _beside(meanwhile):
+                    return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
             case Warn(message):
                 return warnings.warn(message, UserWarning, stacklevel=caller)
         return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
@@ -100,22 +98,56 @@ class Wire:
 
         if len(queries) == 1:
             return [answer(queries[0])]
-        threads = ThreadPoolExecutor(min(at_once, len(queries)), thread_name_prefix="db-influx")
-        # Not `concurrent.futures.wait`: Ctrl-C while it takes the futures' locks leaves them taken for ever.
-        ended: SimpleQueue[Future[Answer]] = SimpleQueue()
-        answers: list[Future[Answer]] = []
+        # Not `concurrent.futures`: it refuses work once the main thread has ended, while other threads go on,
+        # and Ctrl-C while it takes the futures' locks leaves them taken for ever.
+        waiting: SimpleQueue[int] = SimpleQueue()
+        ended: SimpleQueue[tuple[int, Answer | None, BaseException | None]] = SimpleQueue()
+        for number in range(len(queries)):
+            waiting.put(number)
+
+        def work() -> None:
+            with suppress(Empty):
+                while not transfers.is_over:
+                    number = waiting.get_nowait()
+                    try:
+                        ended.put((number, answer(queries[number]), None))
+                    except BaseException as error:  # noqa: BLE001 - it is for the caller
+                        ended.put((number, None, error))
+
+        answers: dict[int, Any] = {}
+        failure: BaseException | None = None
         try:
-            for query in queries:
-                future = threads.submit(answer, query)
-                answers.append(future)
-                future.add_done_callback(ended.put)
+            for number in range(min(at_once, len(queries))):
+                threading.Thread(target=work, name=f"db-influx_{number}", daemon=True).start()
             for _ in queries:
-                ended.get().result()
-            return [future.result() for future in answers]
+                number, answers[number], failure = ended.get()
+                if failure is not None:
+                    raise failure
+            return [answers[number] for number in range(len(queries))]
         finally:
             transfers.stop()
-            threads.shutdown(wait=False, cancel_futures=True)
-            del answers  # or an error and they hold each other until garbage is collected
+            del answers, failure  # or an error and they hold each other until garbage is collected
+
+
+@contextmanager
+def _beside(function: Callable[[], None]) -> Iterator[None]:
+    """Call a function in a thread while the block goes on; it has ended when the block has."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001 - it is for the caller
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="db-influx_beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failures:
+        raise failures.pop()
 
 
 def _drive(
@@ -169,6 +201,11 @@ class _Transfers:
         self._over = threading.Event()
         self._waiting: set[_Socket] = set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all waits were ended."""
+        return self._over.is_set()
+
     def stop(self) -> None:
         """End all waits, now and later."""
         with self._lock:
@@ -196,9 +233,9 @@ class _Transfers:
                     return connection.receive(take, limits)
             case Work(function):
                 return function()
-            case Send(connection, data, seconds):
+            case Send(connection, data, limits):
                 with self._watched(connection):
-                    return connection.send(data, seconds)
+                    return connection.send(data, limits)
             case Connect(address, port, tls, seconds):
                 return self._connect(address, port, tls, seconds)
             case Resolve(host, port):
@@ -288,21 +325,20 @@ class _Socket:
             if take(self._ahead.pop()):
                 return
 
-    def send(self, data: list[bytes], seconds: float) -> bool:
+    def send(self, data: list[bytes], limits: CallLimits) -> bool:
         """Send all, or as much as the other side wants; tell whether it was all."""
         self._received = 0
         if sum(map(len, data)) <= _SMALL:
-            self._set_timeout(seconds)
+            self._set_timeout(max(limits.wait, _LEAST))
             self._socket.sendall(b"".join(data))
             return True
-        end = time.monotonic() + seconds
         self._set_timeout(0)
-        with selectors.DefaultSelector() as selector:
+        with _SELECTOR() as selector:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
             for part in [memoryview(part) for part in data]:
                 sent = 0
                 while sent < len(part):
-                    ready = selector.select(max(0.0, end - time.monotonic()))
+                    ready = selector.select(limits.wait)
                     if not ready:
                         raise TimeoutError
                     if ready[0][1] & selectors.EVENT_READ and self._hear():
