@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
+import struct
 import threading
 import time
 import warnings
@@ -288,6 +289,8 @@ class _Socket:
     def shut_down(self) -> None:
         """Have another thread, which waits for it, see its end."""
         with suppress(OSError):
+            # Reset when it is closed: a server that waits for a window would not see the end for a minute.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             # Not TLS's own: it would change the object that the other thread reads from.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
