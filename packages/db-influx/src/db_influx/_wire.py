@@ -119,7 +119,7 @@ class Wire:
         failure: BaseException | None = None
         try:
             for number in range(min(at_once, len(queries))):
-                threading.Thread(target=work, name=f"db-influx_{number}", daemon=True).start()
+                threading.Thread(target=work, name=f"db-influx_{number}").start()
             for _ in queries:
                 number, answers[number], failure = ended.get()
                 if failure is not None:
@@ -141,7 +141,7 @@ def _beside(function: Callable[[], None]) -> Iterator[None]:
         except BaseException as error:  # noqa: BLE001 - it is for the caller
             failures.append(error)
 
-    thread = threading.Thread(target=work, name="db-influx_beside", daemon=True)
+    thread = threading.Thread(target=work, name="db-influx_beside")
     thread.start()
     try:
         yield
