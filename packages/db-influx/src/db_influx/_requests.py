@@ -55,6 +55,7 @@ __all__ = ["Server", "ask", "perform"]
 _T = TypeVar("_T")
 
 _CHUNK = 1 << 17  # bytes of a body that are decoded at once
+_SMALL = 1 << 16  # bytes of a body that leave at once
 _LONGEST_JSON = 1 << 26  # bytes
 _ROW = 16  # bytes that a decoded value takes
 _EXCERPT = 200  # characters of an answer in a message
@@ -162,7 +163,7 @@ class _Exchange:
     def begin(self, request: _Request) -> Io[Head]:
         """Send the request and return the head of its response.
 
-        On a connection that was kept, and ends before anything comes, it is sent once more on a new one.
+        A small one is sent once more where a connection was kept and ends before anything comes.
 
         Raises:
             Again: Another attempt may help.
@@ -172,7 +173,8 @@ class _Exchange:
             try:
                 return (yield from self._respond(request))
             except Again:
-                if self._has_heard:
+                # One that took much of a body was open.
+                if self._has_heard or len(request.body or b"") > _SMALL:
                     raise
                 # The server closed it as the request left, which says nothing of a new one.
                 self._connection.close()
