@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from db_core.errors import ConnectionFailedError, OperationTimeoutError
+from db_core.errors import ConnectionFailedError, InvalidArgumentError, OperationTimeoutError
+from db_influx import InfluxManager
 from db_influx._attempts import pause_before, retry_after, too_late
 from db_influx._io import CallLimits
 
@@ -96,3 +97,11 @@ def test_the_deadlines_error_tells_what_the_last_attempt_met() -> None:
     assert start == str(too_late(limits))
     assert start == str(too_late(limits, OperationTimeoutError("late")))
     assert f"{start}: gone" == str(too_late(limits, ConnectionFailedError("gone")))
+
+
+@pytest.mark.parametrize("seconds", [1e10, 10**400, float("inf"), float("nan"), 0])
+def test_seconds_that_no_system_can_wait_are_refused(seconds: float) -> None:
+    """When the manager is made, by an error that names the argument."""
+    with pytest.raises(InvalidArgumentError, match="number of seconds above 0, up to 1e") as caught:
+        InfluxManager("http://host.invalid", "o", "t", timeout=seconds)
+    assert "timeout" == caught.value.argument
