@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,3 +186,18 @@ def test_no_connection_is_given_the_port_of_a_killed_server() -> None:
     lowest, _ = map(int, PORTS_GIVEN.read_text().split())
 
     assert {port < lowest for port in (free_port() for _ in range(100))} == {True}
+
+
+def test_no_port_is_given_twice() -> None:
+    """Nor to another process that starts servers at the same time: a server takes its port later."""
+    ask = "from tools.servers._process import free_port; print(*(free_port() for _ in range(1000))); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = set(map(int, other.stdout.readline().split()))
+        ours = [free_port() for _ in range(1000)]
+        other.communicate("\n")
+
+    assert set() == theirs & set(ours)
+    assert 100 == len(set(ours[:100]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import json
 import os
 import random
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,7 @@ from tools.servers import guard
 from tools.servers._errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _READY_WITHIN = 60.0  # seconds
 _POLL_EVERY = 0.05  # seconds
@@ -25,16 +28,36 @@ _LOG_TAIL = 20  # lines
 # Below those that Linux and macOS give to whoever asks for any, or connects: while a server is down its
 # port could go to such a one, a client that is trying to reach it among them, and it could not come back.
 _PORTS = range(20_000, 32_768)
-_TRIES = 100
+_BLOCK = 128  # ports of one process that starts servers
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing uses now."""
-    for port in random.SystemRandom().sample(_PORTS, _TRIES):  # not the seeded one, which others share
+    """Return a port of 127.0.0.1 that nothing uses now, and that no other process is given by this function.
+
+    The next calls return other ports, as a server takes its port some time after it was chosen.
+    """
+    ports = _own_ports()
+    for port in itertools.islice(ports, _BLOCK):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise ServerError(f"No free port among {_TRIES} from {_PORTS[0]} to {_PORTS[-1]} of 127.0.0.1.")
+    raise ServerError(f"All of {_BLOCK} ports of 127.0.0.1 are in use.")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """Return the ports of a block, again and again; a UDP socket marks it as this process's until its end."""
+    blocks = range(_PORTS.start, _PORTS.stop - _BLOCK, _BLOCK)
+    for first in random.SystemRandom().sample(blocks, len(blocks)):  # not the seeded one, which others share
+        mark = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", first))
+        except OSError:
+            mark.close()
+            continue
+        atexit.register(mark.close)
+        return itertools.cycle(range(first, first + _BLOCK))
+    raise ServerError(f"All ports from {_PORTS[0]} to {_PORTS[-1]} are those of other processes.")
 
 
 class Process:
