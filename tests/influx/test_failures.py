@@ -11,7 +11,6 @@ import logging
 import os
 import pickle
 import signal
-import time
 import traceback
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -175,15 +174,13 @@ def test_a_stopped_server_is_a_timeout(
 
     os.kill(mortal.pid, signal.SIGSTOP)
     try:
-        begin = time.monotonic()
-        with pytest.raises(OperationTimeoutError) as caught:
-            manager.query("buckets()", timeout=0.2)
-        took = time.monotonic() - begin
+        with pytest.raises(OperationTimeoutError, match=r"nothing came for 0\.2 seconds") as caught:
+            # Its threads stop one after the other, and may answer until then.
+            [manager.query("buckets()", timeout=0.2) for _ in range(1_000)]
     finally:
         os.kill(mortal.pid, signal.SIGCONT)
 
     assert isinstance(caught.value, TimeoutError)
-    assert 0.2 <= took < 2
     assert len(manager.query("buckets()")) > 0
 
 
