@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -194,7 +195,7 @@ def test_a_call_ends_with_its_deadline(
             *SPAN, "m", "v", "b", interval=None, max_parallel=parallel
         )
 
-    for _ in range(parallel):
+    for _ in range(len(server.requests)):
         assert server.closed.acquire(timeout=PATIENCE)
 
 
@@ -218,25 +219,29 @@ def test_a_deadline_is_of_all_questions_together(
     peer: Callable[..., Peer],
     call: Callable[..., InfluxManager],
     ask: Callable[[InfluxManager], object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each is answered in time, but not all of them."""
+    """Each is answered within two thirds of it, but not all of them."""
     buckets = ROWS.replace(b"double", b"long").replace(b"_value", b"retentionPeriod")
     kept = b"\r\n".join([*buckets.split(b"\r\n")[:4], b",,0,2026-01-01T00:00:00Z,0", b"", b""])
 
+    clock = time.monotonic
+
     def answers(connection: socket.socket) -> None:
-        threading.Event().wait(0.4)
+        late = 40.0 * len(server.requests)
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
         connection.sendall(says(kept if b"buckets" in server.requests[-1] else EMPTY))
 
     server = peer(answers)
-    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"):
-        ask(call(server, deadline=0.5))
-    assert len(server.requests) > 1
+    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 60 seconds$"):
+        ask(call(server, deadline=60.0))
+    assert 2 == len(server.requests)
 
 
 def test_silent_addresses_of_a_host_share_the_time(
     peer: Callable[..., Peer], call: Callable[..., InfluxManager], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last address of four is reached, though each of the others might have taken all of the deadline."""
+    """The last address of four is reached, though each of the others might have taken all of the time."""
     server = peer(says(WHOLE))
     port = server.port
     with ExitStack() as at_end:
@@ -249,7 +254,7 @@ def test_silent_addresses_of_a_host_share_the_time(
             socket, "getaddrinfo", lambda host, *_: [one for one in found if host in ("many", one[4][0])]
         )
 
-        assert [1.5, 2.5] == call(server, url=f"http://many:{port}", deadline=2.0).query("any")[
+        assert [1.5, 2.5] == call(server, url=f"http://many:{port}", connect_timeout=1.2).query("any")[
             "_value"
         ].tolist()
 

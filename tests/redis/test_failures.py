@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
+import signal
 import ssl
-import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -96,15 +97,12 @@ def test_a_killed_server_is_a_connection_error_until_it_is_back(servers: ModuleT
     with servers.redis(own=True) as mortal, RedisClient(mortal.host, mortal.port) as client:
         client.save_in_redis("k", 1)
         mortal.kill()
-        began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="'k'") as caught:
             client.safe_read_from_redis("k", default="hidden")
         with pytest.raises(ConnectionFailedError, match="'k'"):
             client.save_in_redis("k", 2)
-        took = time.monotonic() - began
         mortal.restart()
 
-        assert took < 10
         assert isinstance(caught.value.__cause__, redis.ConnectionError)
         assert 1 == client.safe_read_from_redis("k")
 
@@ -118,22 +116,21 @@ def test_an_unknown_host_is_a_connection_error() -> None:
 
 
 def test_a_server_that_hangs_is_a_timeout(servers: ModuleType) -> None:
-    """It is given `socket_timeout`, once; later calls get their own answers, not the late one."""
+    """It is given `socket_timeout`; later calls get their own answers, not the late one."""
     with (
         servers.redis(own=True) as paused,
-        redis.Redis(paused.host, paused.port) as admin,
-        RedisClient(paused.host, paused.port, socket_timeout=0.3) as client,
+        RedisClient(paused.host, paused.port, socket_timeout=1) as client,
     ):
         client.save_in_redis("a", 1)
         client.save_in_redis("b", 2)
-        admin.client_pause(1000)
-        began = time.monotonic()
-        with pytest.raises(OperationTimeoutError, match="'a'"):
-            client.safe_read_from_redis("a", default="hidden")
-        took = time.monotonic() - began
-        admin.ping()  # is answered when the pause is over
+        os.kill(paused.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(OperationTimeoutError, match="'a'"):
+                # It stops in its own time, and may answer until then.
+                [client.safe_read_from_redis("a", default="hidden") for _ in range(1_000)]
+        finally:
+            os.kill(paused.pid, signal.SIGCONT)
 
-        assert 0.3 <= took < 1
         assert 2 == client.safe_read_from_redis("b")
 
 
@@ -145,12 +142,14 @@ def test_the_timeouts_reach_redis_py() -> None:
 
 
 def test_a_peer_that_never_answers_is_a_timeout(peer: Callable[..., Peer]) -> None:
-    """It is given `socket_timeout`, not redis-py's eleven times that."""
-    with RedisClient("127.0.0.1", peer(silence).port, socket_timeout=0.2) as client:
-        began = time.monotonic()
-        with pytest.raises(OperationTimeoutError):
-            client.save_in_redis("k", 1)
-        assert time.monotonic() - began < 2
+    """It is given `socket_timeout` once, not eleven times as by redis-py."""
+    server = peer(silence, read=read_some)
+    with (
+        RedisClient("127.0.0.1", server.port, socket_timeout=0.2) as client,
+        pytest.raises(OperationTimeoutError),
+    ):
+        client.save_in_redis("k", 1)
+    assert 1 == server.connections
 
 
 @pytest.mark.usefixtures("at_once")
