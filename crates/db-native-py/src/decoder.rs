@@ -1,8 +1,8 @@
-//! The push decoder and what it gives.
+//! The push decoders and what they give.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use db_native::{Aggregate, Edges, EndMark, Function};
+use db_native::{Aggregate, Datatype, Edges, EndMark, Function};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -10,17 +10,44 @@ use pyo3::pybacked::PyBackedBytes;
 use crate::errors::{InvalidArgumentError, ParseError, raise};
 use crate::table::Table;
 
-/// Annotated CSV, pushed in.
-#[pyclass(frozen, module = "db_core._native")]
-pub(crate) struct Decoder(Mutex<Option<db_native::Decoder>>);
+/// A decoder that threads may share, and whether it is finished.
+struct Held<D>(Mutex<(D, bool)>);
 
-impl Decoder {
-    fn with<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut db_native::Decoder) -> R + Send) -> PyResult<R> {
-        let result = py.detach(|| {
+impl<D: Send> Held<D> {
+    fn new(decoder: D) -> Self {
+        Self(Mutex::new((decoder, false)))
+    }
+
+    /// Calls a method of a decoder that is not finished.
+    fn with<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut D) -> R + Send) -> PyResult<R> {
+        self.locked(py, |decoder, is_finished| (!*is_finished).then(|| call(decoder))).ok_or_else(is_finished)
+    }
+
+    /// Decodes the next bytes.
+    fn feed(&self, py: Python<'_>, call: impl FnOnce(&mut D) -> db_native::Result<()> + Send) -> PyResult<()> {
+        self.with(py, call)?.map_err(|error| raise(py, &error))
+    }
+
+    /// Finishes the decoder.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        require_end: bool,
+        call: impl FnOnce(&mut D, EndMark) -> db_native::Result<db_native::Answer> + Send,
+    ) -> PyResult<Answer> {
+        let end = if require_end { EndMark::Required } else { EndMark::Optional };
+        let answer =
+            self.locked(py, |decoder, is_finished| (!std::mem::replace(is_finished, true)).then(|| call(decoder, end)));
+        answer.ok_or_else(is_finished)?.map(Answer::new).map_err(|error| raise(py, &error))
+    }
+
+    /// Calls a function while no other thread does, and without the GIL.
+    fn locked<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut D, &mut bool) -> R + Send) -> R {
+        py.detach(|| {
             let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            held.as_mut().map(call)
-        });
-        result.ok_or_else(is_finished)
+            let (decoder, is_finished) = &mut *held;
+            call(decoder, is_finished)
+        })
     }
 }
 
@@ -28,39 +55,95 @@ fn is_finished() -> PyErr {
     ParseError::new_err("the decoder is finished; a new answer needs a new decoder")
 }
 
+/// Annotated CSV, pushed in.
+#[pyclass(frozen, module = "db_core._native")]
+pub(crate) struct Decoder(Held<db_native::Decoder>);
+
 #[pymethods]
 impl Decoder {
     #[new]
     fn new() -> Self {
-        Self(Mutex::new(Some(db_native::Decoder::new())))
+        Self(Held::new(db_native::Decoder::new()))
     }
 
     fn feed(&self, py: Python<'_>, chunk: PyBackedBytes) -> PyResult<()> {
-        self.with(py, |decoder| decoder.feed(&chunk))?.map_err(|error| raise(py, &error))
+        self.0.feed(py, |decoder| decoder.feed(&chunk))
     }
 
     #[getter]
     fn rows(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(py, |decoder| decoder.rows())
+        self.0.with(py, |decoder| decoder.rows())
     }
 
     #[getter]
     fn schemas(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(py, |decoder| decoder.schemas())
+        self.0.with(py, |decoder| decoder.schemas())
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Answer> {
-        self.with(py, |decoder| Answer::new(decoder.take()))
+        self.0.with(py, |decoder| Answer::new(decoder.take()))
     }
 
     #[pyo3(signature = (*, require_end=true))]
     fn finish(&self, py: Python<'_>, require_end: bool) -> PyResult<Answer> {
-        let end = if require_end { EndMark::Required } else { EndMark::Optional };
-        let decoder = py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let decoder = decoder.ok_or_else(is_finished)?;
-        let answer = py.detach(|| decoder.finish(end)).map_err(|error| raise(py, &error))?;
-        Ok(Answer::new(answer))
+        self.0.finish(py, require_end, |decoder, end| std::mem::take(decoder).finish(end))
     }
+}
+
+/// InfluxQL's answers in msgpack, pushed in.
+#[pyclass(frozen, module = "db_core._native")]
+pub(crate) struct SeriesDecoder(Held<db_native::SeriesDecoder>);
+
+#[pymethods]
+impl SeriesDecoder {
+    #[new]
+    #[pyo3(signature = (fields=None))]
+    fn new(py: Python<'_>, fields: Option<Vec<(String, String)>>) -> PyResult<Self> {
+        let Some(fields) = fields else { return Ok(Self(Held::new(db_native::SeriesDecoder::inferred()))) };
+        let fields = fields.into_iter().map(|(name, kind)| Ok((name, datatype(&kind)?))).collect::<PyResult<_>>()?;
+        let decoder = db_native::SeriesDecoder::declared(fields).map_err(|error| raise(py, &error))?;
+        Ok(Self(Held::new(decoder)))
+    }
+
+    fn feed(&self, py: Python<'_>, chunk: PyBackedBytes) -> PyResult<()> {
+        self.0.feed(py, |decoder| decoder.feed(&chunk))
+    }
+
+    #[getter]
+    fn rows(&self, py: Python<'_>) -> PyResult<usize> {
+        self.0.with(py, |decoder| decoder.rows())
+    }
+
+    #[getter]
+    fn schemas(&self, py: Python<'_>) -> PyResult<usize> {
+        self.0.with(py, |decoder| decoder.schemas())
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<Answer> {
+        self.0.with(py, |decoder| Answer::new(decoder.take()))
+    }
+
+    #[pyo3(signature = (*, require_end=true))]
+    fn finish(&self, py: Python<'_>, require_end: bool) -> PyResult<Answer> {
+        self.0.finish(py, require_end, db_native::SeriesDecoder::finish)
+    }
+
+    /// What the server said beside the answer so far, also once that is finished.
+    fn messages(&self, py: Python<'_>) -> Vec<String> {
+        self.0.locked(py, |decoder, _| decoder.messages().to_vec())
+    }
+}
+
+/// The type of a field's values.
+fn datatype(kind: &str) -> PyResult<Datatype> {
+    Ok(match kind {
+        "float64" => Datatype::Double,
+        "int64" => Datatype::Long,
+        "uint64" => Datatype::UnsignedLong,
+        "bool" => Datatype::Boolean,
+        "string" => Datatype::String,
+        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no type of a field"))),
+    })
 }
 
 /// A decoded answer: its tables, not yet framed; none once `pivot` has used them up.

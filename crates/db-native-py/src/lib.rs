@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use crate::consumption::Consumption;
     #[pymodule_export]
-    use crate::decoder::{Answer, Decoder};
+    use crate::decoder::{Answer, Decoder, SeriesDecoder};
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]

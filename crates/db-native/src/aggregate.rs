@@ -19,7 +19,7 @@ use arrow_schema::DataType;
 
 use crate::annotated::{Datatype, Schema};
 use crate::column::dictionary;
-use crate::decoder::{Answer, Group, Table};
+use crate::decoder::{Answer, Form, Group, Table};
 use crate::error::{Error, Result};
 use crate::unify::type_name;
 
@@ -141,7 +141,13 @@ pub fn aggregate(answer: &Answer, edges: Edges<'_>, wanted: &[Aggregate]) -> Res
             columns[time] = Arc::new(TimestampNanosecondArray::from(labels).with_timezone_opt(times.timezone()));
             columns[value] = values;
             let first_table = group.first_table;
-            out.groups.push(Group { schema: Arc::new(schema), columns, rows: rows.len(), first_table });
+            out.groups.push(Group {
+                form: Form::Long,
+                schema: Arc::new(schema),
+                columns,
+                rows: rows.len(),
+                first_table,
+            });
         }
     }
     Ok(out)

@@ -31,7 +31,7 @@ pub(crate) struct Words {
 
 impl Words {
     /// The number of a word; `None` if it is not UTF-8. It may well be that of `last`, the code before.
-    fn code(&mut self, word: &[u8], last: Option<i32>) -> Option<i32> {
+    pub(crate) fn code(&mut self, word: &[u8], last: Option<i32>) -> Option<i32> {
         if let Some(last) = last
             && self.texts.get(usize::try_from(last).ok()?) == Some(word)
         {
@@ -257,7 +257,8 @@ impl Column {
     }
 }
 
-fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+/// An array of numbers, which takes over the memory of its values.
+pub(crate) fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(PrimitiveArray::<T>::new(values.into(), nulls))
 }
 

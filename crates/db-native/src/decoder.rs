@@ -45,9 +45,20 @@ pub struct Table {
     pub rows: usize,
 }
 
+/// What the columns of a group are to a pivot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One field a table: `_time`, `_value` and `_field`, behind `result` and `table`. The constant columns are tags.
+    Long,
+    /// A field a column, behind `_measurement`, the tags and `time`. A null is no value.
+    Wide,
+}
+
 /// All rows of one schema.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// What the columns are to a pivot.
+    pub form: Form,
     /// Names, datatypes and group key.
     pub schema: Arc<Schema>,
     /// One array per column of the schema: of [`rows`](Self::rows) values, or if the column is
@@ -170,6 +181,7 @@ impl Decoder {
         let groups = std::mem::take(&mut self.groups)
             .into_iter()
             .map(|group| Group {
+                form: Form::Long,
                 schema: group.schema,
                 columns: group.columns.into_iter().map(|column| column.finish(&words)).collect(),
                 rows: group.rows,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, LargeStringArray};
+use arrow_array::{Array, ArrayRef, LargeStringArray, new_null_array};
 use arrow_schema::DataType;
 
 use crate::error::{ErrorKind, Result};
@@ -44,7 +44,10 @@ pub(crate) fn columns(
     for field in fields {
         let pieces = by_field.get(field).map(Vec::as_slice).unwrap_or_default();
         let elsewhere = kinds.iter().find(|(name, _)| name == field).map(|(_, kind)| kind);
-        let Some((_, first)) = pieces.first() else {
+        // What has no value has no type either, unless nothing else has one.
+        let is_empty = |piece: &Piece<'_>| piece.has_gaps && piece.values.null_count() == piece.values.len();
+        let typed = pieces.iter().filter(|(_, piece)| !is_empty(piece));
+        let Some((_, first)) = typed.clone().next().or(pieces.first()) else {
             let kind = elsewhere.unwrap_or(&DataType::Float64).clone();
             columns.push(FieldColumn { kind, arrays: Vec::new(), source: HashMap::new() });
             continue;
@@ -60,18 +63,26 @@ pub(crate) fn columns(
             ),
         };
         let mut kind = first.values.data_type().clone();
-        for (_, piece) in pieces {
+        for (_, piece) in typed.clone() {
             kind = unify(&kind, piece.values.data_type()).ok_or_else(|| conflict(piece, ""))?;
         }
-        kind = elsewhere.and_then(|elsewhere| unify(&kind, elsewhere)).unwrap_or(kind);
-        let other = pieces.iter().find(|(_, piece)| piece.values.data_type() != first.values.data_type());
+        kind = match elsewhere {
+            Some(elsewhere) if is_empty(first) => elsewhere.clone(),
+            elsewhere => elsewhere.and_then(|elsewhere| unify(&kind, elsewhere)).unwrap_or(kind),
+        };
+        let other = typed.clone().find(|(_, piece)| piece.values.data_type() != first.values.data_type());
         let mut arrays = Vec::with_capacity(pieces.len());
         let mut source = HashMap::with_capacity(pieces.len());
         for (index, piece) in pieces {
-            let array = cast(&piece.values, &kind)
-                .map_err(|why| conflict(other.map_or(piece, |(_, other)| other), &format!(": {why}")))?;
+            let array = if is_empty(piece) && *piece.values.data_type() != kind {
+                Ok(new_null_array(&kind, piece.values.len()))
+            } else {
+                cast(&piece.values, &kind)
+            };
+            let array = array.map_err(|why| conflict(other.map_or(piece, |(_, other)| other), &format!(": {why}")))?;
             source.insert(*index, arrays.len());
-            arrays.push(if empty_text == EmptyText::Empty { without_null_text(array) } else { array });
+            let is_text = empty_text == EmptyText::Empty && !piece.has_gaps;
+            arrays.push(if is_text { without_null_text(array) } else { array });
         }
         columns.push(FieldColumn { kind, arrays, source });
     }

@@ -1,4 +1,4 @@
-//! Annotated CSV, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays; and
+//! Annotated CSV, InfluxQL's msgpack, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays; and
 //! the bodies of HTTP messages.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
@@ -17,6 +17,7 @@ mod duplicates;
 mod error;
 mod fields;
 mod http_body;
+mod influxql;
 mod ipc;
 mod keys;
 mod latest;
@@ -47,10 +48,11 @@ pub use annotated::{ColumnSchema, Datatype, Schema};
 pub use booking::{Gaps, OnReset};
 pub use cells::written;
 pub use consumption::{Consumption, Doubt, Policy, Totals, Unsettled};
-pub use decoder::{Answer, Decoder, EndMark, Group, Table};
+pub use decoder::{Answer, Decoder, EndMark, Form, Group, Table};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use fields::EmptyText;
 pub use http_body::HttpBody;
+pub use influxql::SeriesDecoder;
 pub use ipc::{PieceReader, PieceWriter, Stream, join};
 pub use keys::Levels;
 pub use latest::latest;

@@ -1,6 +1,7 @@
 //! What a read gives, by field and series: the pieces that a pivot puts side by side.
 //!
-//! A table of a read is one field of one series: a piece. Series are numbered
+//! A table of a read is one field of one series: a piece; a table of a wide group is a piece for each of its
+//! fields, which share its times. Series are numbered
 //! by their tags over all answers, so that answers of several queries about the
 //! same series can be put together.
 
@@ -10,7 +11,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef};
 
-use crate::decoder::{Answer, Group, Table};
+use crate::annotated::Datatype;
+use crate::decoder::{Answer, Form, Group, Table};
 use crate::error::{Error, Result};
 use crate::sparse;
 
@@ -22,6 +24,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) field: &'a str,
     pub(crate) times: Times<'a>,
     pub(crate) values: ArrayRef,
+    /// A null is no value, as the row is there for other fields.
+    pub(crate) has_gaps: bool,
 }
 
 /// A column of its own for a field in one of a query's results, as where several aggregates of it are asked for.
@@ -96,6 +100,24 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(
                 found.leading = found.series.len();
             }
             let times = layout.times(table)?;
+            if let Some(wide) = &layout.wide {
+                let times = times.ok_or_else(|| Error::syntax("a series lacks the column \"time\""))?;
+                for (field, column) in wide {
+                    let values = column.slice(table.start, table.rows);
+                    // Where every field is asked for, one that has no value is not found.
+                    if fields.is_some() || values.null_count() < values.len() {
+                        found.list.push(Piece {
+                            set,
+                            series,
+                            field,
+                            times: Times::Read(times),
+                            values,
+                            has_gaps: true,
+                        });
+                    }
+                }
+                continue;
+            }
             match (layout.values(table), times) {
                 (Some(values), times) => {
                     let field =
@@ -107,6 +129,7 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(
                         field: column.copied().unwrap_or(field),
                         times: times.map_or(Times::Newest, Times::Read),
                         values,
+                        has_gaps: false,
                     });
                 }
                 (None, Some(times)) => {
@@ -129,10 +152,15 @@ struct Layout<'a> {
     field: Option<&'a ArrayRef>,
     /// One per tag of the whole answer.
     tags: Vec<Option<&'a ArrayRef>>,
+    /// Names and columns of the fields, of a group that has one for each.
+    wide: Option<Vec<(&'a str, &'a ArrayRef)>>,
 }
 
 impl<'a> Layout<'a> {
     fn of(group: &'a Group, tags: &[&str]) -> Result<Self> {
+        if group.form == Form::Wide {
+            return Ok(Self::of_wide(group, tags));
+        }
         // `result` and `table` come first; a tag may have either name.
         let find = |name: &str| {
             let mut columns = group.schema.columns.iter().zip(&group.columns).skip(2);
@@ -154,7 +182,26 @@ impl<'a> Layout<'a> {
             value: by_row("_value")?,
             field: arrays.get("_field").copied(),
             tags: tags.iter().map(|tag| arrays.get(tag).copied()).collect(),
+            wide: None,
         })
+    }
+
+    fn of_wide(group: &'a Group, tags: &[&str]) -> Self {
+        let columns = group.schema.columns.iter().zip(&group.columns);
+        let (constant, mut by_row): (Vec<_>, Vec<_>) = columns.partition(|(column, _)| column.constant);
+        // `_measurement` comes first; a tag may have that name too.
+        let arrays: HashMap<&str, &ArrayRef> =
+            constant.into_iter().skip(1).map(|(column, array)| (column.name.as_str(), array)).collect();
+        let is_time = by_row.first().is_some_and(|(column, _)| column.datatype == Datatype::Time);
+        let time = if is_time { Some(by_row.remove(0).1) } else { None };
+        Self {
+            result: None,
+            time,
+            value: None,
+            field: None,
+            tags: tags.iter().map(|tag| arrays.get(tag).copied()).collect(),
+            wide: Some(by_row.into_iter().map(|(column, array)| (column.name.as_str(), array)).collect()),
+        }
     }
 
     fn times(&self, table: &Table) -> Result<Option<&'a [i64]>> {
@@ -173,8 +220,10 @@ impl<'a> Layout<'a> {
 
 /// The tag columns of a group: the strings of its key that are not InfluxDB's own.
 fn tags_of(group: &Group) -> impl Iterator<Item = &str> {
-    let columns = group.schema.columns.iter().skip(2).filter(|column| column.is_dictionary());
-    columns.map(|column| column.name.as_str()).filter(|name| !matches!(*name, "_field" | "_measurement"))
+    let first = if group.form == Form::Wide { 1 } else { 2 };
+    let columns = group.schema.columns.iter().skip(first).filter(|column| column.is_dictionary());
+    let is_own = |name: &str| group.form == Form::Long && matches!(name, "_field" | "_measurement");
+    columns.map(|column| column.name.as_str()).filter(move |name| !is_own(name))
 }
 
 fn text(column: &ArrayRef, row: usize) -> Option<&str> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use arrow_array::Array;
+
 use crate::fields::FieldColumn;
 use crate::pieces::{Pieces, Times};
 use crate::unify::{Stretch, extend};
@@ -28,21 +30,25 @@ impl<'a> Track<'a> {
             Times::Read(times) => times,
             Times::Newest => newest,
         };
-        let mut parts: Vec<(&'a [i64], usize)> =
-            pieces.iter().map(|piece| (times_of(*piece), column.source[piece])).collect();
-        parts.retain(|(times, _)| !times.is_empty());
-        parts.sort_by_key(|(times, _)| times[0]);
+        let part = |piece: &usize| (times_of(*piece), column.source[piece], found.list[*piece].has_gaps);
+        let mut parts: Vec<(&'a [i64], usize, bool)> = pieces.iter().map(part).collect();
+        parts.retain(|(times, ..)| !times.is_empty());
+        parts.sort_by_key(|(times, ..)| times[0]);
         let ascends = |times: &[i64]| times.windows(2).all(|pair| pair[0] < pair[1]);
-        let follows = |pair: &[(&[i64], usize)]| pair[0].0.last() < pair[1].0.first();
-        if parts.windows(2).all(follows) && parts.iter().all(|(times, _)| ascends(times)) {
-            let runs =
-                parts.iter().map(|(times, source)| Stretch::Rows { source: *source, start: 0, rows: times.len() });
-            let runs = runs.collect();
-            return Ok(Self { times: parts.into_iter().map(|(times, _)| times.into()).collect(), runs });
+        let follows = |pair: &[(&[i64], usize, bool)]| pair[0].0.last() < pair[1].0.first();
+        if parts.windows(2).all(follows) && parts.iter().all(|(times, ..)| ascends(times)) {
+            let run = |(times, source, _): &(&[i64], usize, bool)| Stretch::Rows {
+                source: *source,
+                start: 0,
+                rows: times.len(),
+            };
+            let runs = parts.iter().map(run).collect();
+            return Ok(Self { times: parts.into_iter().map(|(times, ..)| times.into()).collect(), runs });
         }
         let mut rows: Vec<(i64, usize, usize)> = Vec::new();
-        for (times, source) in parts {
-            rows.extend(times.iter().enumerate().map(|(row, time)| (*time, source, row)));
+        for (times, source, has_gaps) in parts {
+            let is_value = |row: &usize| !has_gaps || column.arrays[source].is_valid(*row);
+            rows.extend((0..times.len()).filter(is_value).map(|row| (times[row], source, row)));
         }
         rows.sort_by_key(|row| row.0);
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -61,7 +67,10 @@ impl<'a> Track<'a> {
     }
 
     fn has_times_of(&self, other: &Self) -> bool {
-        self.times == other.times
+        let is_same = |(one, other): (&Cow<'_, [i64]>, &Cow<'_, [i64]>)| {
+            std::ptr::eq(one.as_ref(), other.as_ref()) || one == other
+        };
+        (self.times.len() == other.times.len() && self.times.iter().zip(&other.times).all(is_same))
             || (self.len() == other.len()
                 && self.times.iter().flat_map(|part| part.iter()).eq(other.times.iter().flat_map(|part| part.iter())))
     }

@@ -19,6 +19,7 @@ __all__ = [
     "Memory",
     "PieceReader",
     "PieceWriter",
+    "SeriesDecoder",
     "Table",
     "differences",
     "latest",
@@ -180,6 +181,51 @@ class Decoder:
     def finish(self, *, require_end: bool = True) -> Answer: ...
 
 @final
+class SeriesDecoder:
+    """Push decoder of InfluxQL's answers in msgpack; the result is the same for every split of the input."""
+
+    def __new__(cls, fields: Sequence[tuple[str, str]] | None = None) -> SeriesDecoder:
+        """Start an answer.
+
+        Args:
+            fields: Names and kinds ("float64", "int64", "uint64", "bool" or "string") of the columns behind
+                "time", by position. None takes names and types from the answer.
+        """
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the answer.
+
+        Raises:
+            ParseError: They are no answer of InfluxQL in msgpack with times as integers.
+            QueryError: The answer holds an error of the server.
+            SchemaConflictError: A value is not of its field's kind.
+        """
+
+    @property
+    def rows(self) -> int:
+        """Rows decoded and not yet taken."""
+
+    @property
+    def schemas(self) -> int:
+        """Layouts of series met and not yet taken, those without rows included."""
+
+    def take(self) -> Answer:
+        """Return the rows decoded so far; decoding goes on after them."""
+
+    def finish(self, *, require_end: bool = True) -> Answer:
+        """Return the last rows; the answer may not end before the server said that it does.
+
+        Args:
+            require_end: Whether the answer must be complete. Otherwise it may end after any message.
+
+        Raises:
+            IncompleteResultError: The answer was cut off.
+        """
+
+    def messages(self) -> list[str]:
+        """Return what the server said beside the answer so far, such as "warning: …"; also after `finish`."""
+
+@final
 class Encoder:
     """A checked frame, written as line protocol body by body."""
 
@@ -263,7 +309,7 @@ def pivot(
     zeros: Sequence[str],
     spreads: Sequence[tuple[str, str]],
 ) -> tuple[Table, int]:
-    """Turn tables of `_time`, `_value`, `_field` and tags into one row per series and time.
+    """Turn tables of `_time`, `_value`, `_field` and tags, or series of InfluxQL, into one row per series and time.
 
     Args:
         answers: The slices of one read; they are used up.

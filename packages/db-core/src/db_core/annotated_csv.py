@@ -15,6 +15,8 @@ from db_core.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from db_core._native import SeriesDecoder
+
 __all__ = [
     "Answer",
     "BatchDecoder",
@@ -118,10 +120,13 @@ class BatchDecoder:
     Args:
         batch_rows: Most rows of a frame.
         require_end: As for `read_annotated_csv`.
+        decoder: Decodes the answer; None is a new `Decoder`.
     """
 
-    def __init__(self, batch_rows: int, *, require_end: bool = True) -> None:
-        self._decoder = Decoder()
+    def __init__(
+        self, batch_rows: int, *, require_end: bool = True, decoder: Decoder | SeriesDecoder | None = None
+    ) -> None:
+        self._decoder = Decoder() if decoder is None else decoder
         self._batch_rows = batch_rows
         self._require_end = require_end
         self._most_bytes = text_bytes_of_batch(batch_rows)

@@ -1,0 +1,369 @@
+//! The naive twin of the decoder of InfluxQL's answers: the whole answer as a tree, walked from left to right.
+
+use std::collections::BTreeMap;
+
+use db_native::{Answer, Datatype, EndMark, Error, ErrorKind, Form, SeriesDecoder};
+
+use super::msgpack::{Wire, read};
+use super::plain::{Plain, Value};
+
+/// What went wrong, without the prose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Syntax,
+    Server(String),
+    /// A value is not of its field's type.
+    Conflict(String),
+    Missing,
+    Incomplete,
+    Other,
+    /// The answer is cut off within a message, where the twin has not looked for faults.
+    Any,
+}
+
+impl From<&Error> for What {
+    fn from(error: &Error) -> Self {
+        match error.kind.clone() {
+            ErrorKind::Syntax(_) => Self::Syntax,
+            ErrorKind::Server { message, .. } => Self::Server(message),
+            ErrorKind::Conflict { column, .. } => Self::Conflict(column),
+            ErrorKind::Missing(_) => Self::Missing,
+            ErrorKind::Incomplete => Self::Incomplete,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A series' rows: its name, its tags, and the names and values of the cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Series {
+    pub(crate) name: Value,
+    pub(crate) tags: BTreeMap<String, Value>,
+    pub(crate) rows: Vec<Vec<(String, Value)>>,
+}
+
+/// What an answer holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Those without rows are left out.
+    pub(crate) series: Vec<Series>,
+    pub(crate) messages: Vec<String>,
+}
+
+/// Names and types of the fields, if they are declared.
+pub(crate) type Declared<'a> = Option<&'a [(String, Datatype)]>;
+
+/// Decodes a whole answer.
+pub(crate) fn decode(mut bytes: &[u8], declared: Declared<'_>, end: EndMark) -> Result<Found, What> {
+    let mut twin = Twin { declared, ..Twin::default() };
+    while let Some((message, rest)) = read(bytes) {
+        twin.message(&message)?;
+        bytes = rest;
+    }
+    if !bytes.is_empty() {
+        return Err(What::Any);
+    }
+    if end == EndMark::Required && (twin.statement.is_none() || twin.partial || twin.open.is_some()) {
+        return Err(What::Incomplete);
+    }
+    twin.found.series.retain(|series| !series.rows.is_empty());
+    Ok(twin.found)
+}
+
+#[derive(Default)]
+struct Twin<'a> {
+    declared: Declared<'a>,
+    statement: Option<i128>,
+    partial: bool,
+    /// Name, tags and columns of a series that is not whole.
+    open: Option<(Option<String>, BTreeMap<String, String>, Vec<String>)>,
+    found: Found,
+}
+
+fn text(value: &Wire) -> Result<String, What> {
+    match value {
+        Wire::Text(text) => String::from_utf8(text.clone()).map_err(|_| What::Syntax),
+        _ => Err(What::Syntax),
+    }
+}
+
+fn boolean(value: &Wire) -> Result<bool, What> {
+    if let Wire::Boolean(value) = value { Ok(*value) } else { Err(What::Syntax) }
+}
+
+fn list(value: &Wire) -> Result<&[Wire], What> {
+    if let Wire::Array(values) = value { Ok(values) } else { Err(What::Syntax) }
+}
+
+/// The pairs of a map whose keys come in this order, each at most once.
+fn pairs<'a>(value: &'a Wire, order: &[&str]) -> Result<Vec<(String, &'a Wire)>, What> {
+    let Wire::Map(pairs) = value else { return Err(What::Syntax) };
+    let mut found: Vec<(String, &Wire)> = Vec::new();
+    for (key, value) in pairs {
+        let key = text(key)?;
+        let place = |key: &str| order.iter().position(|known| *known == key);
+        let number = place(&key).ok_or(What::Syntax)?;
+        if found.last().is_some_and(|(last, _)| place(last) >= Some(number)) {
+            return Err(What::Syntax);
+        }
+        // An error is told at once, whatever follows it.
+        if key == "error" {
+            return Err(What::Server(text(value)?));
+        }
+        found.push((key, value));
+    }
+    Ok(found)
+}
+
+impl Twin<'_> {
+    fn message(&mut self, message: &Wire) -> Result<(), What> {
+        if !matches!(message, Wire::Map(pairs) if pairs.len() == 1) {
+            return Err(What::Syntax);
+        }
+        let found = pairs(message, &["results", "error"])?;
+        list(found[0].1)?.iter().try_for_each(|result| self.result(result))
+    }
+
+    fn result(&mut self, result: &Wire) -> Result<(), What> {
+        let Wire::Map(given) = result else { return Err(What::Syntax) };
+        // Keys are looked at one by one, as what one holds is told before the next.
+        for count in 1..=given.len() {
+            let found =
+                pairs(&Wire::Map(given[..count].to_vec()), &["statement_id", "messages", "series", "partial", "error"])
+                    .map(|found| found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())?;
+            let value = &given[count - 1].1;
+            if found[0] != "statement_id" {
+                return Err(What::Syntax);
+            }
+            match found[count - 1].as_str() {
+                "statement_id" => self.statement(value)?,
+                "messages" => {
+                    for message in list(value)? {
+                        let found = pairs(message, &["level", "text"])?;
+                        let [(_, level), (_, said)] = found.as_slice() else { return Err(What::Syntax) };
+                        self.found.messages.push(format!("{}: {}", text(level)?, text(said)?));
+                    }
+                }
+                "series" => list(value)?.iter().try_for_each(|series| self.series(series))?,
+                _ => self.partial = boolean(value)?,
+            }
+        }
+        let has_series = given.iter().any(|(key, _)| *key == Wire::text("series"));
+        if has_series { Ok(()) } else { Err(What::Syntax) }
+    }
+
+    fn statement(&mut self, value: &Wire) -> Result<(), What> {
+        let Wire::Integer(number) = value else { return Err(What::Syntax) };
+        if *number < 0 || self.statement.is_some_and(|last| *number < last) {
+            return Err(What::Syntax);
+        }
+        if self.statement.is_some_and(|last| *number > last) && (self.partial || self.open.is_some()) {
+            return Err(What::Missing);
+        }
+        self.statement = Some(*number);
+        self.partial = false;
+        Ok(())
+    }
+
+    fn series(&mut self, series: &Wire) -> Result<(), What> {
+        let Wire::Map(given) = series else { return Err(What::Syntax) };
+        let (mut name, mut tags, mut columns, mut has_values) = (None, BTreeMap::new(), None, false);
+        let mut partial = false;
+        for count in 1..=given.len() {
+            let found = pairs(&Wire::Map(given[..count].to_vec()), &["name", "tags", "columns", "values", "partial"])
+                .map(|found| found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())?;
+            let value = &given[count - 1].1;
+            match found[count - 1].as_str() {
+                "name" => name = Some(text(value)?),
+                "tags" => {
+                    let Wire::Map(pairs) = value else { return Err(What::Syntax) };
+                    for (key, value) in pairs {
+                        let (key, value) = (text(key)?, text(value)?);
+                        if tags.insert(key, value).is_some() {
+                            // Told behind all pairs.
+                            return Err(What::Syntax);
+                        }
+                    }
+                }
+                "columns" => {
+                    let names = list(value)?.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                    self.begin(&name, &tags, &names)?;
+                    columns = Some(names);
+                }
+                "values" => {
+                    let Some(columns) = &columns else { return Err(What::Syntax) };
+                    has_values = true;
+                    list(value)?.iter().try_for_each(|row| self.row(row, columns))?;
+                }
+                _ => partial = boolean(value)?,
+            }
+        }
+        if !has_values {
+            return Err(What::Syntax);
+        }
+        self.open = partial.then(|| (name, tags, columns.unwrap_or_default()));
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        name: &Option<String>,
+        tags: &BTreeMap<String, String>,
+        columns: &[String],
+    ) -> Result<(), What> {
+        if columns.is_empty() || self.declared.is_some_and(|declared| declared.len() + 1 != columns.len()) {
+            return Err(What::Syntax);
+        }
+        if let Some(open) = self.open.take() {
+            let same = open == (name.clone(), tags.clone(), columns.to_vec());
+            return if same { Ok(()) } else { Err(What::Missing) };
+        }
+        let text = |text: &String| if text.is_empty() { Value::Null } else { Value::text(text) };
+        self.found.series.push(Series {
+            name: name.as_ref().map_or(Value::Null, |name| Value::text(name)),
+            tags: tags.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+            rows: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Wire, columns: &[String]) -> Result<(), What> {
+        let cells = list(row)?;
+        if cells.len() != columns.len() {
+            return Err(What::Syntax);
+        }
+        let mut found = Vec::new();
+        for (place, (cell, column)) in cells.iter().zip(columns).enumerate() {
+            let (name, kind) = match self.declared {
+                Some(_) if place == 0 => ("time", Some(Datatype::Time)),
+                Some(declared) => (declared[place - 1].0.as_str(), Some(declared[place - 1].1)),
+                None if place == 0 && column == "time" => ("time", Some(Datatype::Time)),
+                None => (column.as_str(), None),
+            };
+            found.push((name.to_owned(), value(cell, kind, name)?));
+        }
+        self.found.series.last_mut().expect("a series has begun").rows.push(found);
+        Ok(())
+    }
+}
+
+fn value(cell: &Wire, kind: Option<Datatype>, name: &str) -> Result<Value, What> {
+    let conflict = || What::Conflict(name.to_owned());
+    Ok(match (cell, kind) {
+        (Wire::Array(_) | Wire::Map(_) | Wire::Other, _) => return Err(What::Syntax),
+        (Wire::Text(bytes), _) if std::str::from_utf8(bytes).is_err() => return Err(What::Syntax),
+        (Wire::Integer(value), Some(Datatype::Time)) => Value::Time(i64::try_from(*value).map_err(|_| What::Syntax)?),
+        (_, Some(Datatype::Time)) => return Err(What::Syntax),
+        (Wire::Nil, _) => Value::Null,
+        (Wire::Boolean(value), None | Some(Datatype::Boolean)) => Value::Boolean(*value),
+        (Wire::Double(value), None | Some(Datatype::Double)) => Value::double(*value),
+        (Wire::Text(_), None | Some(Datatype::String)) => Value::Text(text(cell)?),
+        (Wire::Integer(value), Some(Datatype::Long)) => Value::Long(i64::try_from(*value).map_err(|_| conflict())?),
+        (Wire::Integer(value), Some(Datatype::UnsignedLong)) => {
+            Value::UnsignedLong(u64::try_from(*value).map_err(|_| conflict())?)
+        }
+        (Wire::Integer(value), None) => whole(*value),
+        _ => return Err(conflict()),
+    })
+}
+
+/// An integer, in whichever column it is.
+fn whole(value: i128) -> Value {
+    i64::try_from(value).map_or_else(|_| Value::UnsignedLong(u64::try_from(value).unwrap()), Value::Long)
+}
+
+/// Decodes an answer in pieces that end at these places; what is known at any time has to agree.
+pub(crate) fn decode_fast(
+    bytes: &[u8],
+    cuts: &[usize],
+    declared: Declared<'_>,
+    end: EndMark,
+) -> Result<(Answer, Vec<String>), Error> {
+    let mut decoder = match declared {
+        Some(fields) => SeriesDecoder::declared(fields.to_vec())?,
+        None => SeriesDecoder::inferred(),
+    };
+    let mut start = 0;
+    for cut in cuts.iter().copied().chain([bytes.len()]) {
+        decoder.feed(&bytes[start..cut])?;
+        start = cut;
+    }
+    let answer = decoder.finish(end)?;
+    Ok((answer, decoder.messages().to_vec()))
+}
+
+/// What a decoded answer holds, and the promises of its groups.
+pub(crate) fn found(answer: &Answer, messages: Vec<String>, declared: Declared<'_>) -> Found {
+    assert!(answer.groups.iter().all(|group| group.form == Form::Wide));
+    let mut first_kinds: BTreeMap<&str, Datatype> = BTreeMap::new();
+    let by_row = || {
+        let groups = answer.groups.iter();
+        groups.flat_map(|group| group.schema.columns.iter().zip(&group.columns).filter(|(column, _)| !column.constant))
+    };
+    for (column, array) in by_row() {
+        if arrow_array::Array::null_count(array) < array.len() {
+            first_kinds.entry(&column.name).or_insert(column.datatype);
+        }
+    }
+    for (column, array) in by_row().filter(|_| declared.is_none()) {
+        if arrow_array::Array::null_count(array) == array.len() && column.datatype != Datatype::Time {
+            let expected = first_kinds.get(column.name.as_str()).copied().unwrap_or(Datatype::Double);
+            assert_eq!(expected, column.datatype, "a column without values, {:?}", column.name);
+        }
+    }
+    let plain = Plain::from(answer);
+    let mut series: Vec<Series> = Vec::new();
+    for table in plain.tables {
+        let columns = &table.schema.columns;
+        let first = &table.rows[0];
+        assert_eq!(("_measurement", true), (columns[0].name.as_str(), columns[0].constant));
+        let constant = columns.iter().zip(first).skip(1).filter(|(column, _)| column.constant);
+        let cells = |row: Vec<Value>| {
+            let cells = columns.iter().zip(row).filter(|(column, _)| !column.constant);
+            cells.map(|(column, value)| (column.name.clone(), one_kind(value, declared))).collect()
+        };
+        series.push(Series {
+            name: first[0].clone(),
+            tags: constant.map(|(column, value)| (column.name.clone(), value.clone())).collect(),
+            rows: table.rows.clone().into_iter().map(cells).collect(),
+        });
+    }
+    Found { series, messages }
+}
+
+/// Without declared types, an integer's column may be one without a sign.
+fn one_kind(value: Value, declared: Declared<'_>) -> Value {
+    match value {
+        Value::UnsignedLong(value) if declared.is_none() => whole(value.into()),
+        value => value,
+    }
+}
+
+/// The rows one by one, each with its series; where types are not declared, a change of type begins a table.
+pub(crate) fn rows(found: &Found) -> Vec<(Value, BTreeMap<String, Value>, Vec<(String, Value)>)> {
+    let row = |series: &Series, row: &Vec<_>| (series.name.clone(), series.tags.clone(), row.clone());
+    found.series.iter().flat_map(|series| series.rows.iter().map(move |cells| row(series, cells))).collect()
+}
+
+/// Compares both decoders, for pieces that end at these places.
+pub(crate) fn check(bytes: &[u8], cuts: &[usize], declared: Declared<'_>, end: EndMark) -> Option<Answer> {
+    let fast = decode_fast(bytes, cuts, declared, end);
+    match (decode(bytes, declared, end), fast) {
+        (Ok(expected), Ok((answer, messages))) => {
+            let found = found(&answer, messages, declared);
+            if declared.is_some() {
+                assert_eq!(expected, found);
+            } else {
+                assert_eq!((rows(&expected), expected.messages), (rows(&found), found.messages));
+            }
+            Some(answer)
+        }
+        (Err(What::Any), Err(_)) => None,
+        (Err(expected), Err(error)) => {
+            assert_eq!(expected, What::from(&error), "{error}");
+            assert!(error.position.is_some(), "{error}");
+            None
+        }
+        (expected, fast) => panic!("expected {expected:?}, got {:?}", fast.map(|(answer, _)| Plain::from(&answer))),
+    }
+}
