@@ -1,14 +1,17 @@
 """Record what a real InfluxDB answers: `python -m tests.golden.record`, from the root of the repository.
 
 Each query of `QUERIES` is asked of a server of its own that holds `POINTS` and
-nothing else; the bytes of its answer become `NAME.csv` here. Ranges are fixed,
-so the same server records the same bytes. Recorded with InfluxDB 2.9.1.
-`tests/core/test_golden.py` tells what each holds, from `POINTS`, by hand.
+nothing else; the bytes of its answer become `NAME.csv` here. Each of `INFLUXQL` is
+asked for as msgpack in chunks of one row, `NAME.msgpack`, and as JSON in one piece, `NAME.json`.
+Ranges are fixed, so the same server records the same bytes. Recorded with InfluxDB 2.9.1.
+`tests/core/test_golden.py` tells what each holds, from `POINTS`, by hand; `test_influxql.py`
+compares both answers of InfluxQL.
 """
 
 from __future__ import annotations
 
 import json
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,18 @@ a |> yield(name: "1")
 a |> map(fn: (r) => ({{r with _value: int(v: "not, \\"a number\\"")}})) |> yield(name: "2")""",
 }
 
+INFLUXQL = {
+    "series": "SELECT float, int, uint, bool, text FROM meter GROUP BY *",
+    "every_field": 'SELECT * FROM meter, "wind park"',
+    "series_names": 'SELECT * FROM "wind park" GROUP BY *',
+    "windows": "SELECT mean(float), count(int), last(text) FROM meter "
+    "WHERE time >= '2024-02-29T23:59:59Z' AND time < '2024-03-01T00:00:02Z' GROUP BY time(1s), id",
+    "several_statements": "SHOW FIELD KEYS; SHOW TAG VALUES WITH KEY =~ /i/; "
+    "SELECT bool FROM meter; SHOW DATABASES",
+    "no_series": "SELECT float FROM nowhere",
+    "failed_after_rows": "SELECT float FROM meter; DROP DATABASE golden",
+}
+
 
 def record(server: InfluxDB) -> None:
     """Write the points, ask the queries and keep the answers."""
@@ -60,17 +75,25 @@ def record(server: InfluxDB) -> None:
         dialect = {"annotations": ["datatype", "group", "default"]}
         answer = _ask(server, "POST", f"/api/v2/query?org={server.org}", {"query": query, "dialect": dialect})
         Path(__file__).with_name(f"{name}.csv").write_bytes(answer)
+    for name, query in INFLUXQL.items():
+        for accept, kind, chunks in [
+            ("application/x-msgpack", "msgpack", {"chunked": "true", "chunk_size": "1"}),
+            ("application/json", "json", {}),
+        ]:
+            question = urllib.parse.urlencode({"db": BUCKET, "epoch": "ns", "q": query} | chunks)
+            answer = _ask(server, "GET", f"/query?{question}", accept=accept)
+            Path(__file__).with_name(f"{name}.{kind}").write_bytes(answer)
 
 
-def _ask(server: InfluxDB, method: str, path: str, body: Any = None) -> bytes:
+def _ask(
+    server: InfluxDB, method: str, path: str, body: Any = None, accept: str = "application/csv"
+) -> bytes:
     text = body if isinstance(body, str) else json.dumps(body)
     data = None if body is None else text.encode()
     headers = {"Authorization": f"Token {server.token}"}
     if body is not None:
         headers["Content-Type"] = "text/plain" if isinstance(body, str) else "application/json"
-    request = urllib.request.Request(
-        server.url + path, data, headers | {"Accept": "application/csv"}, method=method
-    )
+    request = urllib.request.Request(server.url + path, data, headers | {"Accept": accept}, method=method)
     with urllib.request.urlopen(request, timeout=30) as response:
         answer: bytes = response.read()
     return answer

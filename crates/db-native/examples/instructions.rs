@@ -13,14 +13,14 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use db_native::{
-    Answer, Consumption, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot, Points, Policy,
-    Precision, Totals, differences, pivot, union,
+    Answer, Consumption, Datatype, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot,
+    Points, Policy, Precision, SeriesDecoder, Totals, differences, pivot, union,
 };
 
 /// Makes a kernel's input and gives the kernel.
 type Prepare = fn() -> Box<dyn Fn()>;
 
-const KERNELS: [(&str, Prepare); 10] = [
+const KERNELS: [(&str, Prepare); 13] = [
     ("decode long form", || decoding(long(20, 5_000, ""))),
     ("decode short tables", || decoding(long(2_000, 10, ""))),
     ("decode nanosecond stamps", || decoding(long(20, 2_000, ".123456789"))),
@@ -29,6 +29,18 @@ const KERNELS: [(&str, Prepare); 10] = [
     ("decode quoted strings", || decoding(quoted(20_000))),
     ("pivot", || {
         let answer = decoded(&long(20, 5_000, ""));
+        Box::new(move || drop(black_box(wide_frame(&answer))))
+    }),
+    ("decode series", || {
+        let answer = series(20, 5_000);
+        Box::new(move || drop(black_box(of_series(&answer, SeriesDecoder::declared(two_fields()).expect("fields")))))
+    }),
+    ("decode short series", || {
+        let answer = series(2_000, 10);
+        Box::new(move || drop(black_box(of_series(&answer, SeriesDecoder::inferred()))))
+    }),
+    ("pivot series", || {
+        let answer = of_series(&series(20, 5_000), SeriesDecoder::inferred());
         Box::new(move || drop(black_box(wide_frame(&answer))))
     }),
     ("meter differences", || {
@@ -144,6 +156,64 @@ fn long(tables: usize, rows: usize, fraction: &str) -> String {
         }
     }
     text + "\r\n"
+}
+
+fn two_fields() -> Vec<(String, Datatype)> {
+    ["power", "voltage"].map(|field| (field.to_owned(), Datatype::Double)).to_vec()
+}
+
+/// Decodes in pieces of the size that the transport gives.
+fn of_series(answer: &[u8], mut decoder: SeriesDecoder) -> Answer {
+    for chunk in answer.chunks(1 << 16) {
+        decoder.feed(chunk).expect("msgpack");
+    }
+    decoder.finish(EndMark::Required).expect("a whole answer")
+}
+
+/// Stored points, as a raw read over InfluxQL gives them: two fields of each series, a message for each.
+fn series(count: usize, rows: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let text = |bytes: &mut Vec<u8>, text: &str| {
+        bytes.push(0xa0 | u8::try_from(text.len()).expect("a short text"));
+        bytes.extend_from_slice(text.as_bytes());
+    };
+    let mut numbers = Numbers(1);
+    for meter in 0..count {
+        let is_last = meter + 1 == count;
+        bytes.push(0x81);
+        text(&mut bytes, "results");
+        bytes.extend([0x91, if is_last { 0x82 } else { 0x83 }]);
+        text(&mut bytes, "statement_id");
+        bytes.push(0);
+        text(&mut bytes, "series");
+        bytes.extend([0x91, 0x84]);
+        text(&mut bytes, "name");
+        text(&mut bytes, "electricity");
+        text(&mut bytes, "tags");
+        bytes.push(0x81);
+        text(&mut bytes, "meter");
+        text(&mut bytes, &format!("meter-{meter:05}"));
+        text(&mut bytes, "columns");
+        bytes.push(0x93);
+        ["time", "power", "voltage"].iter().for_each(|name| text(&mut bytes, name));
+        text(&mut bytes, "values");
+        bytes.push(0xdd);
+        bytes.extend(u32::try_from(rows).expect("few rows").to_be_bytes());
+        for row in 0..rows {
+            let time = 1_767_225_600_000_000_000 + i64::try_from(row).expect("few rows") * 10_000_000_000;
+            bytes.extend([0x93, 0xd3]);
+            bytes.extend(time.to_be_bytes());
+            for _ in 0..2 {
+                bytes.push(0xcb);
+                bytes.extend(numbers.next().parse::<f64>().expect("a number").to_be_bytes());
+            }
+        }
+        if !is_last {
+            text(&mut bytes, "partial");
+            bytes.push(0xc3);
+        }
+    }
+    bytes
 }
 
 /// A pivoted answer; of the values, one in `null_one_in` is absent.

@@ -21,6 +21,7 @@ use crate::annotated::{Datatype, Schema};
 use crate::column::dictionary;
 use crate::decoder::{Answer, Form, Group, Table};
 use crate::error::{Error, Result};
+use crate::lengthen::lengthen;
 use crate::unify::type_name;
 
 /// What is worked out of the values of a window.
@@ -89,8 +90,12 @@ impl Edges<'_> {
 ///
 /// Fails with [`ErrorKind::Input`](crate::ErrorKind::Input) where a function can't take a field's type or a
 /// sum does not fit in 64 bits, and with [`ErrorKind::Syntax`](crate::ErrorKind::Syntax) where a table has no
-/// `_time` or `_value`, or points outside of the windows.
+/// `_time` or `_value`, or points outside of the windows. Wide groups are taken field by field.
 pub fn aggregate(answer: &Answer, edges: Edges<'_>, wanted: &[Aggregate]) -> Result<Answer> {
+    if answer.groups.iter().any(|group| group.form == Form::Wide) {
+        let is_wanted = |field: &str| wanted.iter().any(|one| one.fields.iter().any(|name| name == field));
+        return aggregate(&lengthen(answer, is_wanted)?, edges, wanted);
+    }
     let names: ArrayRef = Arc::new(LargeStringArray::from_iter_values(wanted.iter().map(|one| &one.result)));
     let mut out = Answer::default();
     let mut tables_of: Vec<Vec<&Table>> = vec![Vec::new(); answer.groups.len()];

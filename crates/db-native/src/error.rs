@@ -32,7 +32,7 @@ pub enum ErrorKind {
         /// The cell's text, cut if long.
         text: String,
     },
-    /// The answer ends before its end mark.
+    /// The answer ends before its end mark, or before the server said that it does.
     Incomplete,
     /// The message around the answer is not framed as HTTP says.
     Framing(String),
@@ -118,7 +118,7 @@ impl fmt::Display for ErrorKind {
             Self::Value { column, datatype, text } => {
                 write!(f, "column {column:?}: {text:?} is not a {datatype}")
             }
-            Self::Incomplete => f.write_str("the answer ends before its end mark: it was cut off"),
+            Self::Incomplete => f.write_str("the answer was cut off: its end is missing"),
             Self::Server { message, reference } if reference.is_empty() => f.write_str(message),
             Self::Server { message, reference } => write!(f, "{message} (reference {reference})"),
             Self::Conflict { column, detail } => write!(f, "column {column:?}: {detail}"),

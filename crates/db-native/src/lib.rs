@@ -21,6 +21,7 @@ mod influxql;
 mod ipc;
 mod keys;
 mod latest;
+mod lengthen;
 mod levels;
 mod line_protocol;
 mod messages;

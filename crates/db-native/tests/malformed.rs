@@ -245,7 +245,7 @@ fn a_decoder_that_failed_gives_nothing_more() {
 fn errors_read_as_sentences_with_their_place() {
     let text = |text: &[u8]| decode([text], EndMark::Required).unwrap_err().to_string();
     assert_eq!("column \"v\": \"x\" is not a long (byte 43, table 0, row 0)", text(block!(",0,x\n")));
-    assert_eq!("the answer ends before its end mark: it was cut off (byte 0, table 0, row 0)", text(b""));
+    assert_eq!("the answer was cut off: its end is missing (byte 0, table 0, row 0)", text(b""));
     assert_eq!("why (reference 7) (byte 17, table 0, row 0)", text(b",error,reference\n,why,7\n"));
 }
 

@@ -2,78 +2,38 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
+use common::cases;
+use common::chunks::{answer, row};
 use common::msgpack::Wire;
-use common::plain::Value;
-use common::{plain, series};
-use db_native::{Datatype, EmptyText, EndMark, Levels, Pivot, pivot};
+use common::plain::{Plain, Value};
+use common::reads::Table;
+use common::{plain, series, unions, wide as twins};
+use db_native::{Answer, Datatype, EmptyText, EndMark, ErrorKind, Levels, Pivot, SeriesDecoder, pivot};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
 
 fn fields(kinds: &[(&str, Datatype)]) -> Vec<(String, Datatype)> {
     kinds.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect()
 }
 
-fn row(time: i64, cells: &[Wire]) -> Wire {
-    Wire::Array([&[Wire::Integer(time.into())], cells].concat())
-}
-
-fn one_series(tags: &[(&str, &str)], columns: &[&str], rows: Vec<Wire>, partial: bool) -> Wire {
-    let mut pairs = vec![(Wire::text("name"), Wire::text("m"))];
-    if !tags.is_empty() {
-        let tags = tags.iter().map(|(name, value)| (Wire::text(name), Wire::text(value)));
-        pairs.push((Wire::text("tags"), Wire::Map(tags.collect())));
-    }
-    pairs.push((Wire::text("columns"), Wire::Array(columns.iter().map(|name| Wire::text(name)).collect())));
-    pairs.push((Wire::text("values"), Wire::Array(rows)));
-    if partial {
-        pairs.push((Wire::text("partial"), Wire::Boolean(true)));
-    }
-    Wire::Map(pairs)
-}
-
-fn message(series: Vec<Wire>, partial: bool) -> Vec<u8> {
-    let mut pairs = vec![(Wire::text("statement_id"), Wire::Integer(0)), (Wire::text("series"), Wire::Array(series))];
-    if partial {
-        pairs.push((Wire::text("partial"), Wire::Boolean(true)));
-    }
-    let mut bytes = Vec::new();
-    Wire::map([("results", Wire::Array(vec![Wire::Map(pairs)]))]).write(&mut bytes);
-    bytes
-}
-
-const COLUMNS: [&str; 3] = ["time", "a", "b"];
-
 /// Two series of two fields in three messages; the first one in two parts.
-fn answer() -> Vec<u8> {
+fn two_series() -> Vec<u8> {
     let double = Wire::Double;
-    [
-        message(
-            vec![one_series(
-                &[("site", "x"), ("meter", "1")],
-                &COLUMNS,
-                vec![row(10, &[double(1.5), Wire::Nil]), row(20, &[Wire::Nil, Wire::text("on")])],
-                true,
-            )],
-            true,
-        ),
-        message(
-            vec![one_series(
-                &[("meter", "1"), ("site", "x")],
-                &COLUMNS,
-                vec![row(30, &[double(2.5), Wire::text("")])],
-                false,
-            )],
-            true,
-        ),
-        message(
-            vec![one_series(
-                &[("meter", "2"), ("site", "")],
-                &COLUMNS,
-                vec![row(10, &[double(-1.0), Wire::text("off")])],
-                false,
-            )],
-            false,
-        ),
-    ]
-    .concat()
+    let columns = vec!["time", "a", "b"];
+    let first = vec![
+        row(10, &[double(1.5), Wire::Nil]),
+        row(20, &[Wire::Nil, Wire::text("on")]),
+        row(30, &[double(2.5), Wire::text("")]),
+    ];
+    let second = vec![row(10, &[double(-1.0), Wire::text("off")])];
+    let series = [
+        (vec![("site", "x"), ("meter", "1")], columns.clone(), first),
+        (vec![("meter", "2"), ("site", "")], columns, second),
+    ];
+    answer(0, &series, 2)
 }
 
 fn wide() -> Pivot {
@@ -95,7 +55,7 @@ fn wide() -> Pivot {
 fn a_series_in_parts_is_one_table_and_an_empty_tag_is_none() {
     let declared = fields(&[("power", Datatype::Double), ("state", Datatype::String)]);
     for declared in [Some(declared.as_slice()), None] {
-        let answer = series::check(&answer(), &[], declared, EndMark::Required).unwrap();
+        let answer = series::check(&two_series(), &[], declared, EndMark::Required).unwrap();
         assert_eq!(2, answer.tables.len());
         let (a, b) = if declared.is_some() { ("power", "state") } else { ("a", "b") };
         let text = Value::text;
@@ -113,7 +73,7 @@ fn a_series_in_parts_is_one_table_and_an_empty_tag_is_none() {
 
 #[test]
 fn every_split_gives_the_same() {
-    let answer = answer();
+    let answer = two_series();
     let declared = fields(&[("power", Datatype::Double), ("state", Datatype::String)]);
     for declared in [Some(declared.as_slice()), None] {
         for cut in 0..=answer.len() {
@@ -125,7 +85,7 @@ fn every_split_gives_the_same() {
 
 #[test]
 fn every_truncation_is_incomplete() {
-    let answer = answer();
+    let answer = two_series();
     for length in 0..answer.len() {
         let cut = series::decode_fast(&answer[..length], &[], None, EndMark::Required);
         assert_eq!(series::What::Incomplete, series::What::from(&cut.unwrap_err()), "cut at {length}");
@@ -134,14 +94,259 @@ fn every_truncation_is_incomplete() {
 
 #[test]
 fn every_byte_changed_is_what_the_twin_makes_of_it() {
-    let answer = answer();
+    let answer = two_series();
     let declared = fields(&[("power", Datatype::Double), ("state", Datatype::String)]);
     for at in 0..answer.len() {
-        for byte in 0..=255 {
+        for byte in (0..=255).filter(|byte| (usize::from(*byte) + at) % 5 == 0) {
             let mut changed = answer.clone();
             changed[at] = byte;
             series::check(&changed, &[at], Some(&declared), EndMark::Required);
             series::check(&changed, &[at], None, EndMark::Optional);
         }
+    }
+}
+
+/// Cells of a column: mostly of one type.
+fn cell(usual: usize) -> impl Strategy<Value = Wire> {
+    let kinds = move |kind: usize| match kind {
+        0 => prop_oneof![(-2.0..2.0).prop_map(Wire::Double), Just(Wire::Double(f64::NAN))].boxed(),
+        1 => prop_oneof![-40..300_i128, (-70_000..70_000_i128).prop_map(|value| value << 16)]
+            .prop_map(Wire::Integer)
+            .boxed(),
+        2 => prop_oneof![0..300_i128, Just(1 << 63), Just((1 << 63) + 1)].prop_map(Wire::Integer).boxed(),
+        3 => any::<bool>().prop_map(Wire::Boolean).boxed(),
+        _ => "[aé\"]{0,40}".prop_map(|text| Wire::text(&text)).boxed(),
+    };
+    prop_oneof![
+        12 => kinds(usual),
+        2 => Just(Wire::Nil),
+        1 => (0..5_usize).prop_flat_map(kinds),
+    ]
+}
+
+type Given<'a> = (Vec<(&'static str, &'static str)>, Vec<&'a str>, Vec<Wire>);
+
+fn given_series() -> impl Strategy<Value = Given<'static>> {
+    let pairs = vec![("meter", "a"), ("site", "x"), ("unit", ""), ("_measurement", "y"), ("time", "z")];
+    let columns = vec![vec!["time", "a", "b"], vec!["time", "b", "a"], vec!["a", "time"], vec!["b", "time", "c"]];
+    let kinds = select(vec![[0, 0, 0], [1, 2, 4], [2, 1, 3]]);
+    (subsequence(pairs, 0..3).prop_shuffle(), select(columns), kinds, 0..9_usize).prop_flat_map(
+        |(tags, columns, kinds, rows)| {
+            let is_timed = columns[0] == "time";
+            let cells = kinds[..columns.len() - 1].iter().map(|kind| cell(*kind)).collect::<Vec<_>>();
+            let first = if is_timed {
+                any::<i64>().prop_map(|time| Wire::Integer(time.into())).boxed()
+            } else {
+                cell(kinds[2]).boxed()
+            };
+            let row = (first, cells).prop_map(|(first, cells)| Wire::Array([vec![first], cells].concat()));
+            vec(row, rows).prop_map(move |rows| (tags.clone(), columns.clone(), rows))
+        },
+    )
+}
+
+fn statements() -> impl Strategy<Value = Vec<u8>> {
+    let statement = (vec(given_series(), 0..4), 1..4_usize);
+    vec(statement, 1..3).prop_map(|statements| {
+        let numbered = statements.iter().zip(0..);
+        numbered.flat_map(|((series, chunk), number)| answer(number, series, *chunk)).collect()
+    })
+}
+
+fn declared() -> impl Strategy<Value = Option<Vec<(String, Datatype)>>> {
+    let kind =
+        select(vec![Datatype::Double, Datatype::Long, Datatype::UnsignedLong, Datatype::Boolean, Datatype::String]);
+    let some = (select(vec!["p", "q"]), kind).prop_map(|(name, kind)| (name.to_owned(), kind));
+    prop::option::weighted(0.3, vec(some, 1..3))
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    #[test]
+    fn an_answer_is_what_the_twin_makes_of_it(
+        bytes in statements(), declared in declared(), cuts in vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
+        cuts.sort_unstable();
+        let answer = series::check(&bytes, &cuts, declared.as_deref(), EndMark::Required);
+        if let Some(answer) = answer {
+            let union = db_native::union(&answer).map(|batch| unions::frame(&batch));
+            let union = union.map_err(|error| match error.kind {
+                ErrorKind::Conflict { column, .. } => column,
+                other => panic!("{other:?}"),
+            });
+            prop_assert_eq!(unions::twin(&Plain::from(&answer)), union);
+        }
+    }
+
+    #[test]
+    fn a_damaged_answer_is_what_the_twin_makes_of_it(
+        bytes in statements(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = bytes;
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        series::check(&bytes, &[cut.index(bytes.len())], None, EndMark::Optional);
+    }
+
+    /// Between two batches nothing is lost, wherever they are taken.
+    #[test]
+    fn batches_hold_all_rows(bytes in statements(), cut in any::<prop::sample::Index>()) {
+        let mut decoder = SeriesDecoder::inferred();
+        let (start, rest) = bytes.split_at(cut.index(bytes.len()));
+        decoder.feed(start).unwrap();
+        let mut found = series::rows(&series::found(&decoder.take(), Vec::new(), None));
+        decoder.feed(rest).unwrap();
+        let end = decoder.finish(EndMark::Required).unwrap();
+        prop_assert!(end.groups.len() < 20);
+        found.extend(series::rows(&series::found_of_batch(&end, Vec::new(), None)));
+        let expected = series::decode(&bytes, None, EndMark::Required).unwrap();
+        prop_assert_eq!(series::rows(&expected), found);
+    }
+}
+
+/// Points of some series and fields; each in a slice, by its time.
+type Cells = BTreeMap<(i64, usize, i64), [Option<Value>; 3]>;
+
+const FIELDS: [&str; 3] = ["power", "state", "total"];
+const SERIES: [[(&str, &str); 2]; 4] = [
+    [("meter", "m1"), ("site", "a")],
+    [("meter", "m2"), ("site", "a")],
+    [("meter", "m1"), ("site", "b")],
+    [("meter", "m3"), ("site", "")],
+];
+
+fn cells() -> impl Strategy<Value = Cells> {
+    let value = |field: usize, number: i64, is_other: bool| match (field, is_other) {
+        (0, false) => Value::double(f64::from(i32::try_from(number).unwrap()) / 2.0),
+        (1, false) => Value::text(["", "on", "off"][usize::try_from(number % 3).unwrap()]),
+        (_, false) | (0, true) => Value::Long(number),
+        (_, true) => Value::Boolean(true),
+    };
+    let point = (0..4_usize, 0..6_i64, 0..3_usize, 0..9_i64, prop::bool::weighted(0.01));
+    vec(point, 0..30).prop_map(move |points| {
+        let mut cells = Cells::new();
+        for (series, time, field, number, is_other) in points {
+            cells.entry((time / 3, series, time)).or_default()[field] = Some(value(field, number, is_other));
+        }
+        cells
+    })
+}
+
+fn wire(value: Option<&Value>) -> Wire {
+    match value {
+        None => Wire::Nil,
+        Some(Value::Double(bits)) => Wire::Double(f64::from_bits(*bits)),
+        Some(Value::Text(text)) => Wire::text(text),
+        Some(Value::Long(value)) => Wire::Integer((*value).into()),
+        Some(Value::Boolean(value)) => Wire::Boolean(*value),
+        other => panic!("no test writes {other:?}"),
+    }
+}
+
+/// The answers of a read over InfluxQL, one for each slice.
+fn answers(cells: &Cells, fields: &[&str], declared: series::Declared<'_>) -> Result<Vec<Answer>, db_native::Error> {
+    let columns: Vec<&str> = std::iter::once("time").chain(fields.iter().copied()).collect();
+    (0..2)
+        .map(|slice| {
+            let of_series = |(number, tags): (usize, &[(&'static str, &'static str); 2])| {
+                let rows = cells.iter().filter(|((own, series, _), _)| (*own, *series) == (slice, number));
+                let rows = rows.filter_map(|((_, _, time), values)| {
+                    let of =
+                        |field: &&str| FIELDS.iter().position(|name| name == field).and_then(|at| values[at].as_ref());
+                    let found: Vec<_> = fields.iter().map(of).collect();
+                    // A row without any value is not sent.
+                    found
+                        .iter()
+                        .any(Option::is_some)
+                        .then(|| row(*time, &found.into_iter().map(wire).collect::<Vec<_>>()))
+                });
+                (tags.to_vec(), columns.clone(), rows.collect())
+            };
+            let series: Vec<Given<'_>> = SERIES.iter().enumerate().map(of_series).collect();
+            series::decode_fast(&answer(0, &series, 2), &[], declared, EndMark::Required).map(|(answer, _)| answer)
+        })
+        .collect()
+}
+
+/// The tables of the same read over Flux.
+fn tables(cells: &Cells, fields: &[&str]) -> Vec<Vec<Table>> {
+    let of_slice = |slice| {
+        let mut tables: BTreeMap<_, Table> = BTreeMap::new();
+        for ((own, series, time), values) in cells.iter().filter(|((own, ..), _)| *own == slice) {
+            for (field, value) in FIELDS.iter().zip(values).filter(|(field, _)| fields.contains(field)) {
+                let Some(value) = value else { continue };
+                let datatype = match value {
+                    Value::Double(_) => "double",
+                    Value::Text(_) => "string",
+                    Value::Long(_) => "long",
+                    _ => "boolean",
+                };
+                let table = tables.entry((own, series, *field, datatype)).or_insert_with(|| Table {
+                    tags: SERIES[*series].into_iter().collect(),
+                    field: Some(*field),
+                    datatype: Some(datatype),
+                    rows: Vec::new(),
+                });
+                table.rows.push((Some(*time), value.clone()));
+            }
+        }
+        tables.into_values().collect()
+    };
+    (0..2).map(of_slice).collect()
+}
+
+fn asked() -> impl Strategy<Value = Pivot> {
+    let fields = subsequence(vec!["absent", "power", "state", "total"], 1..=4).prop_shuffle();
+    let fields = prop::option::of(fields.prop_map(|names| names.into_iter().map(str::to_owned).collect()));
+    let levels = prop_oneof![
+        2 => Just(Levels::Differing),
+        1 => subsequence(vec!["meter", "nowhere", "site"], 0..3)
+            .prop_map(|names| Levels::Named(names.into_iter().map(str::to_owned).collect())),
+    ];
+    (fields, levels, any::<bool>()).prop_map(|(fields, levels, tag_columns)| Pivot {
+        fields,
+        levels,
+        tag_columns,
+        ..wide()
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    /// The tags that a series lacks have a column in the tables of both, and no value.
+    #[test]
+    fn a_pivot_is_that_of_the_same_points_over_flux(cells in cells(), spec in asked(), is_declared in any::<bool>()) {
+        let fields: Vec<&str> = match &spec.fields {
+            Some(fields) => fields.iter().map(String::as_str).collect(),
+            None => FIELDS.to_vec(),
+        };
+        // A field without a value has the type that was declared, which Flux does not know: that of the twin.
+        let has_value = |field: &str| {
+            FIELDS.iter().position(|name| *name == field).is_some_and(|at| cells.values().any(|values| values[at].is_some()))
+        };
+        let declared: Vec<(String, Datatype)> = fields
+            .iter()
+            .map(|field| {
+                let kind = match *field {
+                    "state" if has_value(field) => Datatype::String,
+                    "total" if has_value(field) => Datatype::Long,
+                    _ => Datatype::Double,
+                };
+                ((*field).to_owned(), kind)
+            })
+            .collect();
+        let tables = tables(&cells, &fields);
+        let answers = answers(&cells, &fields, is_declared.then_some(declared.as_slice()));
+        // A value of another type than declared is refused before.
+        let Ok(answers) = answers else { return Ok(()) };
+        let found = pivot(answers, &spec).map(|wide| twins::frame(&wide)).map_err(|error| match error.kind {
+            ErrorKind::Ambiguous(_) => twins::Failure::Ambiguous,
+            ErrorKind::Conflict { .. } => twins::Failure::Conflict,
+            other => panic!("{other:?}"),
+        });
+        prop_assert_eq!(twins::twin(&tables, &spec), found);
     }
 }

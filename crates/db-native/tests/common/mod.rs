@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod answers;
+pub(crate) mod chunks;
 pub(crate) mod drafts;
 pub(crate) mod http;
 pub(crate) mod lines;

@@ -294,23 +294,35 @@ pub(crate) fn decode_fast(
 
 /// What a decoded answer holds, and the promises of its groups.
 pub(crate) fn found(answer: &Answer, messages: Vec<String>, declared: Declared<'_>) -> Found {
-    assert!(answer.groups.iter().all(|group| group.form == Form::Wide));
-    let mut first_kinds: BTreeMap<&str, Datatype> = BTreeMap::new();
+    if declared.is_none() {
+        check_columns_without_values(answer);
+    }
+    found_of_batch(answer, messages, declared)
+}
+
+/// A column without values has a type that a column of its name has elsewhere, or holds doubles.
+fn check_columns_without_values(answer: &Answer) {
+    let mut kinds: BTreeMap<&str, Vec<Datatype>> = BTreeMap::new();
     let by_row = || {
         let groups = answer.groups.iter();
         groups.flat_map(|group| group.schema.columns.iter().zip(&group.columns).filter(|(column, _)| !column.constant))
     };
     for (column, array) in by_row() {
         if arrow_array::Array::null_count(array) < array.len() {
-            first_kinds.entry(&column.name).or_insert(column.datatype);
+            kinds.entry(&column.name).or_default().push(column.datatype);
         }
     }
-    for (column, array) in by_row().filter(|_| declared.is_none()) {
+    for (column, array) in by_row() {
         if arrow_array::Array::null_count(array) == array.len() && column.datatype != Datatype::Time {
-            let expected = first_kinds.get(column.name.as_str()).copied().unwrap_or(Datatype::Double);
-            assert_eq!(expected, column.datatype, "a column without values, {:?}", column.name);
+            let expected = kinds.get(column.name.as_str()).map_or(&[Datatype::Double][..], Vec::as_slice);
+            assert!(expected.contains(&column.datatype), "{:?} of {:?}", column.datatype, column.name);
         }
     }
+}
+
+/// What a batch holds, whose columns without values may have types of those before.
+pub(crate) fn found_of_batch(answer: &Answer, messages: Vec<String>, declared: Declared<'_>) -> Found {
+    assert!(answer.groups.iter().all(|group| group.form == Form::Wide));
     let plain = Plain::from(answer);
     let mut series: Vec<Series> = Vec::new();
     for table in plain.tables {

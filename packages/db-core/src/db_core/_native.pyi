@@ -309,7 +309,7 @@ def pivot(
     zeros: Sequence[str],
     spreads: Sequence[tuple[str, str]],
 ) -> tuple[Table, int]:
-    """Turn tables of `_time`, `_value`, `_field` and tags, or series of InfluxQL, into one row per series and time.
+    """Turn tables of `_time`, `_value`, `_field` and tags, or InfluxQL's, into one row per series and time.
 
     Args:
         answers: The slices of one read; they are used up.

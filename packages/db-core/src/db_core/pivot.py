@@ -31,7 +31,10 @@ def pivot(
     zeros: Sequence[str] = (),
     spreads: Sequence[tuple[str, str]] = (),
 ) -> Frame:
-    """Pivot tables with the columns `_time`, `_value`, `_field` and tags.
+    """Pivot tables with the columns `_time`, `_value`, `_field` and tags, or series of InfluxQL.
+
+    A series of InfluxQL has a column for each field already. If `fields` is None, fields without any value
+    are left out.
 
     If `fields` is one field, `_field` may be absent: every table then belongs to that field.
     A table without `_time` is an aggregate over the whole range. Its row has the newest time among
