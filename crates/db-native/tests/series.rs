@@ -5,12 +5,15 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::cases;
-use common::chunks::{answer, row};
+use common::chunks::{answer, message, row};
 use common::msgpack::Wire;
 use common::plain::{Plain, Value};
 use common::reads::Table;
-use common::{plain, series, unions, wide as twins};
-use db_native::{Answer, Datatype, EmptyText, EndMark, ErrorKind, Levels, Pivot, SeriesDecoder, pivot};
+use common::{chunks, plain, reads, series, unions, wide as twins};
+use db_native::{
+    Aggregate, Answer, Consumption, Datatype, Edges, EmptyText, EndMark, ErrorKind, Function, Gaps, LONGEST_RECORD,
+    Levels, MOST_CELLS, OnReset, Pivot, Policy, Renamed, SeriesDecoder, Totals, pivot,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -348,5 +351,200 @@ proptest! {
             other => panic!("{other:?}"),
         });
         prop_assert_eq!(twins::twin(&tables, &spec), found);
+    }
+}
+
+/// Numbers of one slice alone, as answers over InfluxQL and over Flux.
+fn both(cells: &Cells, fields: &[&str]) -> Option<(Answer, Answer)> {
+    let cells: Cells =
+        cells.iter().filter(|((slice, ..), _)| *slice == 0).map(|(at, row)| (*at, row.clone())).collect();
+    let is_whole = cells.values().flatten().flatten().all(|value| *value != Value::Boolean(true));
+    let wide = answers(&cells, fields, None).ok()?.remove(0);
+    is_whole.then(|| (wide, reads::answer(&tables(&cells, fields)[0])))
+}
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn aggregates_are_those_of_the_same_points_over_flux(cells in cells(), label_start in any::<bool>()) {
+        let Some((wide_answer, long)) = both(&cells, &FIELDS) else { return Ok(()) };
+        let edges = Edges { edges: &[0, 2, 3], label_start };
+        let one = |result: &str, function, fields: &[&str]| Aggregate {
+            result: result.to_owned(),
+            function,
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        };
+        let wanted = [one("sum", Function::Sum, &["total"]), one("mode", Function::Mode, &["total", "state"])];
+        let renamed = |result: &str, field: &str| Renamed {
+            result: result.to_owned(),
+            field: field.to_owned(),
+            column: format!("{field} {result}"),
+        };
+        let renamed = vec![renamed("sum", "total"), renamed("mode", "total"), renamed("mode", "state")];
+        let spec = Pivot { renamed, tag_columns: true, ..wide() };
+        let frame = |answer: &Answer| {
+            let answer = db_native::aggregate(answer, edges, &wanted).unwrap();
+            twins::frame(&pivot(vec![answer], &spec).unwrap())
+        };
+        prop_assert_eq!(frame(&long), frame(&wide_answer));
+    }
+
+    #[test]
+    fn consumption_is_that_of_the_same_totals_over_flux(cells in cells()) {
+        let fields = ["total", "power"];
+        let Some((wide_answer, long)) = both(&cells, &fields) else { return Ok(()) };
+        let policy = Policy {
+            fields: fields.map(str::to_owned).to_vec(),
+            kinds: Vec::new(),
+            levels: Levels::Differing,
+            tz: "UTC".to_owned(),
+            on_reset: OnReset::Restart,
+            rollover: Vec::new(),
+            max_rate: Vec::new(),
+            gaps: Gaps::Book,
+            grid: None,
+            adjacent_since: None,
+            lead: 0,
+            late: 0,
+            longest: 0,
+            quality: true,
+        };
+        let frame = |answer: Answer| {
+            let totals = Totals { totals: &[answer], before: &[], first: &[], lows: &[] };
+            let consumption = Consumption::new(&totals, policy.clone()).unwrap();
+            twins::frame(&consumption.frame::<Answer>(&[], &[]).unwrap())
+        };
+        prop_assert_eq!(frame(long), frame(wide_answer));
+    }
+}
+
+#[test]
+fn a_tag_that_has_a_name_of_influxdbs_own_is_a_level_and_can_not_be_aggregated() {
+    let rows = |value| vec![row(1, &[Wire::Double(value)])];
+    let columns = vec!["time", "a"];
+    let given = [
+        (vec![("_field", "x"), ("_measurement", "y")], columns.clone(), rows(1.0)),
+        (vec![("_field", "x"), ("_measurement", "z")], columns, rows(2.0)),
+    ];
+    let (answer, _) = series::decode_fast(&answer(0, &given, 9), &[], None, EndMark::Required).unwrap();
+    let wanted = [Aggregate { result: "s".to_owned(), function: Function::Sum, fields: vec!["a".to_owned()] }];
+    let edges = Edges { edges: &[0, 9], label_start: true };
+    let refused = db_native::aggregate(&answer, edges, &wanted).unwrap_err();
+    assert!(refused.to_string().contains("is InfluxDB's own name, and here a tag's"), "{refused}");
+
+    let frame = pivot(vec![answer], &wide()).unwrap();
+    let expected = [
+        ("_measurement".to_owned(), ["y", "z"].map(Value::text).to_vec()),
+        ("time".to_owned(), [1, 1].map(Value::Time).to_vec()),
+        ("a".to_owned(), [1.0, 2.0].map(Value::double).to_vec()),
+    ];
+    assert_eq!((1, expected.to_vec()), (frame.levels, plain::columns(&frame.batch)));
+}
+
+#[test]
+fn what_is_not_the_servers_shape_is_told_with_its_place() {
+    let text =
+        |bytes: &[u8]| series::decode_fast(bytes, &[], None, EndMark::Required).map(|_| ()).unwrap_err().to_string();
+    let head = b"\x81\xa7results\x91\x82\xacstatement_id\x00\xa6series\x91";
+    let series = |rest: &[u8]| text(&[&head[..], rest].concat());
+    let at = |offset: usize| format!(" (byte {}, table 0, row 0)", head.len() + offset);
+    let cases = [
+        (text(b"\x91"), "expected a map, a message, got an array (byte 0, table 0, row 0)".to_owned()),
+        (
+            text(b"\x82"),
+            "a message of 2 keys, expected one, \"results\" or \"error\" (byte 0, table 0, row 0)".to_owned(),
+        ),
+        (
+            text(b"\x81\xa5other"),
+            "unknown key \"other\" of a message, known are results, error (byte 1, table 0, row 0)".to_owned(),
+        ),
+        (series(b"\x81\xa6values\x90"), "a series lacks the key \"columns\"".to_owned() + &at(1)),
+        (
+            series(b"\x82\xa4name\xa1m\xa4name\xa1m"),
+            "the key \"name\" of a series comes twice or in another order".to_owned() + &at(8),
+        ),
+        (series(b"\x81\xa4tags\x82\xa1a\xa1x\xa1a\xa1y"), "the tag \"a\" comes twice".to_owned() + &at(6)),
+        (series(b"\x81\xa7columns\x90"), "a series without columns".to_owned() + &at(9)),
+        (
+            series(b"\x82\xa7columns\x91\xa1a\xa6values\x91\x92\x01\x02"),
+            "a row of 2 cells under 1 columns".to_owned() + &at(20),
+        ),
+        (
+            series(b"\x82\xa7columns\x91\xa4time\xa6values\x91\x91\xd7\x05"),
+            "expected a cell, got an extension type".to_owned() + &at(24),
+        ),
+        (
+            series(b"\x82\xa7columns\x91\xa4time\xa6values\x91\x91\xc0"),
+            "expected the time in nanoseconds, an integer, got nil".to_owned() + &at(24),
+        ),
+        (
+            series(b"\x82\xa7columns\x91\xa1a\xa6values\x91\x91\xa2a\xff"),
+            "a text, a cell, is not UTF-8".to_owned() + &at(21),
+        ),
+        (series(b"\x80"), "a series lacks the key \"columns\"".to_owned() + &at(1)),
+        (
+            series(b"\x81\xa4name\xdb\xff\xff\xff\xff"),
+            format!("a text of 4294967295 bytes, at most {LONGEST_RECORD} are read{}", at(6)),
+        ),
+        (
+            series(b"\x81\xa7columns\xdd\xff\xff\xff\xff"),
+            format!("4294967295 columns, at most {MOST_CELLS} are read{}", at(9)),
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(expected, found);
+    }
+}
+
+#[test]
+fn the_rest_of_a_series_or_statement_may_not_be_left_out() {
+    let part = |tags, is_partial| chunks::series(tags, &["a"], &[Wire::Array(vec![Wire::Nil])], is_partial);
+    let text = |messages: &[Vec<u8>]| {
+        let bytes = messages.concat();
+        series::decode_fast(&bytes, &[], None, EndMark::Required).map(|_| ()).unwrap_err().to_string()
+    };
+    let other =
+        text(&[message(0, vec![part(&[("t", "x")], true)], true), message(0, vec![part(&[("t", "y")], false)], false)]);
+    assert!(other.starts_with("another series begins before the rest of series \"m\" {t=x} has come"), "{other}");
+    for rest in [vec![part(&[], true)], Vec::new()] {
+        let is_partial = rest.is_empty();
+        let next = text(&[message(0, rest, is_partial), message(1, Vec::new(), false)]);
+        assert!(next.starts_with("statement 1 begins before the rest of statement 0 has come"), "{next}");
+    }
+    let back = text(&[message(1, Vec::new(), false), message(0, Vec::new(), false)]);
+    assert!(back.starts_with("a result of statement 0 behind one of statement 1"), "{back}");
+    for cut in [message(0, vec![part(&[], true)], false), message(0, Vec::new(), true), Vec::new()] {
+        assert!(text(&[cut]).starts_with("the answer was cut off"));
+    }
+}
+
+#[test]
+fn integers_take_the_sign_away_where_one_needs_the_room() {
+    let cells =
+        |values: &[i128]| values.iter().map(|value| Wire::Array(vec![Wire::Integer(*value)])).collect::<Vec<_>>();
+    let union = |values: &[i128]| {
+        let bytes = answer(0, &[(Vec::new(), vec!["a"], cells(values))], 2);
+        let (answer, _) = series::decode_fast(&bytes, &[], None, EndMark::Required).unwrap();
+        db_native::union(&answer).map(|batch| plain::columns(&batch).remove(1).1).map_err(|error| error.to_string())
+    };
+    let large = (1 << 63) + 1;
+    assert_eq!(Ok([5, -1, i64::MAX].map(Value::Long).to_vec()), union(&[5, -1, i64::MAX.into()]));
+    assert_eq!(Ok([5, 1 + (1 << 63), 6].map(Value::UnsignedLong).to_vec()), union(&[5, large, 6]));
+    assert_eq!(Ok([-1.0, 2_f64.powi(63)].map(Value::double).to_vec()), union(&[-1, 1 << 63]));
+    for values in [[5, -1, large], [large, 5, -1], [-1, large, 5]] {
+        let conflict = union(&values).unwrap_err();
+        assert!(conflict.contains("9223372036854775809 has no exact double"), "{conflict}");
+    }
+}
+
+#[test]
+fn a_value_of_another_type_than_declared_names_field_and_series() {
+    let declared = fields(&[("power", Datatype::Double), ("state", Datatype::Double)]);
+    let error = series::decode_fast(&two_series(), &[], Some(&declared), EndMark::Required).unwrap_err();
+    let expected = "column \"state\": expected double as declared, got a text in series \"m\" {meter=1,site=x}";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    for kind in [Datatype::Time, Datatype::Duration, Datatype::Binary] {
+        assert!(SeriesDecoder::declared(fields(&[("a", kind)])).is_err());
     }
 }

@@ -14,6 +14,7 @@ pub mod ipc;
 pub mod lines;
 mod memory;
 pub mod pivot;
+pub mod series;
 
 #[path = "../../db-native/tests/common"]
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -21,8 +22,10 @@ mod common {
     pub(crate) mod drafts;
     pub(crate) mod http;
     pub(crate) mod lines;
+    pub(crate) mod msgpack;
     pub(crate) mod plain;
     pub(crate) mod reads;
+    pub(crate) mod series;
     pub(crate) mod strings;
     pub(crate) mod twin;
     pub(crate) mod unions;
@@ -33,7 +36,7 @@ mod common {
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("answers", answers::check),
     ("cells", cells::check),
     ("decoder", decoder::check),
@@ -41,4 +44,5 @@ pub const TARGETS: [(&str, Check); 7] = [
     ("ipc", ipc::check),
     ("lines", lines::check),
     ("pivot", pivot::check),
+    ("series", series::check),
 ];

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use allocation_counter::measure;
-use db_native::{Answer, Decoder, EmptyText, EndMark, Error, ErrorKind, Levels, Pivot};
+use db_native::{Answer, Decoder, EmptyText, EndMark, Error, ErrorKind, Levels, Pivot, SeriesDecoder};
 
 /// Bytes held for each byte of text, at most: a default of 512 for a row of two, in buffers that grow by doubling.
 const DECODED: u64 = 700;
@@ -140,4 +140,53 @@ fn series_with_a_field_or_a_tag_of_their_own() {
     assert!(is_sparse(&taken("series with a field each", &own_field)[2]));
     let own_tag = series(&|n| format!("t{n}"), &|_| "power".to_owned());
     assert!(is_sparse(&taken("series with a tag each", &own_tag)[2]));
+}
+
+/// The start of an answer of InfluxQL, up to the array of its series.
+fn series_head() -> Vec<u8> {
+    [&b"\x81\xa7results\x91\x82\xacstatement_id\x00\xa6series"[..], &[0xdd, 0xff, 0xff, 0xff, 0xff]].concat()
+}
+
+/// Decodes an answer of InfluxQL within so many bytes for each of its own.
+fn series_within(shape: &str, bytes: &[u8], most: u64) {
+    let length = u64::try_from(bytes.len()).unwrap();
+    let mut decoded = None;
+    let used = measure(|| {
+        let mut decoder = SeriesDecoder::inferred();
+        decoded = Some(decoder.feed(bytes).map(|()| decoder.take()));
+    });
+    println!("{shape:<44}{length:>12}{:>8} decoded", used.bytes_max / length);
+    assert!(used.bytes_max < most * length + 4_096, "{shape}: {}", used.bytes_max);
+    decoded.unwrap().unwrap();
+}
+
+#[test]
+fn lengths_that_are_claimed_take_no_memory() {
+    let series = b"\x83\xa4name\xa1m\xa7columns\x92\xa4time\xa1a\xa6values";
+    series_within("so many series", &series_head(), 0);
+    series_within("so many rows", &[&series_head()[..], series, &[0xdd, 0xff, 0xff, 0xff, 0xff]].concat(), 40);
+    series_within("a long text", &[&series_head()[..], b"\x83\xa4name\xdb\x03\xff\xff\xffab"].concat(), 4);
+    series_within("many tags", &[&series_head()[..], b"\x83\xa4tags\xdf\x00\x0f\xff\xff"].concat(), 4);
+    series_within("many columns", &[&series_head()[..], b"\x83\xa7columns\xdd\x00\x0f\xff\xff"].concat(), 4);
+}
+
+#[test]
+fn series_of_layouts_of_their_own_and_rows_of_types_of_their_own() {
+    let layouts = (0..20_000_u16).flat_map(|number| {
+        let [high, low] = number.to_be_bytes().map(|byte| byte & 0x7f);
+        [&b"\x82\xa7columns\x91\xa3c"[..], &[high, low], b"\xa6values\x91\x91\x01"].concat()
+    });
+    series_within("series with a layout each", &[series_head(), layouts.collect()].concat(), DECODED);
+    let columns = 12;
+    let names = (0..columns).flat_map(|number: u8| [0xa1, b'a' + number]);
+    let mut bytes = [&series_head()[..], b"\x82\xa7columns\x9c", &names.collect::<Vec<_>>()].concat();
+    bytes.extend_from_slice(b"\xa6values\xdd\x00\x01\x00\x00");
+    for number in 0..20_000_u32 {
+        bytes.push(0x9c);
+        bytes.extend((0..columns).map(|column| if number >> column & 1 == 0 { 0x01 } else { 0xc2 }));
+    }
+    series_within("rows with types of their own", &bytes, DECODED);
+    let nulls = [&[0x9c][..], &[0xc0; 12]].concat().repeat(20_000);
+    let head = &bytes[..bytes.len() - 13 * 20_000];
+    series_within("rows of nulls", &[head, &nulls].concat(), DECODED);
 }
