@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "target" / "careful"
 PACKAGE = BUILT / "package"
 
-_TESTS = ("annotated_csv", "frame", "hostile", "ipc", "line_protocol", "meter", "pivot")
+_TESTS = ("annotated_csv", "frame", "hostile", "influxql", "ipc", "line_protocol", "meter", "pivot")
 
 
 def main() -> int:

@@ -195,7 +195,9 @@ fn series(count: usize, rows: usize) -> Vec<u8> {
         text(&mut bytes, &format!("meter-{meter:05}"));
         text(&mut bytes, "columns");
         bytes.push(0x93);
-        ["time", "power", "voltage"].iter().for_each(|name| text(&mut bytes, name));
+        for name in ["time", "power", "voltage"] {
+            text(&mut bytes, name);
+        }
         text(&mut bytes, "values");
         bytes.push(0xdd);
         bytes.extend(u32::try_from(rows).expect("few rows").to_be_bytes());

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::cases;
-use common::chunks::{answer, message, row};
+use common::chunks::{Given, answer, message, row};
 use common::msgpack::Wire;
 use common::plain::{Plain, Value};
 use common::reads::Table;
@@ -127,9 +127,7 @@ fn cell(usual: usize) -> impl Strategy<Value = Wire> {
     ]
 }
 
-type Given<'a> = (Vec<(&'static str, &'static str)>, Vec<&'a str>, Vec<Wire>);
-
-fn given_series() -> impl Strategy<Value = Given<'static>> {
+fn given_series() -> impl Strategy<Value = Given<'static, 'static>> {
     let pairs = vec![("meter", "a"), ("site", "x"), ("unit", ""), ("_measurement", "y"), ("time", "z")];
     let columns = vec![vec!["time", "a", "b"], vec!["time", "b", "a"], vec!["a", "time"], vec!["b", "time", "c"]];
     let kinds = select(vec![[0, 0, 0], [1, 2, 4], [2, 1, 3]]);
@@ -267,7 +265,7 @@ fn answers(cells: &Cells, fields: &[&str], declared: series::Declared<'_>) -> Re
                 });
                 (tags.to_vec(), columns.clone(), rows.collect())
             };
-            let series: Vec<Given<'_>> = SERIES.iter().enumerate().map(of_series).collect();
+            let series: Vec<Given<'_, '_>> = SERIES.iter().enumerate().map(of_series).collect();
             series::decode_fast(&answer(0, &series, 2), &[], declared, EndMark::Required).map(|(answer, _)| answer)
         })
         .collect()

@@ -14,7 +14,7 @@
 //! the first that does not fit there, or is not all here, is read as a unit.
 
 use super::groups::{Groups, Head};
-use super::msgpack::{Cursor, Read, Stop, wrong};
+use super::msgpack::{Cursor, Read, Stop, few, wrong};
 use crate::annotated::Datatype;
 use crate::decoder::{Answer, EndMark, Table};
 use crate::error::{Error, ErrorKind, Position, Result, excerpt};
@@ -36,6 +36,18 @@ enum Place {
     SeriesKey,
     /// Before a row.
     Row,
+}
+
+/// Where the rows of the series are that came so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// There are none.
+    #[default]
+    Nowhere,
+    /// In a table that others do not join: of a batch that was taken, or of another group.
+    Elsewhere,
+    /// In the last table.
+    Here,
 }
 
 /// The keys of a map that are still to come, and the last one that came.
@@ -69,7 +81,7 @@ impl Keys {
     }
 }
 
-/// Push decoder of `InfluxQL`'s answers in msgpack: [`feed`](Self::feed) bytes split anywhere, then
+/// Push decoder of InfluxQL's answers in msgpack: [`feed`](Self::feed) bytes split anywhere, then
 /// [`finish`](Self::finish).
 ///
 /// Each series is a table of the answer. Its columns are `_measurement`, the series' name; its tags, null where the
@@ -101,12 +113,10 @@ pub struct SeriesDecoder {
     groups: Groups,
     /// The series' group, once that was needed.
     group: Option<usize>,
-    /// The last one of `tables` is the series'.
-    in_table: bool,
+    progress: Progress,
     tables: Vec<Table>,
-    /// Tables begun so far, over the whole answer, and whether the series is the last of them.
+    /// Tables begun so far, over the whole answer.
     begun: usize,
-    has_begun: bool,
     /// Rows of the current table decoded so far, over all batches.
     row: usize,
     messages: Vec<String>,
@@ -176,7 +186,7 @@ impl SeriesDecoder {
     /// Gives the rows decoded so far and starts anew, at the same place of the answer.
     pub fn take(&mut self) -> Answer {
         self.group = None;
-        self.in_table = false;
+        self.leave_table();
         Answer { groups: self.groups.take(), tables: std::mem::take(&mut self.tables) }
     }
 
@@ -396,8 +406,7 @@ impl SeriesDecoder {
                 return Err(Stop::Wrong { at: start, kind: ErrorKind::Missing(why) });
             }
         } else {
-            self.has_begun = false;
-            self.in_table = false;
+            self.progress = Progress::Nowhere;
             self.group = None;
         }
         self.is_open = false;
@@ -450,11 +459,18 @@ impl SeriesDecoder {
         let group = self.groups.fitting(group, &row, self.begun);
         if self.group != Some(group) {
             self.group = Some(group);
-            self.in_table = false;
+            self.leave_table();
         }
         self.groups.list[group].push(&row);
         self.appended(1);
         Ok(())
+    }
+
+    /// Lets the series' next row begin another table.
+    fn leave_table(&mut self) {
+        if self.progress == Progress::Here {
+            self.progress = Progress::Elsewhere;
+        }
     }
 
     /// Counts rows that were appended to the series' group.
@@ -464,15 +480,14 @@ impl SeriesDecoder {
         }
         self.rows -= rows;
         let rows = rows as usize;
-        if !self.has_begun {
-            self.has_begun = true;
+        if self.progress == Progress::Nowhere {
             self.begun += 1;
             self.row = 0;
         }
         self.row += rows;
         let group = self.group();
-        if !self.in_table {
-            self.in_table = true;
+        if self.progress != Progress::Here {
+            self.progress = Progress::Here;
             let ordinal = self.groups.begin(group, &self.head);
             let start = self.groups.list[group].rows - rows;
             self.tables.push(Table { group, ordinal, start, rows: 0 });
@@ -493,7 +508,7 @@ fn error(cursor: &mut Cursor<'_>) -> Read<()> {
 fn texts_of_messages(cursor: &mut Cursor<'_>) -> Read<Vec<String>> {
     let start = cursor.at();
     let count = cursor.array("messages")?;
-    let count = cursor.few(start, count, "messages")?;
+    let count = few(start, count, "messages")?;
     let mut found = Vec::new();
     for _ in 0..count {
         let start = cursor.at();
@@ -519,7 +534,7 @@ fn texts_of_messages(cursor: &mut Cursor<'_>) -> Read<Vec<String>> {
 fn tags(cursor: &mut Cursor<'_>) -> Read<Vec<(String, String)>> {
     let start = cursor.at();
     let count = cursor.map("the tags of a series")?;
-    let count = cursor.few(start, count, "tags")?;
+    let count = few(start, count, "tags")?;
     let mut tags = Vec::new();
     for _ in 0..count {
         tags.push((cursor.text("a tag's name")?.to_owned(), cursor.text("a tag's value")?.to_owned()));
@@ -535,7 +550,7 @@ fn tags(cursor: &mut Cursor<'_>) -> Read<Vec<(String, String)>> {
 fn names<'a>(cursor: &mut Cursor<'a>) -> Read<Vec<&'a str>> {
     let start = cursor.at();
     let count = cursor.array("names of columns")?;
-    let count = cursor.few(start, count, "columns")?;
+    let count = few(start, count, "columns")?;
     if count == 0 {
         return Err(wrong(start, "a series without columns"));
     }

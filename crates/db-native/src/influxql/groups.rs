@@ -146,14 +146,13 @@ fn read_row<'a>(bytes: &'a [u8], columns: &mut [Column]) -> Option<&'a [u8]> {
 /// Whether a column of this type can have a value.
 fn fits(kind: Datatype, value: Scalar<'_>) -> bool {
     match (kind, value) {
-        (Datatype::Time, Scalar::Integer(value)) => i64::try_from(value).is_ok(),
+        (Datatype::Time | Datatype::Long, Scalar::Integer(value)) => i64::try_from(value).is_ok(),
+        (Datatype::UnsignedLong, Scalar::Integer(value)) => u64::try_from(value).is_ok(),
         (Datatype::Time, _) => false,
         (_, Scalar::Nil)
         | (Datatype::Double, Scalar::Double(_))
         | (Datatype::Boolean, Scalar::Boolean(_))
         | (Datatype::String, Scalar::Text(_)) => true,
-        (Datatype::Long, Scalar::Integer(value)) => i64::try_from(value).is_ok(),
-        (Datatype::UnsignedLong, Scalar::Integer(value)) => u64::try_from(value).is_ok(),
         _ => false,
     }
 }
@@ -202,14 +201,11 @@ impl Groups {
         if let Some(number) = self.layout_of.get(&layout) {
             return *number;
         }
-        let kinds = match &self.declared {
-            Some(declared) => declared.iter().map(|(_, kind)| Some(*kind)).collect(),
-            None => {
-                let is_time =
-                    |(place, name): (usize, &String)| (place == 0 && name == "time").then_some(Datatype::Time);
-                head.columns.iter().enumerate().map(is_time).collect()
-            }
-        };
+        let is_time = |(place, name): (usize, &String)| (place == 0 && name == "time").then_some(Datatype::Time);
+        let kinds = self.declared.as_ref().map_or_else(
+            || layout.1.iter().enumerate().map(is_time).collect(),
+            |declared| declared.iter().map(|(_, kind)| Some(*kind)).collect(),
+        );
         let number = self.layouts.len();
         self.layout_of.insert(Arc::clone(&layout), number);
         self.layouts.push((layout, 0));

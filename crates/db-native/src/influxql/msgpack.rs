@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
             first @ 0x90..=0x9f => Ok(u32::from(first & 0x0f)),
             0xdc => self.short().map(u32::from),
             0xdd => self.long(),
-            first => Err(self.unexpected(start, first, &format!("an array of {what}"))),
+            first => Err(unexpected(start, first, &format!("an array of {what}"))),
         }
     }
 
@@ -90,15 +90,7 @@ impl<'a> Cursor<'a> {
             first @ 0x80..=0x8f => Ok(u32::from(first & 0x0f)),
             0xde => self.short().map(u32::from),
             0xdf => self.long(),
-            first => Err(self.unexpected(start, first, &format!("a map, {what}"))),
-        }
-    }
-
-    /// A number of elements, which no unit has more of than so many cells.
-    pub(crate) fn few(&self, start: usize, count: u32, what: &str) -> Read<usize> {
-        match usize::try_from(count) {
-            Ok(count) if count <= MOST_CELLS => Ok(count),
-            _ => Err(wrong(start, format!("{count} {what}, at most {MOST_CELLS} are read"))),
+            first => Err(unexpected(start, first, &format!("a map, {what}"))),
         }
     }
 
@@ -147,7 +139,7 @@ impl<'a> Cursor<'a> {
             0xd9 => u32::from(self.byte()?),
             0xda => u32::from(self.short()?),
             0xdb => self.long()?,
-            _ => return Err(self.unexpected(start, first, what)),
+            _ => return Err(unexpected(start, first, what)),
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > LONGEST_RECORD {
@@ -155,24 +147,6 @@ impl<'a> Cursor<'a> {
         }
         let text = self.take(length)?;
         std::str::from_utf8(text).map(Scalar::Text).map_err(|_| wrong(start, format!("a text, {what}, is not UTF-8")))
-    }
-
-    /// What is wrong with a value that begins with this byte.
-    #[cold]
-    fn unexpected(&self, at: usize, first: u8, what: &str) -> Stop {
-        let found = match first {
-            0x80..=0x8f | 0xde | 0xdf => "a map",
-            0x90..=0x9f | 0xdc | 0xdd => "an array",
-            0xc0 => "nil",
-            0xc4..=0xc6 => "bytes",
-            0xc7..=0xc9 | 0xd4..=0xd8 => "an extension type",
-            0xc1 => "the byte 0xc1, which msgpack does not use",
-            0xc2 | 0xc3 => "a boolean",
-            0xca | 0xcb => "a float",
-            0xa0..=0xbf | 0xd9..=0xdb => "a text",
-            _ => "an integer",
-        };
-        wrong(at, format!("expected {what}, got {found}"))
     }
 
     fn take(&mut self, length: usize) -> Read<&'a [u8]> {
@@ -203,6 +177,32 @@ impl<'a> Cursor<'a> {
 /// A syntax error, and where it is.
 pub(crate) fn wrong(at: usize, why: impl Into<String>) -> Stop {
     Stop::Wrong { at, kind: ErrorKind::Syntax(why.into()) }
+}
+
+/// A number of elements, which no unit has more of than so many cells.
+pub(crate) fn few(start: usize, count: u32, what: &str) -> Read<usize> {
+    match usize::try_from(count) {
+        Ok(count) if count <= MOST_CELLS => Ok(count),
+        _ => Err(wrong(start, format!("{count} {what}, at most {MOST_CELLS} are read"))),
+    }
+}
+
+/// What is wrong with a value that begins with this byte.
+#[cold]
+fn unexpected(at: usize, first: u8, what: &str) -> Stop {
+    let found = match first {
+        0x80..=0x8f | 0xde | 0xdf => "a map",
+        0x90..=0x9f | 0xdc | 0xdd => "an array",
+        0xc0 => "nil",
+        0xc4..=0xc6 => "bytes",
+        0xc7..=0xc9 | 0xd4..=0xd8 => "an extension type",
+        0xc1 => "the byte 0xc1, which msgpack does not use",
+        0xc2 | 0xc3 => "a boolean",
+        0xca | 0xcb => "a float",
+        0xa0..=0xbf | 0xd9..=0xdb => "a text",
+        _ => "an integer",
+    };
+    wrong(at, format!("expected {what}, got {found}"))
 }
 
 /// How many bytes follow the first one of an integer; `None` if it is no integer's.

@@ -39,8 +39,11 @@ pub(crate) fn message(statement: u8, series: Vec<Wire>, is_partial: bool) -> Vec
     bytes
 }
 
+/// Tags, columns and rows of a series.
+pub(crate) type Given<'a, 'b> = (Vec<(&'a str, &'a str)>, Vec<&'b str>, Vec<Wire>);
+
 /// A statement's answer: a message for every so many rows of each series.
-pub(crate) fn answer(statement: u8, all: &[(Vec<(&str, &str)>, Vec<&str>, Vec<Wire>)], chunk: usize) -> Vec<u8> {
+pub(crate) fn answer(statement: u8, all: &[Given<'_, '_>], chunk: usize) -> Vec<u8> {
     let mut parts = Vec::new();
     for (tags, columns, rows) in all.iter().filter(|(.., rows)| !rows.is_empty()) {
         let count = rows.len().div_ceil(chunk);

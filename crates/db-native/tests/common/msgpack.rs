@@ -44,7 +44,9 @@ impl Wire {
             }
             Self::Array(values) => {
                 sized(0x90, 0xdc, values.len(), into);
-                values.iter().for_each(|value| value.write(into));
+                for value in values {
+                    value.write(into);
+                }
             }
             Self::Map(pairs) => {
                 sized(0x80, 0xde, pairs.len(), into);

@@ -70,13 +70,16 @@ pub(crate) fn decode(mut bytes: &[u8], declared: Declared<'_>, end: EndMark) -> 
     Ok(twin.found)
 }
 
+/// Name, tags and columns of a series.
+type Head = (Option<String>, BTreeMap<String, String>, Vec<String>);
+
 #[derive(Default)]
 struct Twin<'a> {
     declared: Declared<'a>,
     statement: Option<i128>,
     partial: bool,
-    /// Name, tags and columns of a series that is not whole.
-    open: Option<(Option<String>, BTreeMap<String, String>, Vec<String>)>,
+    /// The head of a series that is not whole.
+    open: Option<Head>,
     found: Found,
 }
 
@@ -95,24 +98,21 @@ fn list(value: &Wire) -> Result<&[Wire], What> {
     if let Wire::Array(values) = value { Ok(values) } else { Err(What::Syntax) }
 }
 
-/// The pairs of a map whose keys come in this order, each at most once.
-fn pairs<'a>(value: &'a Wire, order: &[&str]) -> Result<Vec<(String, &'a Wire)>, What> {
+/// The key and value of each pair of a map, whose keys have to come in this order, each at most once.
+fn pairs<'a>(
+    value: &'a Wire,
+    order: &'static [&'static str],
+) -> Result<impl Iterator<Item = Result<(&'static str, &'a Wire), What>>, What> {
     let Wire::Map(pairs) = value else { return Err(What::Syntax) };
-    let mut found: Vec<(String, &Wire)> = Vec::new();
-    for (key, value) in pairs {
+    let mut rest = order;
+    Ok(pairs.iter().map(move |(key, value)| {
         let key = text(key)?;
-        let place = |key: &str| order.iter().position(|known| *known == key);
-        let number = place(&key).ok_or(What::Syntax)?;
-        if found.last().is_some_and(|(last, _)| place(last) >= Some(number)) {
-            return Err(What::Syntax);
-        }
+        let place = rest.iter().position(|known| *known == key).ok_or(What::Syntax)?;
+        let key = rest[place];
+        rest = &rest[place + 1..];
         // An error is told at once, whatever follows it.
-        if key == "error" {
-            return Err(What::Server(text(value)?));
-        }
-        found.push((key, value));
-    }
-    Ok(found)
+        if key == "error" { Err(What::Server(text(value)?)) } else { Ok((key, value)) }
+    }))
 }
 
 impl Twin<'_> {
@@ -120,35 +120,31 @@ impl Twin<'_> {
         if !matches!(message, Wire::Map(pairs) if pairs.len() == 1) {
             return Err(What::Syntax);
         }
-        let found = pairs(message, &["results", "error"])?;
-        list(found[0].1)?.iter().try_for_each(|result| self.result(result))
+        pairs(message, &["results", "error"])?.try_for_each(|pair| {
+            let (_, results) = pair?;
+            list(results)?.iter().try_for_each(|result| self.result(result))
+        })
     }
 
     fn result(&mut self, result: &Wire) -> Result<(), What> {
-        let Wire::Map(given) = result else { return Err(What::Syntax) };
-        // Keys are looked at one by one, as what one holds is told before the next.
-        for count in 1..=given.len() {
-            let found =
-                pairs(&Wire::Map(given[..count].to_vec()), &["statement_id", "messages", "series", "partial", "error"])
-                    .map(|found| found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())?;
-            let value = &given[count - 1].1;
-            if found[0] != "statement_id" {
-                return Err(What::Syntax);
-            }
-            match found[count - 1].as_str() {
+        let (mut has_statement, mut has_series) = (false, false);
+        for pair in pairs(result, &["statement_id", "messages", "series", "partial", "error"])? {
+            let (key, value) = pair?;
+            has_statement |= key == "statement_id";
+            has_series |= key == "series";
+            match key {
+                _ if !has_statement => return Err(What::Syntax),
                 "statement_id" => self.statement(value)?,
-                "messages" => {
-                    for message in list(value)? {
-                        let found = pairs(message, &["level", "text"])?;
-                        let [(_, level), (_, said)] = found.as_slice() else { return Err(What::Syntax) };
-                        self.found.messages.push(format!("{}: {}", text(level)?, text(said)?));
-                    }
-                }
+                "messages" => list(value)?.iter().try_for_each(|message| {
+                    let found = pairs(message, &["level", "text"])?.map(|pair| text(pair?.1));
+                    let found = found.collect::<Result<Vec<_>, _>>()?;
+                    self.found.messages.push(found.join(": "));
+                    if found.len() == 2 { Ok(()) } else { Err(What::Syntax) }
+                })?,
                 "series" => list(value)?.iter().try_for_each(|series| self.series(series))?,
                 _ => self.partial = boolean(value)?,
             }
         }
-        let has_series = given.iter().any(|(key, _)| *key == Wire::text("series"));
         if has_series { Ok(()) } else { Err(What::Syntax) }
     }
 
@@ -166,57 +162,46 @@ impl Twin<'_> {
     }
 
     fn series(&mut self, series: &Wire) -> Result<(), What> {
-        let Wire::Map(given) = series else { return Err(What::Syntax) };
-        let (mut name, mut tags, mut columns, mut has_values) = (None, BTreeMap::new(), None, false);
-        let mut partial = false;
-        for count in 1..=given.len() {
-            let found = pairs(&Wire::Map(given[..count].to_vec()), &["name", "tags", "columns", "values", "partial"])
-                .map(|found| found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())?;
-            let value = &given[count - 1].1;
-            match found[count - 1].as_str() {
-                "name" => name = Some(text(value)?),
+        let (mut head, mut has_columns, mut has_values, mut is_partial) = (Head::default(), false, false, false);
+        for pair in pairs(series, &["name", "tags", "columns", "values", "partial"])? {
+            let (key, value) = pair?;
+            match key {
+                "name" => head.0 = Some(text(value)?),
                 "tags" => {
                     let Wire::Map(pairs) = value else { return Err(What::Syntax) };
                     for (key, value) in pairs {
-                        let (key, value) = (text(key)?, text(value)?);
-                        if tags.insert(key, value).is_some() {
-                            // Told behind all pairs.
+                        if head.1.insert(text(key)?, text(value)?).is_some() {
                             return Err(What::Syntax);
                         }
                     }
                 }
                 "columns" => {
-                    let names = list(value)?.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-                    self.begin(&name, &tags, &names)?;
-                    columns = Some(names);
+                    head.2 = list(value)?.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                    has_columns = true;
+                    self.begin(&head)?;
                 }
-                "values" => {
-                    let Some(columns) = &columns else { return Err(What::Syntax) };
+                "values" if has_columns => {
                     has_values = true;
-                    list(value)?.iter().try_for_each(|row| self.row(row, columns))?;
+                    list(value)?.iter().try_for_each(|row| self.row(row, &head.2))?;
                 }
-                _ => partial = boolean(value)?,
+                "values" => return Err(What::Syntax),
+                _ => is_partial = boolean(value)?,
             }
         }
         if !has_values {
             return Err(What::Syntax);
         }
-        self.open = partial.then(|| (name, tags, columns.unwrap_or_default()));
+        self.open = is_partial.then_some(head);
         Ok(())
     }
 
-    fn begin(
-        &mut self,
-        name: &Option<String>,
-        tags: &BTreeMap<String, String>,
-        columns: &[String],
-    ) -> Result<(), What> {
+    fn begin(&mut self, head: &Head) -> Result<(), What> {
+        let (name, tags, columns) = head;
         if columns.is_empty() || self.declared.is_some_and(|declared| declared.len() + 1 != columns.len()) {
             return Err(What::Syntax);
         }
         if let Some(open) = self.open.take() {
-            let same = open == (name.clone(), tags.clone(), columns.to_vec());
-            return if same { Ok(()) } else { Err(What::Missing) };
+            return if open == *head { Ok(()) } else { Err(What::Missing) };
         }
         let text = |text: &String| if text.is_empty() { Value::Null } else { Value::text(text) };
         self.found.series.push(Series {
@@ -250,10 +235,9 @@ impl Twin<'_> {
 fn value(cell: &Wire, kind: Option<Datatype>, name: &str) -> Result<Value, What> {
     let conflict = || What::Conflict(name.to_owned());
     Ok(match (cell, kind) {
-        (Wire::Array(_) | Wire::Map(_) | Wire::Other, _) => return Err(What::Syntax),
-        (Wire::Text(bytes), _) if std::str::from_utf8(bytes).is_err() => return Err(What::Syntax),
         (Wire::Integer(value), Some(Datatype::Time)) => Value::Time(i64::try_from(*value).map_err(|_| What::Syntax)?),
-        (_, Some(Datatype::Time)) => return Err(What::Syntax),
+        (Wire::Array(_) | Wire::Map(_) | Wire::Other, _) | (_, Some(Datatype::Time)) => return Err(What::Syntax),
+        (Wire::Text(bytes), _) if std::str::from_utf8(bytes).is_err() => return Err(What::Syntax),
         (Wire::Nil, _) => Value::Null,
         (Wire::Boolean(value), None | Some(Datatype::Boolean)) => Value::Boolean(*value),
         (Wire::Double(value), None | Some(Datatype::Double)) => Value::double(*value),
@@ -351,8 +335,11 @@ fn one_kind(value: Value, declared: Declared<'_>) -> Value {
     }
 }
 
+/// A row and its series' name and tags.
+pub(crate) type Row = (Value, BTreeMap<String, Value>, Vec<(String, Value)>);
+
 /// The rows one by one, each with its series; where types are not declared, a change of type begins a table.
-pub(crate) fn rows(found: &Found) -> Vec<(Value, BTreeMap<String, Value>, Vec<(String, Value)>)> {
+pub(crate) fn rows(found: &Found) -> Vec<Row> {
     let row = |series: &Series, row: &Vec<_>| (series.name.clone(), series.tags.clone(), row.clone());
     found.series.iter().flat_map(|series| series.rows.iter().map(move |cells| row(series, cells))).collect()
 }
