@@ -56,6 +56,14 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         "missing",
         lambda m, b: m.read_last_data_points(b, "m", "v", missing=True),  # type: ignore[arg-type]
     ),
+    "a protocol that is none": (
+        "protocol",
+        lambda m, b: m.read(*SPAN, "m", "v", b, interval=None, protocol="csv"),  # type: ignore[call-overload]
+    ),
+    "a parameter of InfluxQL that is nothing": (
+        "params",
+        lambda m, b: m.query_influxql("SELECT v FROM m WHERE v = $x", {"x": None}, bucket=b),
+    ),
     "a measurement that is a number": ("msname", lambda m, b: m.read(*SPAN, 5, "v", b)),  # type: ignore[arg-type]
     "levels in a mapping": ("by", lambda m, b: m.read(*SPAN, "m", "v", b, by={})),  # type: ignore[arg-type]
     "a level without a name": ("by", lambda m, b: m.read(*SPAN, "m", "v", b, by="")),
@@ -113,6 +121,7 @@ def test_an_unusable_argument_is_named(manager: InfluxManager, store: Store, nam
         ("verify", "no"),
         ("max_parallel", "x"),
         ("max_parallel", 10**9),
+        ("protocol", "csv"),
         ("retries", -1),
         ("ca_cert", "/nowhere/ca.pem"),
         ("client_cert", ("/nowhere/cert.pem",)),

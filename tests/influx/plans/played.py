@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db_core.annotated_csv import decode
+from db_influx import _flux
 from db_influx._flux import Selection
 from db_influx._options import Options
 from db_influx._steps import Ask, AskAtMost, Batch, Post, Reduced, Stream, Warn, Work
@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND, HOUR, DAY = 1_000_000_000, 3_600_000_000_000, 86_400_000_000_000
-BUCKETS = {"buckets": [{"name": "b", "id": "0b", "retentionRules": [{"shardGroupDurationSeconds": 604_800}]}]}
+BUCKETS = {
+    "buckets": [
+        {
+            "name": "b",
+            "id": "0b",
+            "orgID": "0a",
+            "retentionRules": [{"shardGroupDurationSeconds": 604_800}],
+        }
+    ]
+}
 MAPPINGS = {"content": [{"database": "b", "retention_policy": "rp", "virtual": False, "bucketID": "0b"}]}
+ORGANIZATIONS = {"orgs": [{"id": "0a"}]}
 _ANSWERED = (Ask, AskAtMost)
 _UNANSWERED = (Batch, Stream, Warn)
 
@@ -27,8 +37,8 @@ def selection(*fields: str, days: int = 1, tags: dict[str, str] | None = None) -
 
 
 def options(**given: Any) -> Options:
-    """Return options as a manager has them, with these instead."""
-    return Options.of(**given)
+    """Return options as a manager has them, but with points read in Flux, and with these instead."""
+    return Options.of(**{"protocol": "flux"} | given)
 
 
 def csv(kinds: dict[str, str], *rows: tuple[object, ...], group: tuple[str, ...] = ()) -> bytes:
@@ -44,16 +54,17 @@ def csv(kinds: dict[str, str], *rows: tuple[object, ...], group: tuple[str, ...]
 
 
 def knows(**types: str) -> list[Any]:
-    """Return the replies to what every read asks first: the bucket, its mapping, and the fields' types."""
+    """Return the replies to what every read asks first: the bucket, its mapping and others, and the types."""
     rows = [[name, kind] for name, kinds in types.items() for kind in kinds.split()]
     series = {"series": [{"values": rows}]} if rows else {}
-    return [BUCKETS, MAPPINGS, {"results": [series]}]
+    return [BUCKETS, MAPPINGS, ORGANIZATIONS, {"results": [series]}]
 
 
 class Played:
     """What a plan asked, handed on and warned of; a reply that is an error is raised where it is due.
 
-    A reply to `Ask` is a list of CSV texts, one for each query; that to `AskAtMost` is one, or None.
+    A reply to `Ask` is a list of answers in CSV or msgpack, one for each query; that to `AskAtMost` is one,
+    or None.
 
     Attributes:
         steps: Everything asked, in order, without what is only computed.
@@ -102,12 +113,12 @@ class Played:
         if isinstance(step, Ask):
             return [_answer(query, text) for query, text in zip(step.queries, reply, strict=True)]
         if isinstance(step, AskAtMost) and reply is not None:
-            return decode(reply), len(reply)
+            return _answer(step.query, reply), len(reply)
         return reply
 
     @property
     def flux(self) -> list[list[str]]:
-        """The Flux of each step that asked some, with each line break and indent as one space."""
+        """The Flux or InfluxQL of each step that asked some, with each line break and indent as one space."""
         asked = [
             [step.query] if isinstance(step, AskAtMost) else step.queries
             for step in self.steps
@@ -121,10 +132,14 @@ class Played:
         return [type(step).__name__ for step in self.steps]
 
 
-def _answer(query: Any, text: bytes) -> Any:
-    return query.reduce(decode(text)) if isinstance(query, Reduced) else decode(text)
+def _answer(query: Any, data: bytes) -> Any:
+    if isinstance(query, Reduced):
+        return query.reduce(_answer(query.query, data))
+    decoder = query.decoder()
+    decoder.feed(data)
+    return decoder.finish()
 
 
 def _text(query: Any) -> str:
-    flux: str = query.query.flux if isinstance(query, Reduced) else query.flux
-    return " ".join(flux.split())
+    sent = query.query if isinstance(query, Reduced) else query
+    return " ".join((sent.flux if isinstance(sent, _flux.Query) else sent.text).split())

@@ -68,7 +68,7 @@ def test_a_slice_with_too_many_rows_is_asked_for_again_narrower() -> None:
 
     assert [HOUR, HOUR // 4] == widths(played)[:2]
     assert [[1.0, 2.0], [3.0, 4.0], [5.0]] == [frame["v"].tolist() for frame in played.frames]
-    assert (2 * 4, (16 << 20) * 2) == played.steps[4].limits
+    assert (2 * 4, (16 << 20) * 2) == played.steps[5].limits
 
 
 def test_batches_that_are_left_ask_for_nothing_more() -> None:
@@ -81,7 +81,7 @@ def test_batches_that_are_left_ask_for_nothing_more() -> None:
 
     plan.close()
 
-    assert ["AskJson"] * 3 + ["Ask", "AskAtMost", "Batch"] == played.kinds
+    assert ["AskJson"] * 4 + ["Ask", "AskAtMost", "Batch"] == played.kinds
 
 
 def test_an_error_in_the_middle_of_batches_is_raised_after_the_frames_before() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -43,10 +44,18 @@ def test_a_read_asks_for_the_mapping_the_types_and_the_points_in_this_order() ->
     assert [
         AskJson("api/v2/buckets", (("name", "b"),)),
         AskJson("api/v2/dbrps", (("bucketID", "0b"),)),
+        AskJson("api/v2/orgs", (("org", ""), ("orgID", ""), ("limit", "100"))),
         AskJson(
-            "query", form=(("db", "b"), ("rp", "rp"), ("epoch", "ns"), ("q", 'SHOW FIELD KEYS FROM "m"'))
+            "query",
+            form=(
+                ("db", "b"),
+                ("rp", "rp"),
+                ("epoch", "ns"),
+                ("q", "SHOW FIELD KEYS FROM $p0"),
+                ("params", '{"p0": {"ident": "m"}}'),
+            ),
         ),
-    ] == played.steps[:3]
+    ] == played.steps[:4]
     assert [
         [f'{TO_DAY_2}{OF_V}|> drop(columns: ["_start", "_stop", "_measurement", "_field"])']
     ] == played.flux
@@ -58,7 +67,7 @@ def test_a_second_read_of_a_bucket_asks_for_no_mapping() -> None:
     """It is known for a minute."""
     databases = Databases()
     Played(*knows(v="float"), [points(1.5)]).run(read.stored(databases, selection("v"), options()))
-    played = Played(knows(v="float")[2], [points(2.5)])
+    played = Played(knows(v="float")[3], [points(2.5)])
 
     assert [2.5] == played.run(read.stored(databases, selection("v"), options()))["v"].tolist()
     assert ["AskJson", "Ask"] == played.kinds
@@ -126,10 +135,10 @@ def test_a_field_of_two_types_is_counted_before_it_is_read() -> None:
     with pytest.raises(SchemaConflictError, match="leave out 1 of its 3 points"):
         played.run(read.stored(Databases(), selection("v"), options()))
 
-    form = dict(played.steps[3].form)
-    assert (
-        f'SELECT count("v"::float), count("v"::string) FROM "m" WHERE time >= {T0} AND time < {T0 + DAY}'
-    ) == form["q"]
+    form = dict(played.steps[4].form)
+    asked = "SELECT count($p0::float), count($p1::string) FROM $p2 WHERE time >= $p3 AND time < $p4"
+    bound = {"p0": {"ident": "v"}, "p1": {"ident": "v"}, "p2": {"ident": "m"}, "p3": T0, "p4": T0 + DAY}
+    assert (asked, bound) == (form["q"], json.loads(form["params"]))
 
 
 def test_means_per_window_are_asked_of_the_storage_engine() -> None:

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 
     from db_core.annotated_csv import Answer
-    from db_influx._flux import Query
     from db_influx._io import CallLimits, Tls
     from db_influx._requests import Server
-    from db_influx._steps import Reduced, Step, Steps
+    from db_influx._steps import Query, Reduced, Step, Steps
 
 __all__ = ["AsyncWire"]
 

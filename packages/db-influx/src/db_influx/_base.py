@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from db_core.frame import Into
-    from db_influx._options import Missing
+    from db_influx._options import Missing, Protocol
     from db_influx._requests import Server
     from db_influx._settings import InfluxSettings
     from db_influx._steps import Steps
@@ -54,6 +54,7 @@ class Base:
         into: Into = "pandas",
         tz: str | ZoneInfo = "UTC",
         missing: Missing = "warn",
+        protocol: Protocol = "auto",
         verify: bool = True,
         ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None,
@@ -77,6 +78,7 @@ class Base:
             into: Kind of the frames given, unless a call says otherwise.
             tz: Time zone, unless a call says otherwise.
             missing: What to do about names that do not exist, unless a call says otherwise.
+            protocol: What reads stored points, unless a call says otherwise.
             verify: Check the server's certificate.
             ca_cert: Path of the certificates to trust instead of the system's.
             client_cert: Path of a client certificate with its key, or a pair of paths.
@@ -100,7 +102,9 @@ class Base:
             ca_cert=None if ca_cert is None else _certificates.authorities(ca_cert),
             client_cert=None if client_cert is None else _certificates.client(client_cert),
         )
-        self._options = Options.of(into=into, tz=tz, max_parallel=max_parallel, missing=missing)
+        self._options = Options.of(
+            into=into, tz=tz, max_parallel=max_parallel, missing=missing, protocol=protocol
+        )
         if not verify and self._settings.url.startswith("https"):
             message = "verify=False: nobody checks that it is your server which is sent the token"
             warnings.warn(message, UserWarning, stacklevel=2)

@@ -12,15 +12,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Real
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from db_influx import _times
 from db_influx._arguments import invalid, is_missing, several, text
 
 if TYPE_CHECKING:
+    from db_core.annotated_csv import Decoder
     from db_influx._windows import Windows
 
-__all__ = ["Query", "Selection", "Tags"]
+__all__ = ["Query", "Selection", "Tags", "alternatives", "either"]
 
 Tags: TypeAlias = "Mapping[str, str | Iterable[str | None] | None]"
 
@@ -49,6 +50,11 @@ class Query:
         params: Values the text uses as ``params.name``, as a Flux AST file; see `_flux_params`.
     """
 
+    path: ClassVar[str] = "api/v2/query"
+    accept: ClassVar[str] = "application/csv"
+    content_type: ClassVar[str] = "application/json"
+    format: ClassVar[str] = "CSV"
+
     flux: str
     params: str | None = None
 
@@ -62,6 +68,12 @@ class Query:
         if self.params is not None:
             request["extern"] = json.loads(self.params)
         return json.dumps(request).encode()
+
+    def decoder(self) -> Decoder:
+        """Return a new decoder of the answer."""
+        from db_core.annotated_csv import Decoder  # it loads the native module
+
+        return Decoder()
 
 
 def string(text: str) -> str:
@@ -144,19 +156,29 @@ def _any_of(column: str, values: Sequence[str]) -> str:
     """Return the condition that a column has one of the values; an empty value stands for no such tag.
 
     InfluxDB evaluates the whole condition for each series, so thousands of comparisons take quadratic time.
-    Many values are therefore regular expressions. Their alternatives are sorted, as Go's regexp then walks
-    along the starts that they share, and takes as long for many alternatives as for few.
+    Many values are therefore regular expressions.
     """
     cell = f"r[{string(column)}]"
+    compared, patterns = alternatives(values)
+    conditions = [f"{cell} =~ /{pattern}/" for pattern in patterns]
+    conditions += [f"{cell} == {string(value)}" if value else f"not exists {cell}" for value in compared]
+    return either(conditions, "or")
+
+
+def alternatives(values: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Divide values into those to compare with, and regular expressions that match all others.
+
+    The alternatives of an expression are sorted, as Go's regexp then walks along the starts that they
+    share, and takes as long for many alternatives as for few.
+    """
     compared = [value for value in values if not _is_plain(value)]
-    conditions = []
+    patterns = []
     for group in _groups(sorted(set(values).difference(compared))):
         if len(group) > FEW_NAMES:
-            conditions.append(f"{cell} =~ /^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$/")
+            patterns.append(f"^(?:{'|'.join(value.translate(_PATTERN) for value in group)})$")
         else:
             compared += group
-    conditions += [f"{cell} == {string(value)}" if value else f"not exists {cell}" for value in compared]
-    return _either(conditions)
+    return compared, patterns
 
 
 def _is_plain(value: str) -> bool:
@@ -179,12 +201,13 @@ def _groups(values: Sequence[str]) -> Iterator[list[str]]:
         yield group
 
 
-def _either(conditions: Sequence[str]) -> str:
+def either(conditions: Sequence[str], operator: str) -> str:
+    """Return the condition that one of several holds; `operator` is the language's word for "or"."""
     # Halves in parentheses, since the server takes a chain of two hundred for too deep a nesting.
     if len(conditions) == 1:
         return conditions[0]
     half = len(conditions) // 2
-    return f"({_either(conditions[:half])} or {_either(conditions[half:])})"
+    return f"({either(conditions[:half], operator)} {operator} {either(conditions[half:], operator)})"
 
 
 def slices(selection: Selection, max_parallel: int) -> list[Selection]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from db_influx import _arguments, _flux, _flux_params, _times
+from db_influx import _arguments, _flux, _flux_params, _influxql, _times
 from db_influx._base import Base
 from db_influx._options import (
     ConsumptionOptions,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from db_core.frame import Into
     from db_influx._aggregates import AggFunc
     from db_influx._flux import Selection, Tags
+    from db_influx._influxql import AnyQuery
     from db_influx._options import Edge, Options
     from db_influx._points import Points
     from db_influx._steps import Steps
@@ -84,7 +85,7 @@ class Methods(Base):
             fields: One field or several: the columns, in this order.
             interval: Length of a window, such as "10m", "15min", "1h", "1d", "1w", "1mo", a timedelta, a
                 numpy timedelta64, or a pandas offset of fixed length; whole days are calendar days in
-                `tz`. None reads points as they are stored.
+                `tz`. None reads points as they are stored, in the language that `protocol` says.
             agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum; "p95" or
                 ("quantile", 0.95) for a quantile. A list of these gives columns such as ``power_mean`` and
                 ``power_p95``. A mapping gives each field a function or list of its own:
@@ -405,6 +406,77 @@ class Methods(Base):
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
         return self._iterate(query.batches(_flux_params.bind(flux, params), rows, call), call)
 
+    @takes(QueryOptions)
+    def query_influxql(
+        self,
+        influxql: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        bucket: str | None = None,
+        split: bool = False,
+        into: Into | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> FramedOrList:
+        """Run any InfluxQL, one statement or several.
+
+        Args:
+            influxql: The statements. SELECT and most SHOW statements return rows; DELETE and DROP MEASUREMENT
+                return none. InfluxDB 2.x has no SELECT INTO, and no statements about users, databases,
+                retention policies or continuous queries.
+            params: Values that the statements use as ``$name``; they never become text of them. A bool, int,
+                finite float, text, datetime, timedelta, or a compiled regular expression, which Go's syntax
+                must know. A datetime without a zone is UTC.
+            bucket: The bucket that is read where the text qualifies no measurement: its database and
+                retention policy are looked up. Without it, the text must name these, as in
+                ``"database"."policy"."measurement"``.
+            split: Return a list of frames, one per layout of columns, instead of their union.
+
+        Returns:
+            One frame of all series of all statements: columns in order of first appearance, absent cells
+            null. Tags of the series are categories.
+
+        Raises:
+            NotFoundError: There is no such bucket, or no database and policy lead to it alone.
+            QueryError: The server refused a statement. Those before it were run.
+            SchemaConflictError: A column has types that do not unify; names both tables.
+        """
+        from db_influx.plans import influxql as plans
+
+        call = self._call(QueryOptions, options, into)
+        _arguments.flag(split, "split")
+        plan = plans.tables(self._databases, *_statements(influxql, params, bucket), call, split=split)
+        return self._run(plan, call)
+
+    @takes(QueryOptions)
+    def query_influxql_batches(
+        self,
+        influxql: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        bucket: str | None = None,
+        batch_rows: int = 65_536,
+        into: Into | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> FramedIterator:
+        """Run any InfluxQL and return its answer as it arrives, in bounded memory.
+
+        Args:
+            influxql: As for `query_influxql`.
+            params: As for `query_influxql`.
+            bucket: As for `query_influxql`.
+            batch_rows: Most rows of a frame.
+
+        Returns:
+            An iterator of frames, each of one layout of columns. Closing it stops the transfer. Only when it
+            ends without an error is it known that the answer was complete.
+        """
+        from db_influx.plans import influxql as plans
+
+        call = self._call(QueryOptions, options, into)
+        rows = _arguments.count(batch_rows, "batch_rows", least=1)
+        plan = plans.batches(self._databases, *_statements(influxql, params, bucket), rows, call)
+        return self._iterate(plan, call)
+
     # Writing
 
     @takes(WriteOptions)
@@ -537,6 +609,11 @@ def _selection(
         start=start,
         stop=stop,
     )
+
+
+def _statements(influxql: str, params: object, bucket: str | None) -> tuple[AnyQuery, str | None]:
+    """Return InfluxQL with its parameters, and the bucket that it reads, checked."""
+    return _influxql.bind(influxql, params), None if bucket is None else _arguments.text(bucket, "bucket")
 
 
 def _points(

@@ -25,6 +25,7 @@ __all__ = [
     "Options",
     "PerField",
     "PointOptions",
+    "Protocol",
     "QueryOptions",
     "ReadOptions",
     "SliceOptions",
@@ -38,9 +39,11 @@ Closed: TypeAlias = Literal["right", "left"]
 Gaps: TypeAlias = Literal["book", "spread", "null"]
 Missing: TypeAlias = Literal["warn", "raise", "ignore"]
 OnReset: TypeAlias = Literal["null", "restart", "rollover", "keep"]
+Protocol: TypeAlias = Literal["auto", "influxql", "flux"]
 PerField: TypeAlias = "float | Mapping[str, float]"
 
 _MISSING: tuple[Missing, ...] = ("warn", "raise", "ignore")
+_PROTOCOLS: tuple[Protocol, ...] = ("auto", "influxql", "flux")
 
 
 class QueryOptions(TypedDict, total=False):
@@ -60,6 +63,7 @@ class SliceOptions(PointOptions, total=False):
 
     tz: str | ZoneInfo | None
     max_parallel: int | None
+    protocol: Protocol | None
 
 
 class ReadOptions(SliceOptions, total=False):
@@ -162,6 +166,7 @@ class Options:
         tz: IANA name of the time zone.
         max_parallel: How many queries are sent at once.
         missing: What to do about names that do not exist.
+        protocol: What reads stored points.
         by: Tags that are index levels; None is those that differ.
         timeout: Seconds the server may be silent; None is the manager's.
     """
@@ -170,6 +175,7 @@ class Options:
     tz: str = "UTC"
     max_parallel: int = 4
     missing: Missing = "warn"
+    protocol: Protocol = "auto"
     by: tuple[str, ...] | None = None
     timeout: float | None = None
 
@@ -196,6 +202,7 @@ _CHECKS: dict[str, Any] = {
     "tz": _times.zone,
     "max_parallel": _arguments.parallel,
     "missing": lambda missing: _arguments.choice(missing, "missing", _MISSING),
+    "protocol": lambda protocol: _arguments.choice(protocol, "protocol", _PROTOCOLS),
     "by": lambda by: _arguments.names(by, "by", least=0),
     "timeout": _arguments.timeout,
 }

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from db_core.annotated_csv import BatchDecoder, Decoder
+from db_core.annotated_csv import BatchDecoder
 from db_core.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -43,12 +43,11 @@ if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
     from db_core.frame import Frame
     from db_core.http_body import HttpBody
-    from db_influx._flux import Query
     from db_influx._http import Gunzip, Head
     from db_influx._io import Connection, Io, Pool
     from db_influx._options import Transport
     from db_influx._settings import InfluxSettings
-    from db_influx._steps import Step
+    from db_influx._steps import Query, Step
 
 __all__ = ["Server", "ask", "perform"]
 
@@ -60,7 +59,7 @@ _LONGEST_JSON = 1 << 26  # bytes
 _ROW = 16  # bytes that a decoded value takes
 _EXCERPT = 200  # characters of an answer in a message
 # A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
-_NO_CSV = ("text/html", "application/xhtml+xml", "application/json")
+_NO_ANSWER = ("text/html", "application/xhtml+xml", "application/json")
 _RETRIED = (429, 502, 503, 504)
 _SHORTEST_TOKEN = 8  # that errors do not show
 _AGENT = f"db-influx/{version('db-influx')} Python/{sys.version_info.major}.{sys.version_info.minor}"
@@ -337,7 +336,7 @@ def ask(server: Server, pool: Pool, query: Query | Reduced, limits: CallLimits) 
         exchange = _Exchange(server, pool, limits)
         try:
             yield from _begin_query(server, exchange, sent)
-            decoder = Decoder()
+            decoder = sent.decoder()
             while data := (yield from exchange.read()):
                 yield Work(partial(decoder.feed, data), len(data))
             return decoder.finish()
@@ -371,7 +370,7 @@ def _ask_at_most(
     exchange = _Exchange(server, pool, limits)
     try:
         yield from _begin_query(server, exchange, step.query)
-        decoder = Decoder()
+        decoder = step.query.decoder()
         held = 0
         while data := (yield from exchange.read()):
             yield Work(partial(decoder.feed, data), len(data))
@@ -385,13 +384,14 @@ def _ask_at_most(
 
 def _stream(server: Server, pool: Pool, step: Stream, limits: CallLimits) -> Io[None]:
     """Hand on an answer as it arrives. It is asked for again only before the first frame."""
-    decoder = BatchDecoder(step.batch_rows)
+    decoder = BatchDecoder(step.batch_rows, decoder=step.query.decoder())
     exchange = _Exchange(server, pool, limits)
 
     def first() -> Io[list[Frame]]:
         nonlocal decoder, exchange
         exchange.close()
-        decoder, exchange = BatchDecoder(step.batch_rows), _Exchange(server, pool, limits)
+        decoder = BatchDecoder(step.batch_rows, decoder=step.query.decoder())
+        exchange = _Exchange(server, pool, limits)
         yield from _begin_query(server, exchange, step.query)
         return (yield from _frames(exchange, decoder))
 
@@ -416,16 +416,16 @@ def _frames(exchange: _Exchange, decoder: BatchDecoder) -> Io[list[Frame]]:
 
 def _begin_query(server: Server, exchange: _Exchange, query: Query) -> Io[None]:
     headers = {
-        "Accept": "application/csv",
+        "Accept": query.accept,
         "Accept-Encoding": "gzip" if server.transport.gzip else "identity",
-        "Content-Type": "application/json",
+        "Content-Type": query.content_type,
     }
-    head = yield from exchange.begin(server.request("api/v2/query", {}, headers, query.body()))
+    head = yield from exchange.begin(server.request(query.path, {}, headers, query.body()))
     if head.status != HTTPStatus.OK:
         raise (yield from _refusal(server, exchange, QueryError))
-    if head.media_type in _NO_CSV:
+    if head.media_type in _NO_ANSWER:
         text = server.secret.masked((yield from _start(exchange))).strip()
-        raise ParseError(f"the answer is {head.media_type}, not CSV: {text[:_EXCERPT]}", offset=0)
+        raise ParseError(f"the answer is {head.media_type}, not {query.format}: {text[:_EXCERPT]}", offset=0)
     # Some tables end as answers do, so that the text itself can't tell.
     exchange.check_end()
     exchange.unpack()

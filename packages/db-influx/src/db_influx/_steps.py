@@ -13,9 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
     from db_core.frame import Into
-    from db_influx._flux import Query
+    from db_influx import _flux, _influxql
 
-__all__ = ["Ask", "AskAtMost", "AskJson", "Batch", "Post", "Reduced", "Steps", "Stream", "Warn", "Work"]
+__all__ = [
+    "Ask",
+    "AskAtMost",
+    "AskJson",
+    "Batch",
+    "Post",
+    "Query",
+    "Reduced",
+    "Steps",
+    "Stream",
+    "Warn",
+    "Work",
+]
+
+# Each kind says how it is sent, which type of answer it accepts, and what decodes that.
+Query: TypeAlias = "_flux.Query | _influxql.Query"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import text_bytes_of_batch
-from db_influx import _flux
+from db_core.errors import QueryError, SchemaConflictError
 from db_influx._steps import Ask, AskAtMost, Batch
 from db_influx.plans.frames import converted, wide
+from db_influx.plans.points import source
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
@@ -38,18 +39,37 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
     """
     # The series of the whole range decide on the index and the types of all frames.
     schema = yield from Schema.of(databases, selection, options)
-    yield from schema.check_types([selection])
-    answers = yield Ask([_flux.series(selection)], 1)
+    points = source(schema, selection, options)
+    parts = yield from points.parts([selection], may_divide=False)
+    try:
+        answers = (yield Ask([points.series(selection)], 1)) if parts else []
+    except QueryError as error:
+        if not points.must_leave(error, options):
+            raise
+        yield from batches(databases, selection, batch_rows, replace(options, protocol="flux"))
+        return
     series = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
     yield from schema.check_frame(selection, series, options)
     options, kinds = replace(options, by=tuple(series.index[:-1])), series.kinds
-    rows, size = batch_rows * len(selection.fields or ()), text_bytes_of_batch(batch_rows)
+    # Flux returns a row for each value, InfluxQL one for all fields of a time.
+    values_of_row = 1 if points.database else len(selection.fields or ())
+    rows, size = batch_rows * values_of_row, text_bytes_of_batch(batch_rows)
     start, width = selection.start, _FIRST_WIDTH
-    while start < selection.stop:
+    while parts and start < selection.stop:
         width = min(width, selection.stop - start)
         limits = (rows * _MOST_ROWS, size * _MOST_BYTES) if width > 1 else None
         part = replace(selection, start=start, stop=start + width)
-        reply = yield AskAtMost(_flux.raw(part), limits)
+        try:
+            reply = yield AskAtMost(points.query(part), limits)
+        except QueryError as error:
+            if not points.must_leave(error, options):
+                raise
+            options, rest = (
+                replace(options, protocol="flux", missing="ignore"),
+                replace(selection, start=start),
+            )
+            yield from batches(databases, rest, batch_rows, options)
+            return
         if reply is None:
             width = max(1, width // _MOST_ROWS)
             continue
@@ -57,6 +77,10 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
         del reply
         values = answer.rows
         if values:
+            if not (yield from points.is_current()):
+                raise SchemaConflictError(
+                    f"a field of {selection.measurement!r} has another type since the read began. Read again"
+                )
             frame = yield from wide([answer], selection.fields, options, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
                 yield Batch((yield from converted(frame.slice(first, batch_rows), options.into)))

@@ -1,4 +1,4 @@
-"""Any Flux query, and the queries that list names."""
+"""Any query, and the queries that list names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from db_influx.plans.frames import bytes_of, converted
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
-    from db_influx._flux import Query
     from db_influx._options import Options
-    from db_influx._steps import Steps
+    from db_influx._steps import Query, Steps
 
 __all__ = ["batches", "listed", "tables"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from db_core.errors import QueryError
 from db_influx import _flux, _times
 from db_influx._aggregates import Aggregate, aggregates, check_types
 from db_influx._steps import Ask, Work
@@ -12,6 +14,7 @@ from db_influx._windows import Windows
 from db_influx.plans.consumption import consumption
 from db_influx.plans.downsample import DownsampleSpec, average, downsample
 from db_influx.plans.frames import converted, wide
+from db_influx.plans.points import source
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
@@ -33,10 +36,21 @@ def stored(
     databases: Databases, selection: Selection, options: Options, *, tag_columns: bool = False
 ) -> Steps[Any]:
     """Read points as they are stored, in slices; see `InfluxManager.read_all_fields` for `tag_columns`."""
-    schema = yield from Schema.of(databases, selection, options)
-    parts = schema.apart(_flux.slices(selection, options.max_parallel))
-    yield from schema.check_types(parts)
-    answers = yield Ask([_flux.raw(part) for part in parts], options.max_parallel)
+    while True:
+        schema = yield from Schema.of(databases, selection, options)
+        points = source(schema, selection, options)
+        parts = yield from points.parts(_flux.slices(selection, options.max_parallel))
+        queries = [points.query(part) for part in parts]
+        try:
+            answers = (yield Ask(queries, options.max_parallel)) if queries else []
+        except QueryError as error:
+            if not points.must_leave(error, options):
+                raise
+            options = replace(options, protocol="flux")
+            continue
+        if (yield from points.is_current()):
+            break
+        del answers  # a field has another type since
     kinds = schema.kinds(selection.fields)
     frame = yield from wide(answers, selection.fields, options, tag_columns=tag_columns, kinds=kinds)
     del answers  # the frame has their values

@@ -7,7 +7,8 @@ several types, the points that Flux sees are compared with those that InfluxQL c
 
 InfluxQL knows a bucket by a database and a retention policy. A mapping (DBRP) leads from
 these to the bucket. Every bucket has a virtual mapping, but an explicit one of the same
-name hides it and may lead to another bucket. So the mappings are read first.
+name hides it and may lead to another bucket. So the mappings are read first, those of other
+organizations too if the token may read them.
 
 A field that does not exist has no types. Only a read that finds nothing, or no tag of a name in
 `by`, asks Flux for its lists of measurements, tags and their values.
@@ -22,11 +23,12 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from db_core.errors import NotFoundError, ParseError, QueryError, SchemaConflictError
-from db_influx import _flux
+from db_influx import _flux, _influxql
 from db_influx._field_types import KINDS
+from db_influx._influxql import Database
 from db_influx._steps import Ask, AskJson, Warn, Work
 from db_influx.plans.columns import TEXT, columns
 from db_influx.plans.query import listed
@@ -40,41 +42,14 @@ if TYPE_CHECKING:
     from db_influx._options import Options
     from db_influx._steps import Steps
 
-__all__ = ["Database", "Databases", "Schema"]
+__all__ = ["Databases", "Schema", "no_database"]
 
 _KEPT = 60.0  # seconds that a mapping is used before it is read again
 _MOST_SHARDS = 1_000  # of a read that is divided at their starts
 _YEAR_1 = 62_135_596_800 * 1_000_000_000  # nanoseconds from there to the epoch; shards are counted from there
 _MOST_NEAR = 3  # names in a message
+_MOST_ORGANIZATIONS = 100  # of an answer
 _NO_DATABASE = "database not found"  # the token may not read the bucket
-_QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-
-
-def identifier(name: str) -> str:
-    """Return the InfluxQL identifier of a name that `is_spelled`."""
-    return f'"{name.translate(_QUOTED)}"'
-
-
-def pattern(name: str) -> str:
-    """Return the InfluxQL regular expression that matches this name alone, whatever its characters.
-
-    InfluxQL's scanner reads a carriage return as a line feed, and ends at a NUL, so these are codes.
-    """
-    spelled = (c if c.isalnum() and c.isascii() else f"\\x{{{ord(c):x}}}" for c in name)
-    return f"/^{''.join(spelled)}$/"
-
-
-def is_spelled(name: str) -> bool:
-    """Tell whether InfluxQL has an identifier for a name."""
-    return "\r" not in name and "\0" not in name
-
-
-class Database(NamedTuple):
-    """InfluxQL's names of a bucket, and the nanoseconds that each of its shards covers, 0 if not known."""
-
-    name: str
-    policy: str
-    shard: int
 
 
 class Databases:
@@ -96,11 +71,20 @@ class Databases:
         if known is None:
             yield Warn(
                 f"InfluxQL knows bucket {bucket!r} by no name of its own: a DBRP mapping leads from there to "
-                "another bucket, the name starts with a slash, or a proxy hides /api/v2/buckets. So types "
-                "of its fields can't be told, and a field with several types would lose points. Add a DBRP "
-                "mapping for this bucket, or let the proxy pass the address."
+                "another bucket, another organization of the token has such a name, the name starts with a "
+                "slash, or a proxy hides /api/v2/buckets. So types of its fields can't be told, and a field "
+                "with several types would lose points. Add a DBRP mapping for this bucket, let the proxy "
+                "pass the address, or use a token of one organization."
             )
         return known
+
+
+def no_database(bucket: str) -> NotFoundError:
+    """Return the error about a bucket that InfluxQL can't read."""
+    return NotFoundError(
+        f"no database and retention policy lead to a bucket {bucket!r} alone, or the token may not read it. "
+        "Check `bucket`, or add a DBRP mapping"
+    )
 
 
 def _databases(bucket: str) -> Steps[list[Database] | None]:
@@ -124,6 +108,9 @@ def _databases(bucket: str) -> Steps[list[Database] | None]:
             others = [(one["database"], one["retention_policy"]) for one in same if one["bucketID"] != number]
             if database.name and database[:2] not in others:
                 usable.append(database)
+        if usable:
+            elsewhere = yield from _elsewhere(named["orgID"])
+            usable = [database for database in usable if database[:2] not in elsewhere]
     except NotFoundError as error:
         # The query itself will report a missing bucket or organization. Any other 404 is not InfluxDB's.
         return None if "not found" in str(error) else []
@@ -132,10 +119,27 @@ def _databases(bucket: str) -> Steps[list[Database] | None]:
     return usable
 
 
+def _elsewhere(organization: str) -> Steps[set[tuple[str, str]]]:
+    """Return the databases and policies of all other organizations that the token may read.
+
+    InfluxQL reads in the organization that the token was made in, whichever the request names. So an
+    operator's token, which may read all organizations, could find another one's bucket under the same name.
+    """
+    names = set()
+    listed = (
+        yield AskJson("api/v2/orgs", (("org", ""), ("orgID", ""), ("limit", str(_MOST_ORGANIZATIONS))))
+    )["orgs"]
+    for other in (one["id"] for one in listed if one["id"] != organization):
+        mappings = (yield AskJson("api/v2/dbrps", (("org", ""), ("orgID", other))))["content"]
+        names |= {(mapping["database"], mapping["retention_policy"]) for mapping in mappings}
+    return names
+
+
 class Schema:
     """The types of a measurement's fields, and the checks that need them.
 
     Attributes:
+        database: InfluxQL's name of the bucket; None if it has none of its own.
         types: The types of each field, by InfluxQL's names; empty if there is no such measurement. None if
             InfluxQL does not know the bucket.
     """
@@ -143,7 +147,7 @@ class Schema:
     def __init__(self, bucket: str, measurement: str, database: Database | None, at_once: int) -> None:
         self._bucket = bucket
         self._measurement = measurement
-        self._database = database
+        self.database = database
         self._at_once = at_once
         self.types: FieldTypes | None = None
 
@@ -158,12 +162,20 @@ class Schema:
         """
         database = yield from databases.of(selection.bucket)
         schema = cls(selection.bucket, selection.measurement, database, options.max_parallel)
-        if (rows := (yield from schema._rows("SHOW FIELD KEYS"))) is not None:
-            types: dict[str, tuple[str, ...]] = {}
-            for name, kind in rows:
-                types[name] = tuple(sorted({*types.get(name, ()), kind}))
-            schema.types = types
+        schema.types = yield from schema.ask_types()
         return schema
+
+    def ask_types(self) -> Steps[FieldTypes | None]:
+        """Ask for the types of each field; see `types`."""
+        if self.database is None:
+            return None
+        rows = yield from _rows(_influxql.field_keys(self.database, self._measurement))
+        if rows is None:
+            return None
+        types: dict[str, tuple[str, ...]] = {}
+        for name, kind in rows:
+            types[name] = tuple(sorted({*types.get(name, ()), kind}))
+        return types
 
     def kinds(self, fields: Iterable[str] | None) -> dict[str, str]:
         """Return the types in a frame of those fields that have one known type."""
@@ -177,7 +189,7 @@ class Schema:
         Args:
             parts: Parts of a range, one after the other. They stay whole if each field has one type.
         """
-        shard = self._database.shard if self._database else 0
+        shard = self.database.shard if self.database else 0
         length = parts[-1].stop - parts[0].start
         if not shard or not self._mixed(parts[0].fields) or length // shard > _MOST_SHARDS:
             return list(parts)
@@ -246,9 +258,8 @@ class Schema:
         types = self.types or {}
         casts = [(field, kind) for field in fields for kind in dict.fromkeys(map(_cast, types[field]))]
         rows = None
-        if all(map(is_spelled, fields)):
-            counts = ", ".join(f"count({identifier(field)}::{kind})" for field, kind in casts)
-            rows = yield from self._rows(f"SELECT {counts}", f" WHERE time >= {start} AND time < {stop}")
+        if self.database is not None:
+            rows = yield from _rows(_influxql.counts(self.database, self._measurement, casts, start, stop))
         if rows is None:
             raise SchemaConflictError(
                 f"field {fields[0]!r} of {self._measurement!r} was written as "
@@ -320,24 +331,19 @@ class Schema:
             for value in missing[:_MOST_NEAR]
         ]
 
-    def _rows(self, what: str, condition: str = "") -> Steps[list[list[Any]] | None]:
-        """Return the rows of a statement about the measurement; None if InfluxQL can't read the bucket."""
-        if self._database is None:
-            return None
-        name = self._measurement
-        source = identifier(name) if is_spelled(name) else pattern(name)
-        text = ("q", f"{what} FROM {source}{condition}")
-        form = (("db", self._database.name), ("rp", self._database.policy), ("epoch", "ns"), text)
-        answer = yield AskJson("query", form=form)
-        try:
-            [result] = answer["results"]
-            if "error" in result:
-                if str(result["error"]).startswith(_NO_DATABASE):
-                    return None
-                raise QueryError(str(result["error"]))
-            return [row for series in result.get("series", ()) for row in series["values"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise _unexpected("an InfluxQL statement") from error
+
+def _rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
+    """Return the rows of a statement about the measurement; None if InfluxQL can't read the bucket."""
+    answer = yield AskJson(query.path, form=tuple(query.form().items()))
+    try:
+        [result] = answer["results"]
+        if "error" in result:
+            if str(result["error"]).startswith(_NO_DATABASE):
+                return None
+            raise QueryError(str(result["error"]))
+        return [row for series in result.get("series", ()) for row in series["values"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unexpected("an InfluxQL statement") from error
 
 
 def _empty_levels(frame: Frame) -> list[str]:

@@ -1,0 +1,262 @@
+"""Plans of reads of points in InfluxQL: what they ask, when they turn to Flux, when they ask again."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from db_core.errors import (
+    ConnectionFailedError,
+    InvalidArgumentError,
+    NotFoundError,
+    QueryError,
+    SchemaConflictError,
+)
+from db_influx import _influxql
+from db_influx._steps import Ask, AskAtMost, AskJson
+from db_influx.plans import batches, influxql, read
+from db_influx.plans.schema import Databases
+from tests.influx.msgpack import document, series
+from tests.influx.plans.played import BUCKETS, HOUR, MAPPINGS, T0, Played, csv, knows, options, selection
+
+NOTHING = document()
+CSV = csv({"_time": "dateTime:RFC3339", "_value": "double"}, ("2026-01-01T00:00:00Z", 2.5))
+ELSEWHERE = {"content": [{"database": "b", "retention_policy": "rp", "virtual": True, "bucketID": "0b"}]}
+OTHERS = {"content": [{"database": "b", "retention_policy": "rp", "virtual": False, "bucketID": "0c"}]}
+
+
+def rows(*values: object, column: str = "v", **tags: str) -> bytes:
+    """Return an answer of rows a second apart from 2026-01-01 on."""
+    listed = [[T0 + number * 1_000_000_000, value] for number, value in enumerate(values)]
+    return document(series(["time", column], *listed, **tags))
+
+
+def types(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Return the answer to a question for the fields of a measurement."""
+    return {"results": [{"series": [{"values": [list(pair) for pair in pairs]}]}]}
+
+
+def bound(query: Any) -> dict[str, Any]:
+    """Return the parameters of a query."""
+    values: dict[str, Any] = json.loads(query.params)
+    return values
+
+
+def test_points_are_asked_in_influxql_between_two_questions_for_their_types() -> None:
+    """Names and values are parameters, and the fields' types are asked before and after."""
+    known = types(("v", "float"))
+    played = Played(*knows(v="float"), [rows(1.5, 2.5, k="x")], known)
+
+    frame = played.run(
+        read.stored(Databases(), selection("v", tags={"k": "x"}), options(protocol="auto", by=("k",)))
+    )
+
+    assert ["AskJson"] * 4 + ["Ask", "AskJson"] == played.kinds
+    assert played.steps[3] == played.steps[5]
+    [query] = played.steps[4].queries
+    assert ("b", "rp") == (query.database, query.policy)
+    assert query.text == (
+        "SELECT $p0::field FROM $p1 WHERE time >= $p2 AND time < $p3 AND ($p4::tag = $p5) GROUP BY *"
+    )
+    assert bound(query) == {
+        "p0": {"ident": "v"},
+        "p1": {"ident": "m"},
+        "p2": T0,
+        "p3": T0 + 24 * HOUR,
+        "p4": {"ident": "k"},
+        "p5": "x",
+    }
+    assert [("x", 1.5), ("x", 2.5)] == list(zip(frame.index.get_level_values("k"), frame["v"], strict=True))
+
+
+def test_each_type_is_asked_for_so_that_no_later_one_hides_its_points() -> None:
+    """Numbers are asked for as a field, since a cast would change them; text and booleans by their type."""
+    kinds = {"f": "float", "i": "integer", "u": "unsigned", "s": "string", "b": "boolean"}
+    played = Played(*knows(**kinds), [NOTHING], types(*kinds.items()))
+
+    played.run(read.stored(Databases(), selection(*kinds), options(protocol="influxql", missing="ignore")))
+
+    [[text]] = played.flux
+    assert text.startswith("SELECT $p0::field, $p1::field, $p2::field, $p3::string, $p4::boolean FROM")
+
+
+def test_points_whose_field_got_another_type_meanwhile_are_read_again() -> None:
+    """As floats they would be rounded; the second read knows both types, and is Flux's."""
+    both = types(("v", "float"), ("v", "integer"))
+    counted = {"results": [{"series": [{"values": [[0, 1]]}]}]}
+    seen = csv({"_field": "string", "_value": "long"}, ("v", 1))
+    played = Played(*knows(v="float"), [rows(1.5)], both, both, counted, [seen], [CSV])
+
+    frame = played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))
+
+    assert [2.5] == frame["v"].tolist()
+    assert ["SELECT", "from(bu", "from(bu"] == [texts[0][:7].strip() for texts in played.flux]
+
+
+def test_batches_whose_field_got_another_type_meanwhile_are_an_error() -> None:
+    """The frames before that are handed on, and none after it."""
+    known, both = types(("v", "float")), types(("v", "float"), ("v", "integer"))
+    played = Played(*knows(v="float"), [rows(1.5)], rows(1.5), known, rows(2.5), both)
+
+    with pytest.raises(SchemaConflictError, match="a field of 'm' has another type since"):
+        played.run(batches.batches(Databases(), selection("v"), 2, options(protocol="influxql")))
+
+    assert [[1.5]] == [frame["v"].tolist() for frame in played.frames]
+
+
+def test_a_slice_is_asked_for_with_the_rows_of_its_frames() -> None:
+    """InfluxQL returns one row for all fields of a time: two of a frame make eight for the slice."""
+    kinds = {"a": "float", "b": "float", "c": "float"}
+    known = types(*kinds.items())
+    one = document(series(["time", *kinds], [T0, 1.0, None, 2.0]))
+    played = Played(*knows(**kinds), [one], one, known, QueryError("no more"))
+
+    with pytest.raises(QueryError, match="no more"):
+        played.run(batches.batches(Databases(), selection(*kinds), 2, options(protocol="influxql")))
+
+    [first, second] = [step for step in played.steps if isinstance(step, AskAtMost)]
+    assert 8 == first.limits[0]
+    assert [T0, T0 + HOUR] == [bound(step.query)["p4"] for step in (first, second)]
+    [series_of] = next(step for step in played.steps if isinstance(step, Ask)).queries
+    assert series_of.text.endswith("GROUP BY * LIMIT 1")
+
+
+@pytest.mark.parametrize(
+    "limit", ["max-select-point limit exceeed: (9/8)", "max-select-series limit exceeded: (2/1)"]
+)
+def test_what_a_limit_of_the_server_refuses_is_read_in_flux(limit: str) -> None:
+    """Those limits are for InfluxQL alone; who insists on it gets the error."""
+    played = Played(*knows(v="float"), QueryError(limit), *knows(v="float")[3:], [CSV])
+
+    assert [2.5] == played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))[
+        "v"
+    ].tolist()
+
+    insisting = Played(*knows(v="float"), QueryError(limit))
+    with pytest.raises(QueryError, match="max-select"):
+        insisting.run(read.stored(Databases(), selection("v"), options(protocol="influxql")))
+
+
+def test_batches_go_on_in_flux_where_a_limit_refuses_influxql() -> None:
+    """From the slice that was refused on; what was handed on before is not read again."""
+    known = types(("v", "float"))
+    first, end = rows(1.5, k="a"), ConnectionFailedError("the rest of the day is of no interest")
+    series_of = csv(
+        {"_time": "dateTime:RFC3339", "_value": "double", "k": "string"}, ("2026-01-01T01:00:00Z", 2.5, "a")
+    )
+    refused = QueryError("max-select-point limit exceeed: (9/8)")
+    played = Played(*knows(v="float"), [first], first, known, refused, known, [series_of], series_of, end)
+
+    with pytest.raises(ConnectionFailedError):
+        played.run(batches.batches(Databases(), selection("v"), 9, options(protocol="auto")))
+
+    assert [[1.5], [2.5]] == [frame["v"].tolist() for frame in played.frames]
+    assert "range(start: 2026-01-01T01:00:00.000000000Z" in played.flux[-2][0]
+
+
+def test_another_error_of_the_server_is_raised() -> None:
+    """Flux is no second attempt for what failed."""
+    played = Played(*knows(v="float"), QueryError("engine: no more"))
+
+    with pytest.raises(QueryError, match="engine"):
+        played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))
+
+
+UNREADABLE = {
+    "a measurement of its own": (
+        replace(selection("v"), measurement="_series"),
+        "measurement named '_series'",
+    ),
+    "a tag named time": (selection("v", tags={"Time": "x"}), "condition on 'Time'"),
+    "a tag named as the measurement": (selection("v", tags={"_name": "x"}), "condition on '_name'"),
+    "too many names": (selection("v", tags={"k": "x" * 11_000_000}), "at most 10 MiB"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_influxql_would_misread_is_read_in_flux(case: str) -> None:
+    """Insisting on InfluxQL is an error that says why."""
+    chosen, reason = UNREADABLE[case]
+
+    played = Played(*knows(v="float"), [CSV])
+    assert [2.5] == played.run(read.stored(Databases(), chosen, options(protocol="auto")))["v"].tolist()
+
+    with pytest.raises(InvalidArgumentError, match=re.escape(reason)) as caught:
+        Played(*knows(v="float")).run(read.stored(Databases(), chosen, options(protocol="influxql")))
+    assert "protocol" == caught.value.argument
+
+
+def test_a_field_of_two_types_is_not_read_in_influxql() -> None:
+    """It would cast the values of one type to the other."""
+    with pytest.raises(InvalidArgumentError, match=r"cast the values of field 'v', .*float and integer"):
+        Played(*knows(v="float integer")).run(
+            read.stored(Databases(), selection("v"), options(protocol="influxql"))
+        )
+
+
+def test_a_bucket_whose_database_is_anothers_is_read_in_flux() -> None:
+    """An explicit mapping leads from its name to another bucket, whose points InfluxQL would return."""
+    played = Played(BUCKETS, ELSEWHERE, OTHERS, [CSV])
+
+    assert [2.5] == played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))[
+        "v"
+    ].tolist()
+
+    for plan in (
+        read.stored(Databases(), selection("v"), options(protocol="influxql")),
+        influxql.tables(Databases(), _influxql.bind("SELECT v FROM m", None), "b", options(), split=False),
+    ):
+        with pytest.raises(
+            NotFoundError, match="no database and retention policy lead to a bucket 'b' alone"
+        ):
+            Played(BUCKETS, ELSEWHERE, OTHERS).run(plan)
+
+
+def test_a_bucket_that_another_organization_has_too_is_read_in_flux() -> None:
+    """InfluxQL would read in the organization of an operator's token, and find the other bucket."""
+    both = {"orgs": [{"id": "0a"}, {"id": "0d"}]}
+    other = {"content": [{"database": "b", "retention_policy": "rp", "virtual": True, "bucketID": "0e"}]}
+    played = Played(BUCKETS, MAPPINGS, both, other, [CSV])
+
+    assert [2.5] == played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))[
+        "v"
+    ].tolist()
+    assert AskJson("api/v2/dbrps", (("org", ""), ("orgID", "0d"))) == played.steps[3]
+
+    unlike = {"content": [{"database": "c", "retention_policy": "rp", "virtual": True, "bucketID": "0e"}]}
+    played = Played(
+        BUCKETS, MAPPINGS, both, unlike, types(("v", "float")), [rows(1.5)], types(("v", "float"))
+    )
+    assert [1.5] == played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))[
+        "v"
+    ].tolist()
+
+
+def test_a_field_that_was_never_written_is_not_asked_for() -> None:
+    """Nothing is asked for none; the frame has no rows, and a column for it."""
+    played = Played(*knows(v="float"))
+
+    frame = played.run(
+        read.stored(Databases(), selection("w"), options(protocol="influxql", missing="ignore"))
+    )
+
+    assert ([], ["w"]) == (frame.index.tolist(), list(frame.columns))
+    assert ["AskJson"] * 4 == played.kinds
+
+
+def test_what_the_server_says_beside_an_answer_is_a_warning() -> None:
+    """InfluxDB 1.x said so of deprecated words; the frame is returned all the same."""
+    said = [{"level": "warning", "text": "deprecated use of a word"}]
+    answer = document(series(["time", "v"], [T0, 1.5]), messages=said)
+    played = Played([answer])
+
+    frame = played.run(
+        influxql.tables(Databases(), _influxql.bind("SELECT v FROM m", None), None, options(), split=False)
+    )
+
+    assert [1.5] == frame["v"].tolist()
+    assert ["InfluxDB says of the query: warning: deprecated use of a word"] == played.warnings
