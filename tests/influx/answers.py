@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.influx.msgpack import document, packed, series
+
 # Two tables, as a raw read is answered; each row is a whole one.
 ANSWER = (
     b"#datatype,string,long,dateTime:RFC3339,double,string,string\r\n"
@@ -13,6 +15,21 @@ ANSWER = (
     b",,1,2026-01-01T00:00:00Z,3,v,b\r\n"
     b"\r\n"
 )
+
+# The same in msgpack, as InfluxQL is answered: two series, in two pieces.
+SERIES = packed(
+    {
+        "results": [
+            {
+                "statement_id": 0,
+                "series": [
+                    series(["time", "v"], [1_767_225_600 * 10**9, 1.0], [1_767_225_601 * 10**9, 2.0], k="a")
+                ],
+                "partial": True,
+            }
+        ]
+    }
+) + document(series(["time", "v"], [1_767_225_600 * 10**9, 3.0], k="b"))
 
 GZIPPED = b"\r\nContent-Encoding: gzip\r\n"  # behind a status line
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"

@@ -29,6 +29,7 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "fields": lambda manager: manager.get_fields(BUCKET, "m"),
     "query": lambda manager: manager.query("buckets()"),
     "split": lambda manager: manager.query("buckets()", split=True),
+    "query_influxql": lambda manager: manager.query_influxql("SHOW DATABASES"),
 }
 WRITE: dict[str, Callable[[InfluxManager], Any]] = {
     "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m")

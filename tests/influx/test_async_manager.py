@@ -169,6 +169,13 @@ ANSWERS: dict[str, Callable[[Any, str], Any]] = {
         {"b": b},
         batch_rows=50,
     ),
+    "influxql": lambda m, b: m.query_influxql("SELECT v, text FROM everything GROUP BY *", bucket=b),
+    "influxql, split": lambda m, b: m.query_influxql(
+        "SELECT v FROM everything WHERE meter = $meter; SHOW FIELD KEYS", {"meter": "a"}, bucket=b, split=True
+    ),
+    "influxql in batches": lambda m, b: m.query_influxql_batches(
+        "SELECT v, text FROM everything", bucket=b, batch_rows=50
+    ),
     "measurements": lambda m, b: m.get_measurements_on_bucket(b),
     "fields": lambda m, b: m.get_fields(b, "everything"),
     "check": lambda m, b: m.check_write(b, FRAME, "everything"),
@@ -186,6 +193,8 @@ def test_an_answer_is_the_same(
         return ANSWERS[answer](one, stored)
 
     expected, found = called(manager, call), awaited(make_async(), call)
+    if answer == "influxql in batches":  # as below
+        expected, found = (pd.concat(frames, ignore_index=True) for frames in (expected, found))
     if answer == "query in batches":  # whose frames end where what has arrived does
         expected, found = (
             pd.concat(frames, ignore_index=True).astype({"meter": str}) for frames in (expected, found)
@@ -241,6 +250,10 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "batch_rows": lambda m: m.read_batches(*SPAN, "m", "v", "b", batch_rows=0),
     "flux": lambda m: m.query(""),
     "params": lambda m: m.query_batches("any", {"a": {1, 2}}),
+    "influxql": lambda m: m.query_influxql(" "),
+    "params of influxql": lambda m: m.query_influxql("any", {"a": None}),
+    "bucket of influxql": lambda m: m.query_influxql_batches("any", bucket=""),
+    "protocol": lambda m: m.read_all_fields(*SPAN, "m", "b", protocol="csv"),
     "data": lambda m: m.synchronous_write("b", 7, "m"),
     "infinite": lambda m: m.synchronous_write("b", FRAME * np.inf, "m"),
     "check": lambda m: m.check_write("b", 7, "m"),
@@ -260,10 +273,11 @@ def test_a_wrong_argument_is_the_same_error(peer: Callable[..., Peer], wrong: st
 
 
 EACH = CALLS | WRITE
+NO_BUCKET = ("query", "split", "query_influxql")
 each_call = pytest.mark.parametrize("call", EACH)
 
 
-@pytest.mark.parametrize("call", [name for name in EACH if name not in ("query", "split")])
+@pytest.mark.parametrize("call", [name for name in EACH if name not in NO_BUCKET])
 def test_an_unknown_bucket_is_the_same_error(
     manager: InfluxManager, make_async: Callable[..., AsyncInfluxManager], call: str
 ) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db_core.errors import ConnectionFailedError, IncompleteResultError, ParseError
-from tests.influx.answers import ANSWER, GZIPPED, chunked, http
-from tests.influx.calls import BUCKET, SPAN, each_read
+from tests.influx.answers import ANSWER, GZIPPED, SERIES, chunked, http
+from tests.influx.calls import BUCKET, CALLS, SPAN, each_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,36 @@ def test_an_answer_cut_anywhere_is_incomplete(
     assert len(cuts) == len(server.requests)
 
 
-@each_read
+def test_an_answer_in_msgpack_cut_anywhere_is_incomplete(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
+    """Also between its pieces, as the first says that more will come; the whole is read."""
+    cuts = range(len(SERIES))
+    manager = call_peer(peer(*(http(SERIES[:cut]) for cut in cuts), http(SERIES)))
+
+    for _ in cuts:
+        with pytest.raises(IncompleteResultError):
+            manager.query_influxql("SELECT v FROM m GROUP BY *")
+    whole = manager.query_influxql("SELECT v FROM m GROUP BY *")
+    assert [("a", 1.0), ("a", 2.0), ("b", 3.0)] == list(zip(whole["k"], whole["v"], strict=True))
+
+
+def test_a_statement_that_returns_nothing_may_have_an_empty_answer(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
+    """DELETE and DROP MEASUREMENT are answered so; for any other statement an empty answer is cut off."""
+    manager = call_peer(peer(http(b""), http(b""), http(b"")))
+
+    assert 0 == len(manager.query_influxql("DELETE FROM m"))
+    assert 0 == len(manager.query_influxql('drop measurement "m"'))
+    with pytest.raises(IncompleteResultError):
+        manager.query_influxql("SELECT v FROM m")
+
+
+CSV_READS = {name: call for name, call in CALLS.items() if name != "query_influxql"}
+
+
+@pytest.mark.parametrize("call", CSV_READS.values(), ids=CSV_READS)
 def test_each_read_refuses_a_cut_answer(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any]
 ) -> None:

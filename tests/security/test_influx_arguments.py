@@ -41,10 +41,10 @@ CANARY = 777_777.0
 PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
 CHOICES = (
     *("start", "stop", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
-    *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing"),
+    *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol"),
 )
 WRITES = ("synchronous_write", "check_write")
-SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing")
+SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing", "protocol")
 WRITTEN = ("bucket", "data", "data_frame_measurement_name", "tags", "tag_columns", "time_column")
 READS = {
     "read": {"interval": "1m", "agg_func": "last"},
@@ -62,6 +62,11 @@ CASES = {
     *(("__init__", argument) for argument in SETTINGS),
     *((method, argument) for method in WRITES for argument in (*WRITTEN, "duplicates")),
     *((method, argument) for method in ("query", "query_batches") for argument in ("flux", "params", "into")),
+    *(
+        (method, argument)
+        for method in ("query_influxql", "query_influxql_batches")
+        for argument in ("influxql", "params", "bucket", "into")
+    ),
     ("get_write_api", "tags"),
     *(
         (method, argument)
@@ -297,6 +302,38 @@ def test_a_name_finds_what_was_written_under_it_and_nothing_else(
     assert 8 == len(world.canaries())
 
 
+RAW = [("read", {"interval": None}), ("read_all_fields", {}), ("read_batches", {})]
+
+
+@pytest.mark.filterwarnings("ignore:InfluxQL knows bucket '/")
+@pytest.mark.parametrize(
+    ("method", "options", "kind"),
+    [
+        (method, options, kind)
+        for method, options in RAW
+        for kind in ("measurement", "field", "tag key", "tag value", "bucket")
+        if (method, kind) != ("read_all_fields", "field")
+    ],
+)
+def test_influxql_finds_what_was_written_under_a_name_and_nothing_else(
+    shared: InfluxManager, world: World, method: str, options: dict[str, Any], kind: str
+) -> None:
+    """Insisting on InfluxQL; it has no database for a bucket whose name starts with a slash."""
+    for name, text in TEXTS.items():
+        place = world.place(kind, text)
+        written = world.written.get((kind, name))
+        try:
+            found = call(shared, method, place, **options, protocol="influxql", missing="ignore")
+        except InvalidArgumentError:
+            assert written is None, name
+            continue
+        except NotFoundError:
+            assert ("bucket", True) == (kind, name == "path" or name not in world.buckets), name
+            continue
+        assert found == (expected(method, *written) if written else set()), name
+    assert 8 == len(world.canaries())
+
+
 BY = [method for method, argument in sorted(CASES) if argument == "by"]
 
 
@@ -399,9 +436,35 @@ def test_a_parameter_is_a_value(shared: InfluxManager, world: World, method: str
             assert [world.written["bucket", name][1]] == found, name
 
 
-@pytest.mark.parametrize("method", ["query", "query_batches"])
+@pytest.mark.filterwarnings("ignore:InfluxQL knows bucket '/")
+@pytest.mark.parametrize("method", ["query_influxql", "query_influxql_batches"])
+def test_a_parameter_of_influxql_is_a_value(shared: InfluxManager, world: World, method: str) -> None:
+    """As the value of a tag, as a name of one, and as the name of a bucket: each finds what it says."""
+
+    def ask(influxql: str, params: dict[str, Any], bucket: str) -> list[float]:
+        found = getattr(shared, method)(influxql, params, bucket=bucket)
+        frames = [found] if method == "query_influxql" else list(found)
+        return [value for frame in frames if "v" in frame for value in frame["v"]]
+
+    text_of_tag = 'SELECT "v"::field FROM "values" WHERE "k"::tag = $a'
+    for name, text in TEXTS.items():
+        written = world.written.get(("tag value", name))
+        try:
+            found = ask(text_of_tag, {"a": text}, world.home.name)
+            assert found == ([0.0, written[1]] if written else []), name
+            assert [] == ask(text_of_tag, {"a": "no such value", text: "x"}, world.home.name), name
+        except InvalidArgumentError as error:
+            assert "\ud800" in text
+            assert "params" == error.argument
+            continue
+        with suppress(NotFoundError):
+            found = ask('SELECT "v"::field FROM "m"', {}, text)
+            assert [0.0, world.written["bucket", name][1]] == found, name
+
+
+@pytest.mark.parametrize("method", ["query", "query_batches", "query_influxql", "query_influxql_batches"])
 def test_a_query_is_code_and_cannot_come_apart(shared: InfluxManager, world: World, method: str) -> None:
-    """`flux` is the caller's code. What is no code is an error, and nothing is found by it."""
+    """The text is the caller's code. What is no code is an error, and nothing is found by it."""
     for text in TEXTS.values():
         with pytest.raises(DatabaseError):
             list(getattr(shared, method)(text))

@@ -71,6 +71,7 @@ def reads(manager: InfluxManager, into: Into, text: str) -> None:
     assert_type(manager.read_last_data_points("home", "m", "power", by=["meter"], into=into), AnyFrame)
     manager.read("-1d", None, "m", "power", "home", into="csv")  # type: ignore[call-overload]
     manager.read("-1d", None, "m", "power", "home", into=text)  # type: ignore[call-overload]
+    manager.read("-1d", None, "m", "power", "home", protocol="sql")  # type: ignore[call-overload]
     manager.read("-1d", None, "m", "power", "home", timout=5)  # type: ignore[call-overload]
 
 
@@ -83,6 +84,10 @@ def queries(manager: InfluxManager, into: Into) -> None:
     assert_type(manager.query("flux", split=True, into="arrow"), list[pa.Table])
     assert_type(manager.query_batches("flux"), Generator[pd.DataFrame])
     assert_type(manager.query_batches("flux", batch_rows=9, into="polars"), Generator[pl.DataFrame])
+    assert_type(manager.query_influxql("SHOW DATABASES"), pd.DataFrame)
+    assert_type(manager.query_influxql("text", {"v": 1.5}, bucket="home", into="polars"), pl.DataFrame)
+    assert_type(manager.query_influxql("text", split=True), list[pd.DataFrame])
+    assert_type(manager.query_influxql_batches("text", bucket="home"), Generator[pd.DataFrame])
     batches = manager.read_batches("-1d", None, "m", "power", "home", into=into)
     for frame in batches:
         assert_type(frame, AnyFrame)
@@ -112,6 +117,8 @@ async def awaits(manager: AsyncInfluxManager, polars: AsyncInfluxManager[pl.Data
     assert_type(await manager.read_last_data_points("home", "m", "power", into="polars"), pl.DataFrame)
     assert_type(await manager.read_last_data_point("home", "m", "power"), dict[str, Any])
     assert_type(await manager.query("flux", split=True, into="polars"), list[pl.DataFrame])
+    assert_type(await manager.query_influxql("text", bucket="home"), pd.DataFrame)
+    assert_type(await manager.read_all_fields("-1d", None, "m", "home", protocol="flux"), pd.DataFrame)
     assert_type(await manager.get_fields("home", "m"), list[str])
     assert_type(await manager.check_write("home", pd.DataFrame(), "m"), list[Rejection])
     await manager.read("-1d", None, "m", "power", "home", into="csv")  # type: ignore[call-overload]
