@@ -151,7 +151,7 @@ fn datatype(kind: &str) -> PyResult<Datatype> {
 pub(crate) struct Answer(Mutex<Option<Arc<db_native::Answer>>>);
 
 impl Answer {
-    fn new(answer: db_native::Answer) -> Self {
+    pub(crate) fn new(answer: db_native::Answer) -> Self {
         Self(Mutex::new(Some(Arc::new(answer))))
     }
 

@@ -28,7 +28,16 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             }
             raised
         }
-        ErrorKind::Incomplete | ErrorKind::Framing(_) | ErrorKind::Missing(_) => IncompleteResultError::new_err(text),
+        ErrorKind::Damage { offset, .. } => {
+            let raised = ParseError::new_err(text);
+            match raised.value(py).setattr("offset", *offset) {
+                Ok(()) => raised,
+                Err(failure) => failure,
+            }
+        }
+        ErrorKind::Incomplete | ErrorKind::Framing(_) | ErrorKind::Missing(_) | ErrorKind::Unreadable { .. } => {
+            IncompleteResultError::new_err(text)
+        }
         ErrorKind::Server { .. } => {
             // The position of the error table says nothing to a user; the message is the server's own.
             let raised = QueryError::new_err(error.kind.to_string());

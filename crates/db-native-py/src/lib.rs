@@ -15,6 +15,7 @@ mod errors;
 mod http_body;
 mod ipc;
 mod kernels;
+mod shards;
 mod table;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -35,6 +36,8 @@ mod _native {
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]
     use crate::kernels::{differences, latest, levels, pivot};
+    #[pymodule_export]
+    use crate::shards::Shards;
     #[pymodule_export]
     use crate::table::Table;
 }

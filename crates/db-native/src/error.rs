@@ -38,6 +38,22 @@ pub enum ErrorKind {
     Framing(String),
     /// An answer lacks what another one says there is.
     Missing(String),
+    /// A stored file does not hold what its format says.
+    Damage {
+        /// The file's name.
+        file: String,
+        /// Byte of the file, counted from 0.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A stored file can't be read.
+    Unreadable {
+        /// The file's name.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
     /// The answer carries an error table.
     Server {
         /// The server's own message.
@@ -115,6 +131,8 @@ impl fmt::Display for ErrorKind {
             | Self::Sparse(reason)
             | Self::Ambiguous(reason)
             | Self::Missing(reason) => f.write_str(reason),
+            Self::Damage { file, offset, reason } => write!(f, "{file} is damaged at byte {offset}: {reason}"),
+            Self::Unreadable { file, reason } => write!(f, "{file} can't be read: {reason}"),
             Self::Value { column, datatype, text } => {
                 write!(f, "column {column:?}: {text:?} is not a {datatype}")
             }

@@ -20,6 +20,7 @@ __all__ = [
     "PieceReader",
     "PieceWriter",
     "SeriesDecoder",
+    "Shards",
     "Table",
     "differences",
     "latest",
@@ -408,3 +409,75 @@ class PieceReader:
     def __new__(cls) -> PieceReader: ...
     def feed(self, piece: bytes) -> None: ...
     def finish(self) -> Table: ...
+
+@final
+class Shards:
+    """The points in the files of shards, read where they lie.
+
+    Series are numbered in order of their tags. No file stays open between two calls.
+    """
+
+    def __new__(cls, shards: Sequence[Sequence[tuple[str, str, int, int | None]]]) -> Shards:
+        """Open shards and read their indexes.
+
+        Args:
+            shards: Of each shard its files: the file's own name ("000000001-000000001.tsm", "….tombstone",
+                "_00001.wal"), the path where its bytes lie, the offset there and the length (None: to the
+                end), as a file may be a member of an archive.
+
+        Raises:
+            InvalidArgumentError: A name is not that of a file of a shard.
+            IncompleteResultError: A file is not there, or can't be read. So for every method that reads.
+            ParseError: A file is damaged. The message names it and the byte. So for every method that reads.
+        """
+
+    def measurements(self) -> list[str]:
+        """Return the names of the measurements that have points, sorted."""
+
+    def fields(self, measurement: str) -> list[tuple[str, list[str]]]:
+        """Return the fields of a measurement, sorted by name, each with its types, one or several."""
+
+    def tag_keys(self, measurement: str) -> list[str]:
+        """Return the names of a measurement's tags, sorted."""
+
+    def range(self, measurement: str) -> tuple[int, int] | None:
+        """Return the first and last time of a measurement, in nanoseconds, as the indexes tell.
+
+        Where points were deleted, it may be wider than what is left.
+        """
+
+    def series(
+        self,
+        measurement: str,
+        *,
+        fields: Sequence[str] | None,
+        tags: Sequence[tuple[str, Sequence[str]]],
+        start: int,
+        stop: int,
+    ) -> tuple[int, int]:
+        """Count the series that match, and their values from `start` to `stop`.
+
+        The values are counted by blocks, which are taken to hold 1,000 points, so there are fewer as a rule.
+
+        Args:
+            fields: These fields; None is all of them.
+            tags: Names of tags and the values of each that match. An empty text stands for no such tag.
+        """
+
+    def read(
+        self,
+        measurement: str,
+        *,
+        fields: Sequence[str] | None,
+        tags: Sequence[tuple[str, Sequence[str]]],
+        start: int,
+        stop: int,
+        first: int,
+        count: int,
+        threads: int,
+    ) -> Answer:
+        """Read the points of `count` matching series, from number `first` on.
+
+        They begin with `start`, and end before `stop`. A table of the answer is one series and field of
+        one shard. Only the blocks of these series and this time are read.
+        """

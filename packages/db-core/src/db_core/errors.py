@@ -92,10 +92,10 @@ class IncompleteResultError(DatabaseError, EOFError):
 
 
 class ParseError(DatabaseError, ValueError):
-    """The response is not annotated CSV as InfluxDB writes it.
+    """The response is not annotated CSV as InfluxDB writes it, or a file of stored points is damaged.
 
     Attributes:
-        offset: Byte offset of the faulty record, counted from 0.
+        offset: Byte offset of the faulty record in the response or file, counted from 0.
         table: Table of that record, counted from 0 over the whole response.
         row: Row within that table, counted from 0.
     """

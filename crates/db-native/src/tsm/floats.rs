@@ -1,0 +1,84 @@
+//! Doubles as blocks hold them: each one as what differs from the last, by XOR.
+//!
+//! A first bit 0 says that the value is the last one again. `10` is followed by
+//! the bits that differ, as many and as far from the end as last time; `11` by
+//! five bits for how many zeros lead, six for how many bits differ (0 stands for
+//! 64), and these bits. A certain NaN ends the values.
+//!
+//! Which of the three comes next is anybody's guess, and a wrong guess costs a
+//! processor more than all of the reading. So there is no branch: the three are
+//! worked out at once and one is chosen by masks. What each step waits for is
+//! one load, some shifts and the choice.
+
+/// The NaN behind the last value.
+const END: u64 = 0x7FF8_0000_0000_0001;
+/// What the first byte of the values says.
+const GORILLA: u8 = 1;
+
+/// The 64 bits at a bit's place.
+#[inline]
+fn peek(bytes: &[u8], at: usize) -> Option<u64> {
+    let chunk: &[u8; 9] = bytes.get(at / 8..)?.first_chunk()?;
+    let [first @ .., last] = *chunk;
+    let shift = at % 8;
+    Some(u64::from_be_bytes(first) << shift | u64::from(last) >> (8 - shift))
+}
+
+/// How far the doubles have been read.
+struct Reader {
+    /// The bit of the next one.
+    at: usize,
+    /// The last one.
+    value: u64,
+    /// How many of its bits differed, and how many followed them.
+    width: u32,
+    behind: u32,
+    /// Whether all widths were possible.
+    sound: bool,
+}
+
+impl Reader {
+    /// Reads the next one.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the masked bits are few")]
+    fn step(&mut self, bytes: &[u8]) -> Option<u64> {
+        let word = peek(bytes, self.at)?;
+        let [differs, fresh] = [word >> 63, word >> 63 & word >> 62];
+        let leading = (word >> 57) as u32 & 0x1F;
+        let told = (word >> 51) as u32 & 0x3F;
+        let width = if told == 0 { 64 } else { told };
+        let behind = if told == 0 { 0 } else { 64_u32.wrapping_sub(leading + told) };
+        if fresh == 1 {
+            (self.width, self.behind) = (width, behind);
+        }
+        let head = (1 + differs + 11 * fresh) as usize;
+        let bits = peek(bytes, self.at + head)? >> (64 - self.width);
+        let mask = 0_u64.wrapping_sub(differs);
+        self.value ^= bits << (self.behind % 64) & mask;
+        self.sound &= self.behind < 64;
+        self.at += head + (u64::from(self.width) & mask) as usize;
+        Some(self.value)
+    }
+}
+
+/// Appends `count` doubles, which are the first `length` of the bytes. What follows these may be anything.
+///
+/// `None` if there are more or fewer.
+pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec<f64>) -> Option<()> {
+    let (format, bytes) = bytes.split_first()?;
+    // Each takes a bit at least.
+    let bits = length.checked_sub(1)? * 8;
+    if format >> 4 != GORILLA || count == 0 || bits < 64 || count > bits - 64 {
+        return None;
+    }
+    let mut reader = Reader { at: 64, value: peek(bytes, 0)?, width: 64, behind: 0, sound: true };
+    let mut ended = reader.value == END;
+    let start = values.len();
+    values.resize(start + count, f64::from_bits(reader.value));
+    for value in &mut values[start + 1..] {
+        let read = reader.step(bytes)?;
+        ended |= read == END;
+        *value = f64::from_bits(read);
+    }
+    (!ended && reader.step(bytes)? == END && reader.sound && reader.at <= bits).then_some(())
+}

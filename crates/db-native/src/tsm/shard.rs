@@ -1,0 +1,141 @@
+//! A shard: its TSM files in the order in which they win, and then its WAL.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::tsm::index::{Entry, Index};
+use crate::tsm::source::Source;
+use crate::tsm::values::{Kind, Points};
+
+/// A TSM file and its index.
+#[derive(Debug)]
+pub(crate) struct TsmFile {
+    pub(crate) source: Source,
+    pub(crate) index: Index,
+}
+
+/// The files of one shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// A point of a later file takes the place of an earlier one's.
+    pub(crate) files: Vec<TsmFile>,
+    /// What is in no file yet, by key, ascending; it takes the place of all points of files.
+    pub(crate) unfiled: Vec<(Box<[u8]>, Points)>,
+}
+
+/// Where the points of a key are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Holder<'a> {
+    File(&'a TsmFile),
+    Unfiled(&'a [(Box<[u8]>, Points)]),
+}
+
+impl Shard {
+    pub(crate) fn open(sources: Vec<Source>) -> Result<Self> {
+        let mut files = Vec::new();
+        for source in sources {
+            if source.name.rsplit_once('.').is_none_or(|(_, kind)| kind != "tsm") {
+                let why = format!("{:?} is no file of a shard: expected a name that ends in .tsm", source.name);
+                return Err(Error::input(None, None, why).about("shards"));
+            }
+            files.push(source);
+        }
+        // As the server does: the names are numbers of equal width.
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        let files = files.into_iter().map(|source| {
+            let index = Index::read(&source)?;
+            Ok(TsmFile { source, index })
+        });
+        Ok(Self { files: files.collect::<Result<_>>()?, unfiled: Vec::new() })
+    }
+
+    /// All that holds points, in the order in which it wins.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Holder<'_>> {
+        self.files.iter().map(Holder::File).chain([Holder::Unfiled(&self.unfiled)])
+    }
+}
+
+impl TsmFile {
+    /// The blocks of a key with points from `first` to `last`, as far as the index tells.
+    pub(crate) fn entries(&self, key: usize, first: i64, last: i64) -> impl Iterator<Item = Entry> {
+        self.index.entries(key).filter(move |entry| entry.first <= last && entry.last >= first)
+    }
+}
+
+impl<'a> Holder<'a> {
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::File(file) => file.index.len(),
+            Self::Unfiled(unfiled) => unfiled.len(),
+        }
+    }
+
+    pub(crate) fn key(self, key: usize) -> &'a [u8] {
+        match self {
+            Self::File(file) => file.index.key(key),
+            Self::Unfiled(unfiled) => &unfiled[key].0,
+        }
+    }
+
+    pub(crate) fn kind(self, key: usize) -> Kind {
+        match self {
+            Self::File(file) => file.index.kind(key),
+            Self::Unfiled(unfiled) => unfiled[key].1.kind(),
+        }
+    }
+
+    /// Whether any key may have points from `first` to `last`.
+    pub(crate) fn reaches(self, first: i64, last: i64) -> bool {
+        match self {
+            Self::File(file) => file.index.range.0 <= last && file.index.range.1 >= first,
+            Self::Unfiled(unfiled) => !unfiled.is_empty(),
+        }
+    }
+
+    /// How many points a key has from `first` to `last`, at most, if blocks are of the usual size.
+    pub(crate) fn count(self, key: usize, first: i64, last: i64) -> usize {
+        match self {
+            Self::File(file) => file.entries(key, first, last).count() * 1000,
+            Self::Unfiled(unfiled) => {
+                let times = &unfiled[key].1.times;
+                times.partition_point(|time| *time <= last) - times.partition_point(|time| *time < first)
+            }
+        }
+    }
+
+    /// The first and last time of a key's points, if any are left.
+    pub(crate) fn range(self, key: usize) -> Option<(i64, i64)> {
+        match self {
+            Self::File(file) => {
+                let entries = file.index.entries(key);
+                entries
+                    .map(|entry| (entry.first, entry.last))
+                    .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+            }
+            Self::Unfiled(unfiled) => Some((*unfiled[key].1.times.first()?, *unfiled[key].1.times.last()?)),
+        }
+    }
+
+    /// The keys of a measurement. Those of others may lie between those without tags and those with tags.
+    pub(crate) fn keys_of(self, measurement: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        let ranges = [b"#!~#".as_slice(), b","].map(|behind| -> Range<usize> {
+            let prefix = [measurement, behind].concat();
+            let start = self.partition_point(|key| key < prefix.as_slice());
+            start..self.partition_point(|key| key < prefix.as_slice() || key.starts_with(&prefix))
+        });
+        ranges.into_iter().flatten()
+    }
+
+    fn partition_point(self, before: impl Fn(&[u8]) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if before(self.key(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}

@@ -1,0 +1,111 @@
+//! Points of one type: their times and values, one behind the other.
+
+use std::ops::Range;
+
+use crate::annotated::Datatype;
+use crate::varying::Varying;
+
+/// The type of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// IEEE 754 double.
+    Float,
+    /// 64-bit signed integer.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// UTF-8 text.
+    Text,
+    /// 64-bit unsigned integer.
+    Unsigned,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::Float, Self::Integer, Self::Boolean, Self::Text, Self::Unsigned];
+
+    /// The type that a byte of a block or of an index stands for.
+    pub(crate) fn of_block(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+
+    pub(crate) const fn datatype(self) -> Datatype {
+        match self {
+            Self::Float => Datatype::Double,
+            Self::Integer => Datatype::Long,
+            Self::Boolean => Datatype::Boolean,
+            Self::Text => Datatype::String,
+            Self::Unsigned => Datatype::UnsignedLong,
+        }
+    }
+}
+
+/// Values of one type.
+#[derive(Debug)]
+pub(crate) enum Values {
+    Float(Vec<f64>),
+    Integer(Vec<i64>),
+    Boolean(Vec<bool>),
+    Text(Varying),
+    Unsigned(Vec<u64>),
+}
+
+/// Points of one type.
+#[derive(Debug)]
+pub(crate) struct Points {
+    pub(crate) times: Vec<i64>,
+    pub(crate) values: Values,
+}
+
+impl Points {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let values = match kind {
+            Kind::Float => Values::Float(Vec::new()),
+            Kind::Integer => Values::Integer(Vec::new()),
+            Kind::Boolean => Values::Boolean(Vec::new()),
+            Kind::Text => Values::Text(Varying::default()),
+            Kind::Unsigned => Values::Unsigned(Vec::new()),
+        };
+        Self { times: Vec::new(), values }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        match self.values {
+            Values::Float(_) => Kind::Float,
+            Values::Integer(_) => Kind::Integer,
+            Values::Boolean(_) => Kind::Boolean,
+            Values::Text(_) => Kind::Text,
+            Values::Unsigned(_) => Kind::Unsigned,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Forgets the rows from `rows` on.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.times.truncate(rows);
+        match &mut self.values {
+            Values::Float(values) => values.truncate(rows),
+            Values::Integer(values) => values.truncate(rows),
+            Values::Boolean(values) => values.truncate(rows),
+            Values::Text(values) => values.truncate(rows),
+            Values::Unsigned(values) => values.truncate(rows),
+        }
+    }
+
+    /// Appends rows of other points of the same type.
+    pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        match (&mut self.values, &other.values) {
+            (Values::Float(own), Values::Float(other)) => own.extend_from_slice(&other[rows.clone()]),
+            (Values::Integer(own), Values::Integer(other)) => own.extend_from_slice(&other[rows.clone()]),
+            (Values::Boolean(own), Values::Boolean(other)) => own.extend_from_slice(&other[rows.clone()]),
+            (Values::Unsigned(own), Values::Unsigned(other)) => own.extend_from_slice(&other[rows.clone()]),
+            (Values::Text(own), Values::Text(other)) => {
+                rows.clone().filter_map(|row| other.get(row)).for_each(|text| own.push(text));
+            }
+            _ => unreachable!("points of one type are joined"),
+        }
+        self.times.extend_from_slice(&other.times[rows]);
+    }
+}
