@@ -157,6 +157,15 @@ impl Index {
         Kind::of_block(self.record(key).kind).unwrap_or_else(|| unreachable!("the types were checked before"))
     }
 
+    /// The number of a key.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
+        self.keys
+            .binary_search_by(|at| {
+                Self::parse(&self.bytes[*at as usize..]).map_or(&[][..], |(record, _)| record.key).cmp(key)
+            })
+            .ok()
+    }
+
     /// The blocks of a key, in the file's order.
     pub(crate) fn entries(&self, key: usize) -> impl ExactSizeIterator<Item = Entry> {
         self.record(key).entries.iter().map(Self::entry)

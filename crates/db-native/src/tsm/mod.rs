@@ -24,7 +24,9 @@ mod simple8b;
 mod snappy;
 mod source;
 mod times;
+mod tombstone;
 mod values;
+mod wal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -146,6 +146,7 @@ impl<'a> Reader<'a> {
         if let &[Piece { first, last, part, entry: Some(entry) }] = group
             && first >= self.first
             && last <= self.last
+            && self.deleted(part, first, last).is_empty()
         {
             let points = chunk.of(self.shard.files[part.holder as usize].index.kind(part.key as usize));
             let rows = points.len();
@@ -172,7 +173,12 @@ impl<'a> Reader<'a> {
         // Time, the file, and where the point is.
         let mut rows: Vec<(i64, u32, usize, usize)> = Vec::new();
         for (number, (piece, points)) in group.iter().zip(&decoded).enumerate() {
-            let wanted = points.times.iter().enumerate().filter(|(_, time)| (self.first..=self.last).contains(time));
+            let deleted = self.deleted(piece.part, piece.first, piece.last);
+            let is_left = |time: i64| {
+                let ended = deleted.partition_point(|range| range.1 < time);
+                (self.first..=self.last).contains(&time) && deleted.get(ended).is_none_or(|range| range.0 > time)
+            };
+            let wanted = points.times.iter().enumerate().filter(|(_, time)| is_left(**time));
             rows.extend(wanted.map(|(row, time)| (*time, piece.part.holder, number, row)));
         }
         rows.sort_unstable();
@@ -190,9 +196,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The ranges of time that are deleted of a part.
+    fn deleted(&self, part: Part, first: i64, last: i64) -> &'a [(i64, i64)] {
+        let file = self.shard.files.get(part.holder as usize);
+        file.map_or(&[], |file| file.deleted.of(part.key as usize, first, last))
+    }
+
     /// Appends the points of a block.
     fn decode(&mut self, part: Part, entry: Entry, points: &mut Points) -> Result<()> {
-        let TsmFile { source, index } = &self.shard.files[part.holder as usize];
+        let TsmFile { source, index, .. } = &self.shard.files[part.holder as usize];
         let key = part.key as usize;
         self.blocks[part.holder as usize].take(entry, |bytes| {
             let damage = |fault: &str| {

@@ -1,17 +1,21 @@
 //! A shard: its TSM files in the order in which they win, and then its WAL.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::tsm::index::{Entry, Index};
 use crate::tsm::source::Source;
-use crate::tsm::values::{Kind, Points};
+use crate::tsm::tombstone::Deleted;
+use crate::tsm::values::Kind;
+use crate::tsm::wal::{self, Unfiled};
 
 /// A TSM file and its index.
 #[derive(Debug)]
 pub(crate) struct TsmFile {
     pub(crate) source: Source,
     pub(crate) index: Index,
+    pub(crate) deleted: Deleted,
 }
 
 /// The files of one shard.
@@ -19,34 +23,43 @@ pub(crate) struct TsmFile {
 pub(crate) struct Shard {
     /// A point of a later file takes the place of an earlier one's.
     pub(crate) files: Vec<TsmFile>,
-    /// What is in no file yet, by key, ascending; it takes the place of all points of files.
-    pub(crate) unfiled: Vec<(Box<[u8]>, Points)>,
+    /// What is in no file yet; it takes the place of all points of files.
+    pub(crate) unfiled: Unfiled,
 }
 
 /// Where the points of a key are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Holder<'a> {
     File(&'a TsmFile),
-    Unfiled(&'a [(Box<[u8]>, Points)]),
+    Unfiled(&'a Unfiled),
 }
 
 impl Shard {
     pub(crate) fn open(sources: Vec<Source>) -> Result<Self> {
         let mut files = Vec::new();
+        let mut tombstones = HashMap::new();
+        let mut segments = Vec::new();
         for source in sources {
-            if source.name.rsplit_once('.').is_none_or(|(_, kind)| kind != "tsm") {
-                let why = format!("{:?} is no file of a shard: expected a name that ends in .tsm", source.name);
-                return Err(Error::input(None, None, why).about("shards"));
+            match source.name.rsplit_once('.') {
+                Some((_, "tsm")) => files.push(source),
+                Some((_, "wal")) => segments.push(source),
+                Some((stem, "tombstone")) => _ = tombstones.insert(stem.to_owned(), source),
+                _ => {
+                    let why = "is no file of a shard: expected a name that ends in .tsm, .tombstone or .wal";
+                    return Err(Error::input(None, None, format!("{:?} {why}", source.name)).about("shards"));
+                }
             }
-            files.push(source);
         }
         // As the server does: the names are numbers of equal width.
         files.sort_by(|one, other| one.name.cmp(&other.name));
+        segments.sort_by(|one, other| one.name.cmp(&other.name));
         let files = files.into_iter().map(|source| {
             let index = Index::read(&source)?;
-            Ok(TsmFile { source, index })
+            let tombstone = source.name.rsplit_once('.').and_then(|(stem, _)| tombstones.get(stem));
+            let deleted = tombstone.map(|tombstone| Deleted::read(tombstone, &index)).transpose()?.unwrap_or_default();
+            Ok(TsmFile { source, index, deleted })
         });
-        Ok(Self { files: files.collect::<Result<_>>()?, unfiled: Vec::new() })
+        Ok(Self { files: files.collect::<Result<_>>()?, unfiled: wal::replay(&segments)? })
     }
 
     /// All that holds points, in the order in which it wins.
@@ -56,9 +69,10 @@ impl Shard {
 }
 
 impl TsmFile {
-    /// The blocks of a key with points from `first` to `last`, as far as the index tells.
+    /// The blocks of a key with points from `first` to `last`, as far as the index and the tombstones tell.
     pub(crate) fn entries(&self, key: usize, first: i64, last: i64) -> impl Iterator<Item = Entry> {
-        self.index.entries(key).filter(move |entry| entry.first <= last && entry.last >= first)
+        let entries = self.index.entries(key).filter(move |entry| entry.first <= last && entry.last >= first);
+        entries.filter(move |entry| !self.deleted.covers(key, entry.first, entry.last))
     }
 }
 
@@ -107,7 +121,7 @@ impl<'a> Holder<'a> {
     pub(crate) fn range(self, key: usize) -> Option<(i64, i64)> {
         match self {
             Self::File(file) => {
-                let entries = file.index.entries(key);
+                let entries = file.entries(key, i64::MIN, i64::MAX);
                 entries
                     .map(|entry| (entry.first, entry.last))
                     .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))

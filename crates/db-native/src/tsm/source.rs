@@ -50,6 +50,15 @@ impl Source {
         self.bytes.read_at(offset, &mut buffer[..length]).map_err(|error| self.unreadable(&error))
     }
 
+    /// Reads the whole file, where it is one that is small by its kind.
+    pub(crate) fn read_whole(&self) -> Result<Vec<u8>> {
+        let length = usize::try_from(self.length).map_err(|_| self.damage(0, "it is larger than the memory"))?;
+        let mut bytes = Vec::new();
+        self.read(0, length, &mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     /// What is wrong with the file, and at which of its bytes.
     pub(crate) fn damage(&self, offset: u64, reason: impl Into<String>) -> Error {
         ErrorKind::Damage { file: self.label.clone(), offset, reason: reason.into() }.into()

@@ -94,6 +94,32 @@ impl Points {
         }
     }
 
+    /// These rows alone.
+    pub(crate) fn rows(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut chosen = Self::new(self.kind());
+        let mut rows = rows.into_iter().peekable();
+        while let Some(start) = rows.next() {
+            let mut end = start + 1;
+            while rows.next_if_eq(&end).is_some() {
+                end += 1;
+            }
+            chosen.extend(self, start..end);
+        }
+        chosen
+    }
+
+    /// The points in order of time; of those of one time the last.
+    pub(crate) fn sorted(self) -> Self {
+        if self.times.is_sorted_by(|one, other| one < other) {
+            return self;
+        }
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|row| self.times[*row]);
+        let last =
+            |place: &usize| order.get(place + 1).is_none_or(|next| self.times[*next] != self.times[order[*place]]);
+        self.rows((0..order.len()).filter(last).map(|place| order[place]))
+    }
+
     /// Appends rows of other points of the same type.
     pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>) {
         match (&mut self.values, &other.values) {
