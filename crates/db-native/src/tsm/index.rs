@@ -38,7 +38,9 @@ struct Record<'a> {
 #[derive(Debug)]
 pub(crate) struct Index {
     bytes: Vec<u8>,
-    /// Where each key begins.
+    /// Where it begins in the file.
+    start: u64,
+    /// Where in it each key begins.
     keys: Vec<u32>,
     /// The first and last time of all keys.
     pub(crate) range: (i64, i64),
@@ -115,7 +117,7 @@ impl Index {
         if end != start {
             return Err(source.damage(end, "its blocks end before its index begins"));
         }
-        Ok(Self { bytes, keys, range })
+        Ok(Self { bytes, start, keys, range })
     }
 
     /// The record that the bytes start with, and what follows it.
@@ -147,6 +149,11 @@ impl Index {
     /// Number of keys.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The byte of the file where a key's record begins.
+    pub(crate) fn place(&self, key: usize) -> u64 {
+        self.start + u64::from(self.keys[key])
     }
 
     pub(crate) fn key(&self, key: usize) -> &[u8] {

@@ -30,7 +30,7 @@ mod wal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use key::{IN_MEASUREMENT, IN_TAG};
 pub use read::Chunk;
 pub use select::{Query, Selection};
@@ -66,43 +66,40 @@ impl Shards {
 
     /// The names of the measurements, ascending.
     pub fn measurements(&self) -> Result<Vec<String>> {
-        let mut found: BTreeSet<&[u8]> = BTreeSet::new();
+        let mut found: BTreeSet<String> = BTreeSet::new();
         for holder in self.holders() {
             let mut last: &[u8] = &[];
             for key in (0..holder.len()).filter(|key| holder.range(*key).is_some()) {
                 let Some((series, _)) = key::split(holder.key(key)) else { continue };
                 let (measurement, _) = key::measurement(series);
                 if measurement != last {
-                    found.insert(measurement);
+                    found.insert(holder.text(key, &key::unescape(measurement, IN_MEASUREMENT))?);
                     last = measurement;
                 }
             }
         }
-        let mut names =
-            found.into_iter().map(|name| text(&key::unescape(name, IN_MEASUREMENT))).collect::<Result<Vec<_>>>()?;
-        names.sort_unstable();
-        Ok(names)
+        Ok(found.into_iter().collect())
     }
 
     /// The fields of a measurement by name, and of each its types.
     pub fn fields(&self, measurement: &str) -> Result<Vec<(String, Vec<Kind>)>> {
-        let mut found: BTreeMap<&[u8], BTreeSet<Kind>> = BTreeMap::new();
+        let mut found: BTreeMap<String, BTreeSet<Kind>> = BTreeMap::new();
         for (holder, key, _, field) in self.keys(measurement) {
-            found.entry(field).or_default().insert(holder.kind(key));
+            found.entry(holder.text(key, field)?).or_default().insert(holder.kind(key));
         }
-        found.into_iter().map(|(name, kinds)| Ok((text(name)?, kinds.into_iter().collect()))).collect()
+        Ok(found.into_iter().map(|(name, kinds)| (name, kinds.into_iter().collect())).collect())
     }
 
     /// The names of a measurement's tags, ascending.
     pub fn tag_keys(&self, measurement: &str) -> Result<Vec<String>> {
         let mut found: BTreeSet<String> = BTreeSet::new();
         let mut last: &[u8] = &[];
-        for (_, _, series, _) in self.keys(measurement) {
+        for (holder, key, series, _) in self.keys(measurement) {
             if series == last {
                 continue;
             }
             for (name, _) in key::tags(key::measurement(series).1) {
-                found.insert(text(&key::unescape(name, IN_TAG))?);
+                found.insert(holder.text(key, &key::unescape(name, IN_TAG))?);
             }
             last = series;
         }
@@ -114,12 +111,4 @@ impl Shards {
         let ranges = self.keys(measurement).filter_map(|(holder, key, ..)| holder.range(key));
         ranges.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     }
-}
-
-/// A name, or a value of a tag.
-fn text(bytes: &[u8]) -> Result<String> {
-    let text = String::from_utf8(bytes.to_vec());
-    text.map_err(|_| {
-        Error::syntax(format!("{:?} is the name of something stored, and not UTF-8", String::from_utf8_lossy(bytes)))
-    })
 }

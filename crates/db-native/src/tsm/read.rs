@@ -164,14 +164,14 @@ impl<'a> Reader<'a> {
                 self.decode(piece.part, entry, &mut points)?;
                 decoded.push(points);
             } else {
-                let (_, unfiled) = &self.shard.unfiled[key];
+                let (_, unfiled) = &self.shard.unfiled.keys[key];
                 let mut points = Points::new(unfiled.kind());
                 points.extend(unfiled, 0..unfiled.len());
                 decoded.push(points);
             }
         }
-        // Time, the file, and where the point is.
-        let mut rows: Vec<(i64, u32, usize, usize)> = Vec::new();
+        // Time, the file and the place in it, and where the point is.
+        let mut rows: Vec<(i64, u32, u64, usize, usize)> = Vec::new();
         for (number, (piece, points)) in group.iter().zip(&decoded).enumerate() {
             let deleted = self.deleted(piece.part, piece.first, piece.last);
             let is_left = |time: i64| {
@@ -179,12 +179,13 @@ impl<'a> Reader<'a> {
                 (self.first..=self.last).contains(&time) && deleted.get(ended).is_none_or(|range| range.0 > time)
             };
             let wanted = points.times.iter().enumerate().filter(|(_, time)| is_left(**time));
-            rows.extend(wanted.map(|(row, time)| (*time, piece.part.holder, number, row)));
+            let place = piece.entry.map_or(0, |entry| entry.offset);
+            rows.extend(wanted.map(|(row, time)| (*time, piece.part.holder, place, number, row)));
         }
         rows.sort_unstable();
         let last_of_time = |index: usize| rows.get(index + 1).is_none_or(|next| next.0 != rows[index].0);
         let mut kept =
-            (0..rows.len()).filter(|index| last_of_time(*index)).map(|index| (rows[index].2, rows[index].3)).peekable();
+            (0..rows.len()).filter(|index| last_of_time(*index)).map(|index| (rows[index].3, rows[index].4)).peekable();
         while let Some((number, start)) = kept.next() {
             let mut end = start + 1;
             while kept.next_if_eq(&(number, end)).is_some() {

@@ -1,11 +1,12 @@
 //! Which series a read is about, in order of their tags, and where their points are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::tsm::Shards;
 use crate::tsm::key::{self, IN_TAG};
-use crate::tsm::{Shards, text};
+use crate::tsm::shard::Holder;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +97,14 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn number(&mut self, series: &'a [u8], query: &Query) -> Result<Option<u32>> {
+    fn number(&mut self, holder: Holder<'a>, key: usize, series: &'a [u8], query: &Query) -> Result<Option<u32>> {
         if let Some(known) = self.numbers.get(series) {
             return Ok(*known);
         }
         let mut tags = Vec::new();
         for (name, value) in key::tags(key::measurement(series).1) {
-            tags.push((text(&key::unescape(name, IN_TAG))?, text(&key::unescape(value, IN_TAG))?));
+            let text = |part: &[u8]| holder.text(key, &key::unescape(part, IN_TAG));
+            tags.push((text(name)?, text(value)?));
         }
         tags.retain(|(_, value)| !value.is_empty());
         let value = |name: &str| tags.iter().find(|(tag, _)| tag == name).map_or("", |(_, value)| value.as_str());
@@ -126,7 +128,8 @@ impl Shards {
         let measurement = key::escape_measurement(&query.measurement);
         let (first, last) = (query.start, query.stop.saturating_sub(1));
         let mut found = Found::default();
-        let mut fields: BTreeMap<&[u8], u32> = BTreeMap::new();
+        let mut fields: HashMap<&[u8], u32> = HashMap::new();
+        let mut names = Vec::new();
         let wanted: Option<BTreeSet<&[u8]>> =
             query.fields.as_ref().map(|fields| fields.iter().map(String::as_bytes).collect());
         let mut parts = Vec::new();
@@ -143,18 +146,21 @@ impl Shards {
                     if count == 0 || wanted.as_ref().is_some_and(|wanted| !wanted.contains(field)) {
                         continue;
                     }
-                    let Some(series) = found.number(series, query)? else { continue };
-                    let next = of(fields.len())?;
-                    let field = *fields.entry(field).or_insert(next);
+                    let Some(series) = found.number(holder, key, series, query)? else { continue };
+                    let field = match fields.get(field) {
+                        Some(known) => *known,
+                        None => {
+                            let number = of(names.len())?;
+                            names.push(holder.text(key, field)?);
+                            fields.insert(field, number);
+                            number
+                        }
+                    };
                     weights.resize(found.tags.len(), 0);
                     weights[series as usize] += count;
                     parts.push(Part { series, shard: of(shard)?, field, holder: of(number)?, key: of(key)? });
                 }
             }
-        }
-        let mut names = vec![String::new(); fields.len()];
-        for (name, number) in fields {
-            names[number as usize] = text(name)?;
         }
         let tags: BTreeSet<&String> = found.tags.iter().flatten().map(|(name, _)| name).collect();
         let tags: Vec<String> = tags.into_iter().cloned().collect();

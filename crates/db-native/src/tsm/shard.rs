@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::tsm::index::{Entry, Index};
 use crate::tsm::source::Source;
 use crate::tsm::tombstone::Deleted;
@@ -80,21 +80,34 @@ impl<'a> Holder<'a> {
     pub(crate) fn len(self) -> usize {
         match self {
             Self::File(file) => file.index.len(),
-            Self::Unfiled(unfiled) => unfiled.len(),
+            Self::Unfiled(unfiled) => unfiled.keys.len(),
         }
     }
 
     pub(crate) fn key(self, key: usize) -> &'a [u8] {
         match self {
             Self::File(file) => file.index.key(key),
-            Self::Unfiled(unfiled) => &unfiled[key].0,
+            Self::Unfiled(unfiled) => &unfiled.keys[key].0,
         }
+    }
+
+    /// A name or value in a key.
+    pub(crate) fn text(self, key: usize, part: &[u8]) -> Result<String> {
+        String::from_utf8(part.to_vec()).map_err(|_| {
+            let why = format!("{:?} in a key is not UTF-8", String::from_utf8_lossy(part));
+            match self {
+                Self::File(file) => file.source.damage(file.index.place(key), format!("in the index, {why}")),
+                Self::Unfiled(unfiled) => {
+                    ErrorKind::Damage { file: unfiled.label.clone(), offset: 0, reason: why }.into()
+                }
+            }
+        })
     }
 
     pub(crate) fn kind(self, key: usize) -> Kind {
         match self {
             Self::File(file) => file.index.kind(key),
-            Self::Unfiled(unfiled) => unfiled[key].1.kind(),
+            Self::Unfiled(unfiled) => unfiled.keys[key].1.kind(),
         }
     }
 
@@ -102,7 +115,7 @@ impl<'a> Holder<'a> {
     pub(crate) fn reaches(self, first: i64, last: i64) -> bool {
         match self {
             Self::File(file) => file.index.range.0 <= last && file.index.range.1 >= first,
-            Self::Unfiled(unfiled) => !unfiled.is_empty(),
+            Self::Unfiled(unfiled) => !unfiled.keys.is_empty(),
         }
     }
 
@@ -111,7 +124,7 @@ impl<'a> Holder<'a> {
         match self {
             Self::File(file) => file.entries(key, first, last).count() * 1000,
             Self::Unfiled(unfiled) => {
-                let times = &unfiled[key].1.times;
+                let times = &unfiled.keys[key].1.times;
                 times.partition_point(|time| *time <= last) - times.partition_point(|time| *time < first)
             }
         }
@@ -126,7 +139,7 @@ impl<'a> Holder<'a> {
                     .map(|entry| (entry.first, entry.last))
                     .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
             }
-            Self::Unfiled(unfiled) => Some((*unfiled[key].1.times.first()?, *unfiled[key].1.times.last()?)),
+            Self::Unfiled(unfiled) => Some((*unfiled.keys[key].1.times.first()?, *unfiled.keys[key].1.times.last()?)),
         }
     }
 

@@ -34,6 +34,9 @@ impl Deleted {
         match bytes.split_first_chunk() {
             Some((&SECOND, rest)) => deleted.records(rest, index).map_err(|fault| source.damage(4, fault))?,
             Some((&(THIRD | FOURTH), mut rest)) => {
+                if rest.is_empty() {
+                    return Err(source.damage(4, "it ends behind its header"));
+                }
                 while !rest.is_empty() {
                     let at = (bytes.len() - rest.len()) as u64;
                     let mut unpacked = BufReader::new(GzDecoder::new(rest));

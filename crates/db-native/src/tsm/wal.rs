@@ -23,8 +23,14 @@ const WRITE: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_RANGE: u8 = 3;
 
-/// The points that are in no file yet, by key, ascending; their times ascend.
-pub(crate) type Unfiled = Vec<(Box<[u8]>, Points)>;
+/// The points that are in no file yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unfiled {
+    /// The name of the last segment, for messages.
+    pub(crate) label: String,
+    /// By key, ascending; their times ascend.
+    pub(crate) keys: Vec<(Box<[u8]>, Points)>,
+}
 
 /// Replays segments, in order.
 pub(crate) fn replay(segments: &[Source]) -> Result<Unfiled> {
@@ -49,7 +55,8 @@ pub(crate) fn replay(segments: &[Source]) -> Result<Unfiled> {
         }
     }
     let sorted = replay.0.into_iter().filter(|(_, points)| points.len() > 0);
-    Ok(sorted.map(|(key, points)| (key, points.sorted())).collect())
+    let label = segments.last().map(|source| source.label.clone()).unwrap_or_default();
+    Ok(Unfiled { label, keys: sorted.map(|(key, points)| (key, points.sorted())).collect() })
 }
 
 #[derive(Default)]
