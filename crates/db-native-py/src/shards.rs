@@ -82,16 +82,22 @@ impl Shards {
     }
 
     /// Reads the points of a run of series, each thread a part of them at a time.
-    fn read_by(&self, selection: &Selection, series: Range<usize>, threads: usize) -> Result<Vec<Chunk>, Error> {
+    fn read_by(
+        &self,
+        selection: &Selection,
+        series: Range<usize>,
+        within: (i64, i64),
+        threads: usize,
+    ) -> Result<Vec<Chunk>, Error> {
         if threads <= 1 {
-            return Ok(vec![self.shards.read(selection, series)?]);
+            return Ok(vec![self.shards.read_within(selection, series, within)?]);
         }
         let runs = selection.divide(series, threads * PARTS);
         let next = AtomicUsize::new(0);
         let work = || {
             let mut done = Vec::new();
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let chunk = self.shards.read(selection, run.clone());
+                let chunk = self.shards.read_within(selection, run.clone(), within);
                 if chunk.is_err() {
                     next.store(runs.len(), Ordering::Relaxed);
                 }
@@ -150,8 +156,24 @@ impl Shards {
         py.detach(|| self.shards.range(measurement))
     }
 
-    /// How many series match, and about how many values they have.
+    /// The tags that differ between the series that match.
     #[pyo3(signature = (measurement, *, fields, tags, start, stop))]
+    fn differing(
+        &self,
+        py: Python<'_>,
+        measurement: String,
+        fields: Option<Vec<String>>,
+        tags: Vec<(String, Vec<String>)>,
+        start: i64,
+        stop: i64,
+    ) -> PyResult<Vec<String>> {
+        let query = Query { measurement, fields, tags, start, stop };
+        py.detach(|| self.select(query).map(|selection| selection.differing())).map_err(|error| raise(py, &error))
+    }
+
+    /// How many series match, and about how many values a run of them has.
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (measurement, *, fields, tags, start, stop, first = 0, count = usize::MAX, within = None))]
     fn series(
         &self,
         py: Python<'_>,
@@ -160,15 +182,23 @@ impl Shards {
         tags: Vec<(String, Vec<String>)>,
         start: i64,
         stop: i64,
+        first: usize,
+        count: usize,
+        within: Option<(i64, i64)>,
     ) -> PyResult<(usize, usize)> {
+        let (from, to) = within.unwrap_or((start, stop));
         let query = Query { measurement, fields, tags, start, stop };
-        let selection = py.detach(|| self.select(query)).map_err(|error| raise(py, &error))?;
-        Ok((selection.len(), selection.values()))
+        let count = || {
+            let selection = self.select(query)?;
+            let series = first..first.saturating_add(count);
+            Ok((selection.len(), self.shards.values(&selection, series, (from, to.saturating_sub(1)))))
+        };
+        py.detach(count).map_err(|error: Error| raise(py, &error))
     }
 
     /// The points of a run of the matching series.
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-    #[pyo3(signature = (measurement, *, fields, tags, start, stop, first, count, threads))]
+    #[pyo3(signature = (measurement, *, fields, tags, start, stop, first, count, threads, within = None))]
     fn read(
         &self,
         py: Python<'_>,
@@ -180,11 +210,14 @@ impl Shards {
         first: usize,
         count: usize,
         threads: usize,
+        within: Option<(i64, i64)>,
     ) -> PyResult<Answer> {
+        let (from, to) = within.unwrap_or((start, stop));
         let query = Query { measurement, fields, tags, start, stop };
         let read = || {
             let selection = self.select(query)?;
-            let chunks = self.read_by(&selection, first..first.saturating_add(count), threads)?;
+            let series = first..first.saturating_add(count);
+            let chunks = self.read_by(&selection, series, (from, to.saturating_sub(1)), threads)?;
             Ok(selection.answer(chunks))
         };
         py.detach(read).map(Answer::new).map_err(|error: Error| raise(py, &error))

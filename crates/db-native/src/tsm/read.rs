@@ -60,15 +60,18 @@ struct Piece {
 impl Shards {
     /// Reads the points of a run of the series.
     pub fn read(&self, selection: &Selection, series: Range<usize>) -> Result<Chunk> {
-        let start = selection.parts.partition_point(|part| (part.series as usize) < series.start);
-        let end = selection.parts.partition_point(|part| (part.series as usize) < series.end);
-        let mut parts = selection.parts[start..end.max(start)].to_vec();
+        self.read_within(selection, series, (selection.first, selection.last))
+    }
+
+    /// Reads the points of a run of the series from a first time to a last, both of them asked for.
+    pub fn read_within(&self, selection: &Selection, series: Range<usize>, within: (i64, i64)) -> Result<Chunk> {
+        let mut parts = selection.parts_of(series).to_vec();
         // By shard, so that the runs of one shard's files are in memory at a time.
         parts.sort_by_key(|part| part.shard);
         let mut chunk = Chunk::new();
         for parts in parts.chunk_by(|one, other| one.shard == other.shard) {
             let shard = &self.shards[parts[0].shard as usize];
-            let mut reader = Reader::new(shard, selection, parts);
+            let mut reader = Reader::new(shard, within, parts);
             for parts in parts.chunk_by(|one, other| (one.series, one.field) == (other.series, other.field)) {
                 reader.track(parts, &mut chunk)?;
             }
@@ -88,8 +91,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(shard: &'a Shard, selection: &Selection, parts: &[Part]) -> Self {
-        let (first, last) = (selection.first, selection.last);
+    fn new(shard: &'a Shard, (first, last): (i64, i64), parts: &[Part]) -> Self {
         let mut wanted: Vec<Vec<(u64, usize)>> = vec![Vec::new(); shard.files.len()];
         for part in parts {
             if let Some(file) = shard.files.get(part.holder as usize) {

@@ -68,6 +68,19 @@ impl Selection {
         self.weights.iter().sum()
     }
 
+    /// The parts of a run of the series.
+    pub(crate) fn parts_of(&self, series: Range<usize>) -> &[Part] {
+        let start = self.parts.partition_point(|part| (part.series as usize) < series.start);
+        let end = self.parts.partition_point(|part| (part.series as usize) < series.end);
+        &self.parts[start..end.max(start)]
+    }
+
+    /// Names of the tags that differ between the series, ascending.
+    pub fn differing(&self) -> Vec<String> {
+        let differs = |tag: &usize| self.series.windows(2).any(|pair| pair[0][*tag] != pair[1][*tag]);
+        (0..self.tags.len()).filter(differs).map(|tag| self.tags[tag].clone()).collect()
+    }
+
     /// Divides series into so many runs or fewer, of about equally many values.
     pub fn divide(&self, series: Range<usize>, runs: usize) -> Vec<Range<usize>> {
         let series = series.start.min(self.len())..series.end.min(self.len());
@@ -123,6 +136,15 @@ impl<'a> Found<'a> {
 }
 
 impl Shards {
+    /// About how many values a run of series has from a first time to a last, at most.
+    pub fn values(&self, selection: &Selection, series: Range<usize>, (first, last): (i64, i64)) -> usize {
+        let count = |part: &Part| {
+            let holder = self.shards[part.shard as usize].holders().nth(part.holder as usize);
+            holder.map_or(0, |holder| holder.count(part.key as usize, first, last))
+        };
+        selection.parts_of(series).iter().map(count).sum()
+    }
+
     /// Finds the series that match and have points in the range, as far as the indexes tell.
     pub fn select(&self, query: &Query) -> Result<Selection> {
         let measurement = key::escape_measurement(&query.measurement);

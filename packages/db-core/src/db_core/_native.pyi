@@ -446,6 +446,17 @@ class Shards:
         Where points were deleted, it may be wider than what is left.
         """
 
+    def differing(
+        self,
+        measurement: str,
+        *,
+        fields: Sequence[str] | None,
+        tags: Sequence[tuple[str, Sequence[str]]],
+        start: int,
+        stop: int,
+    ) -> list[str]:
+        """Return the tags that differ between the series that match, sorted."""
+
     def series(
         self,
         measurement: str,
@@ -454,14 +465,20 @@ class Shards:
         tags: Sequence[tuple[str, Sequence[str]]],
         start: int,
         stop: int,
+        first: int = 0,
+        count: int = ...,
+        within: tuple[int, int] | None = None,
     ) -> tuple[int, int]:
-        """Count the series that match, and their values from `start` to `stop`.
+        """Count the series that match, and the values of `count` of them.
 
         The values are counted by blocks, which are taken to hold 1,000 points, so there are fewer as a rule.
 
         Args:
             fields: These fields; None is all of them.
             tags: Names of tags and the values of each that match. An empty text stands for no such tag.
+            first: Number of the first series whose values are counted.
+            count: How many series are counted from there; all by default.
+            within: From and to which time values are counted, half-open; None is `start` and `stop`.
         """
 
     def read(
@@ -475,9 +492,11 @@ class Shards:
         first: int,
         count: int,
         threads: int,
+        within: tuple[int, int] | None = None,
     ) -> Answer:
         """Read the points of `count` matching series, from number `first` on.
 
         They begin with `start`, and end before `stop`. A table of the answer is one series and field of
         one shard. Only the blocks of these series and this time are read.
+        From `within` on, half-open, if given; the numbers of the series stay those of `start` and `stop`.
         """
