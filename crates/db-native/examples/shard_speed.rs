@@ -21,9 +21,9 @@ use common::plain::Value;
 use common::shards::{Points, block, source, tsm_file};
 
 const SERIES: u64 = 20;
-const BLOCKS: i64 = 10;
+const BLOCKS: i64 = 50;
 // Short ones, so that some are not interrupted by what else the machine does.
-const ROUNDS: usize = 301;
+const ROUNDS: usize = 101;
 
 /// Numbers that look random, the same in every run.
 fn random(state: &mut u64) -> u64 {

@@ -1,7 +1,8 @@
 //! The blocks that a read needs of one file, read in runs of neighbours.
 //!
-//! A read of 256 bytes costs as much as one of 64 KiB, so blocks that lie side
-//! by side are read at once. A run is let go when its last block was taken.
+//! To ask for bytes costs as much as to get some thousands, so blocks that lie
+//! side by side are read at once, as many as the cache of a processor holds. A
+//! run is let go when its last block was taken, and its memory used for the next.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use crate::tsm::index::Entry;
 use crate::tsm::source::{SLACK, Source};
 
 /// Bytes of a run, unless one block is longer.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: u64 = 1 << 18;
 /// Unwanted bytes between two blocks that are read with them, as two reads cost more.
 const GAP: u64 = 1 << 13;
 
@@ -29,7 +30,6 @@ pub(crate) struct Blocks<'a> {
     source: &'a Source,
     runs: Vec<Run>,
     held: HashMap<usize, Vec<u8>>,
-    spare: Vec<u8>,
 }
 
 impl<'a> Blocks<'a> {
@@ -47,16 +47,21 @@ impl<'a> Blocks<'a> {
                 _ => runs.push(Run { start, end, left: 1 }),
             }
         }
-        Self { source, runs, held: HashMap::new(), spare: Vec::new() }
+        Self { source, runs, held: HashMap::new() }
     }
 
-    /// Passes a planned block, and the bytes behind it, to `take`.
-    pub(crate) fn take<R>(&mut self, entry: Entry, take: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+    /// Passes a planned block, and the bytes behind it, to `take`. Memory is taken from `spare`, and given back to it.
+    pub(crate) fn take<R>(
+        &mut self,
+        entry: Entry,
+        spare: &mut Vec<u8>,
+        take: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<R> {
         let place = self.runs.partition_point(|run| run.start <= entry.offset) - 1;
         let run = &mut self.runs[place];
         let mut bytes = match self.held.remove(&place) {
             Some(bytes) => bytes,
-            None => std::mem::take(&mut self.spare),
+            None => std::mem::take(spare),
         };
         if bytes.is_empty() {
             let length = usize::try_from(run.end - run.start);
@@ -69,7 +74,7 @@ impl<'a> Blocks<'a> {
         run.left -= 1;
         if run.left == 0 {
             bytes.clear();
-            self.spare = bytes;
+            *spare = bytes;
         } else {
             self.held.insert(place, bytes);
         }

@@ -63,7 +63,8 @@ impl Reader {
 
 /// Appends `count` doubles, which are the first `length` of the bytes. What follows these may be anything.
 ///
-/// `None` if there are more or fewer.
+/// `None` if there are more or fewer. It is not inlined, so that its loop has all registers to itself.
+#[inline(never)]
 pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec<f64>) -> Option<()> {
     let (format, bytes) = bytes.split_first()?;
     // Each takes a bit at least.

@@ -35,11 +35,13 @@ pub struct Chunk {
     /// By type.
     pub(crate) points: [Points; 5],
     pub(crate) tables: Vec<Stored>,
+    /// How many blocks are to be read, by type.
+    blocks: [usize; 5],
 }
 
 impl Chunk {
     fn new() -> Self {
-        Self { points: Kind::ALL.map(Points::new), tables: Vec::new() }
+        Self { points: Kind::ALL.map(Points::new), tables: Vec::new(), blocks: [0; 5] }
     }
 
     fn of(&mut self, kind: Kind) -> &mut Points {
@@ -69,12 +71,20 @@ impl Shards {
         // By shard, so that the runs of one shard's files are in memory at a time.
         parts.sort_by_key(|part| part.shard);
         let mut chunk = Chunk::new();
+        for part in &parts {
+            if let Some(file) = self.shards[part.shard as usize].files.get(part.holder as usize) {
+                let key = part.key as usize;
+                chunk.blocks[file.index.kind(key) as usize] += file.entries(key, within.0, within.1).count();
+            }
+        }
+        let mut spare = Vec::new();
         for parts in parts.chunk_by(|one, other| one.shard == other.shard) {
             let shard = &self.shards[parts[0].shard as usize];
-            let mut reader = Reader::new(shard, within, parts);
+            let mut reader = Reader::new(shard, within, parts, spare);
             for parts in parts.chunk_by(|one, other| (one.series, one.field) == (other.series, other.field)) {
                 reader.track(parts, &mut chunk)?;
             }
+            spare = reader.spare;
         }
         Ok(chunk)
     }
@@ -87,11 +97,13 @@ struct Reader<'a> {
     last: i64,
     /// Per file of the shard.
     blocks: Vec<Blocks<'a>>,
+    /// Memory for their bytes.
+    spare: Vec<u8>,
     pieces: Vec<Piece>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(shard: &'a Shard, (first, last): (i64, i64), parts: &[Part]) -> Self {
+    fn new(shard: &'a Shard, (first, last): (i64, i64), parts: &[Part], spare: Vec<u8>) -> Self {
         let mut wanted: Vec<Vec<(u64, usize)>> = vec![Vec::new(); shard.files.len()];
         for part in parts {
             if let Some(file) = shard.files.get(part.holder as usize) {
@@ -100,7 +112,7 @@ impl<'a> Reader<'a> {
             }
         }
         let blocks = shard.files.iter().zip(wanted).map(|(file, wanted)| Blocks::plan(&file.source, wanted)).collect();
-        Self { shard, first, last, blocks, pieces: Vec::new() }
+        Self { shard, first, last, blocks, spare, pieces: Vec::new() }
     }
 
     /// Appends the points of one series and field.
@@ -150,9 +162,14 @@ impl<'a> Reader<'a> {
             && last <= self.last
             && self.deleted(part, first, last).is_empty()
         {
-            let points = chunk.of(self.shard.files[part.holder as usize].index.kind(part.key as usize));
+            let kind = self.shard.files[part.holder as usize].index.kind(part.key as usize);
+            let blocks = chunk.blocks[kind as usize];
+            let points = chunk.of(kind);
             let rows = points.len();
             self.decode(part, entry, points)?;
+            if rows == 0 {
+                points.expect(blocks);
+            }
             if points.times[rows..].is_sorted_by(|one, other| one < other) {
                 return Ok(());
             }
@@ -209,7 +226,7 @@ impl<'a> Reader<'a> {
     fn decode(&mut self, part: Part, entry: Entry, points: &mut Points) -> Result<()> {
         let TsmFile { source, index, .. } = &self.shard.files[part.holder as usize];
         let key = part.key as usize;
-        self.blocks[part.holder as usize].take(entry, |bytes| {
+        self.blocks[part.holder as usize].take(entry, &mut self.spare, |bytes| {
             let damage = |fault: &str| {
                 let key = String::from_utf8_lossy(index.key(key));
                 source.damage(entry.offset, format!("in the block of {key:?}, {fault}"))

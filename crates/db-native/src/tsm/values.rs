@@ -82,6 +82,22 @@ impl Points {
         self.times.len()
     }
 
+    /// Takes memory for so many blocks as large as the first one, which is here, if there is so much.
+    ///
+    /// Without, growing costs as much as decoding: each time all points would be moved to new memory.
+    pub(crate) fn expect(&mut self, blocks: usize) {
+        let more = self.len().saturating_mul(blocks.saturating_sub(1));
+        // What is not used is given back in the end; where there is too little, it grows as it goes.
+        let taken = self.times.try_reserve_exact(more);
+        _ = taken.and_then(|()| match &mut self.values {
+            Values::Float(values) => values.try_reserve_exact(more),
+            Values::Integer(values) => values.try_reserve_exact(more),
+            Values::Boolean(values) => values.try_reserve_exact(more),
+            Values::Unsigned(values) => values.try_reserve_exact(more),
+            Values::Text(_) => Ok(()),
+        });
+    }
+
     /// Forgets the rows from `rows` on.
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.times.truncate(rows);

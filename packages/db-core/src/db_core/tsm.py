@@ -1,0 +1,7 @@
+"""Reading of the files in which InfluxDB keeps its shards: TSM, tombstones and write-ahead logs."""
+
+from __future__ import annotations
+
+from db_core._native import Answer, Shards
+
+__all__ = ["Answer", "Shards"]
