@@ -1,8 +1,9 @@
 //! Annotated CSV, InfluxQL's msgpack, pivot, meters' consumption, line protocol and Arrow IPC, on Arrow arrays; and
-//! the bodies of HTTP messages.
+//! the bodies of HTTP messages, and the files of shards.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
-//! an [`Answer`]: columns by schema, and tables.
+//! an [`Answer`]: columns by schema, and tables. So do [`Shards`], which are
+//! given the bytes of files by whoever implements [`ReadAt`].
 
 mod aggregate;
 mod annotated;

@@ -15,6 +15,7 @@ pub mod lines;
 mod memory;
 pub mod pivot;
 pub mod series;
+pub mod tsm;
 
 #[path = "../../db-native/tests/common"]
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -26,7 +27,9 @@ mod common {
     pub(crate) mod plain;
     pub(crate) mod reads;
     pub(crate) mod series;
+    pub(crate) mod shards;
     pub(crate) mod strings;
+    pub(crate) mod tsm;
     pub(crate) mod twin;
     pub(crate) mod unions;
     pub(crate) mod wide;
@@ -36,7 +39,7 @@ mod common {
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("answers", answers::check),
     ("cells", cells::check),
     ("decoder", decoder::check),
@@ -45,4 +48,5 @@ pub const TARGETS: [(&str, Check); 8] = [
     ("lines", lines::check),
     ("pivot", pivot::check),
     ("series", series::check),
+    ("tsm", tsm::check),
 ];
