@@ -169,14 +169,13 @@ impl Shards {
                         continue;
                     }
                     let Some(series) = found.number(holder, key, series, query)? else { continue };
-                    let field = match fields.get(field) {
-                        Some(known) => *known,
-                        None => {
-                            let number = of(names.len())?;
-                            names.push(holder.text(key, field)?);
-                            fields.insert(field, number);
-                            number
-                        }
+                    let field = if let Some(known) = fields.get(field) {
+                        *known
+                    } else {
+                        let number = of(names.len())?;
+                        names.push(holder.text(key, field)?);
+                        fields.insert(field, number);
+                        number
                     };
                     weights.resize(found.tags.len(), 0);
                     weights[series as usize] += count;
