@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use db_native::{Gaps, OnReset, Policy, Totals, Window};
+use db_native::{Gaps, OnReset, Policy, Totals, Window, Windows};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 
@@ -24,7 +24,7 @@ impl Consumption {
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (
         totals, *, before, first, lows, fields, kinds, levels, tz, on_reset, rollover, max_rate, gaps, grid,
-        adjacent_since, lead, late, longest, quality
+        adjacent_since, lead, late, longest, quality, edges, label
     ))]
     fn new(
         py: Python<'_>,
@@ -46,6 +46,8 @@ impl Consumption {
         late: i64,
         longest: i64,
         quality: bool,
+        edges: Option<PyBuffer<i64>>,
+        label: &str,
     ) -> PyResult<Self> {
         let policy = Policy {
             fields,
@@ -73,6 +75,9 @@ impl Consumption {
             late,
             longest,
             quality,
+            windows: edges
+                .map(|edges| of_buffer(py, &edges).map(|edges| Windows { edges, label_start: label == "start" }))
+                .transpose()?,
         };
         let [totals, before, first, lows] = [shared(&totals)?, shared(&before)?, shared(&first)?, shared(&lows)?];
         let answers = Totals { totals: &totals, before: &before, first: &first, lows: &lows };

@@ -117,6 +117,7 @@ fn consumed(totals: &[Answer]) -> db_native::Wide {
         late: 0,
         longest: 0,
         quality: true,
+        windows: None,
     };
     let totals = Totals { totals, before: &[], first: &[], lows: totals };
     let consumption = Consumption::new(&totals, policy).expect("numbers");

@@ -27,7 +27,7 @@ use crate::keys::{Keys, Levels, ambiguous, tag_column};
 use crate::meter::no_total;
 use crate::pieces::{Piece, Pieces, Times, collect};
 use crate::pivot::Wide;
-use crate::readings::{Doubts, Fault, Meter, Refined, SETS, Span, Window, rows};
+use crate::readings::{Doubts, Fault, Meter, Refined, SETS, Span, Window, Windows, rows};
 use crate::sparse;
 use crate::total::Total;
 use crate::tracks::{Track, merge};
@@ -40,7 +40,8 @@ use crate::union::batch;
 /// others, what belongs to none of them is left out.
 #[derive(Debug)]
 pub struct Totals<'a, A> {
-    /// The last total of each window that has one; its time is the window's label.
+    /// The last total of each window that has one; its time is the window's label. With [`Policy::windows`],
+    /// every total, with its own time.
     pub totals: &'a [A],
     /// The last total before the range, with its own time.
     pub before: &'a [A],
@@ -83,6 +84,8 @@ pub struct Policy {
     pub longest: i64,
     /// Append a column of qualities per field.
     pub quality: bool,
+    /// The windows, if the totals are all points: then every fall is seen, and nothing is unsettled.
+    pub windows: Option<Windows>,
 }
 
 impl Policy {
@@ -165,10 +168,13 @@ impl Consumption {
         let keys = Keys::new(&found, &policy.levels)?;
         found.list.retain(|piece| keys.of[piece.series].is_some());
         let columns = columns_of(&found, &policy.fields, &policy.kinds)?;
+        let of_points = policy.windows.is_some();
         let fields = policy.fields.iter().zip(columns).map(|(name, column)| {
             let counted = match column.kind {
-                DataType::Float64 => Counted::Doubles(meters(&found, name, &column, &keys)),
-                DataType::Int64 | DataType::UInt64 => Counted::Integers(meters(&found, name, &column, &keys)),
+                DataType::Float64 => Counted::Doubles(meters(&found, name, &column, &keys, of_points)),
+                DataType::Int64 | DataType::UInt64 => {
+                    Counted::Integers(meters(&found, name, &column, &keys, of_points))
+                }
                 _ => Counted::Not,
             };
             (column.kind, counted)
@@ -186,13 +192,16 @@ impl Consumption {
         })
     }
 
-    /// Finds the windows whose points are worth asking for.
+    /// Finds the windows whose points are worth asking for; none with [`Policy::windows`].
     ///
     /// Those in which two series of one meter have a total; with [`OnReset::Restart`], [`OnReset::Rollover`] or a
     /// highest rate those in which a total fell, or was below the total before; with a highest rate
     /// those that exceed it.
     pub fn unsettled(&self) -> Result<Unsettled> {
         let mut found = Unsettled::default();
+        if self.policy.windows.is_some() {
+            return Ok(found);
+        }
         for (name, (kind, counted)) in self.policy.fields.iter().zip(&self.fields) {
             found.doubts.extend(match counted {
                 Counted::Doubles(meters) => self.doubts(name, meters)?,
@@ -358,7 +367,10 @@ impl Consumption {
         let (mut most, mut held) = (0, 0);
         for (number, (meter, [points_of])) in meters.iter().zip(points_of).enumerate() {
             let start = meter.start.map_err(|time| self.ambiguous(number, name, time))?;
-            let readings = meter.readings(points_of, &points.refined, policy.span(), policy.doubts(name));
+            let readings = match &policy.windows {
+                Some(windows) => meter.readings_of(windows),
+                None => meter.readings(points_of, &points.refined, policy.span(), policy.doubts(name)),
+            };
             let readings = readings.map_err(|fault| match fault {
                 Fault::Twice(time) => self.ambiguous(number, name, time),
                 Fault::Absent(label) => {
@@ -366,6 +378,7 @@ impl Consumption {
                     let why = format!("field {name:?}, window {window}: its points are not in the answer");
                     ErrorKind::Missing(why).into()
                 }
+                Fault::Outside => Error::syntax("a point lies outside of the range that was asked for"),
             })?;
             let windows = most_windows(&start, &readings, &rules);
             most += windows;
@@ -409,8 +422,15 @@ fn columns_of(found: &Pieces<'_>, fields: &[String], kinds: &[(String, DataType)
     columns(found, &names, kinds, EmptyText::Null)
 }
 
-fn meters<T: Total>(found: &Pieces<'_>, field: &str, column: &FieldColumn, keys: &Keys<'_>) -> Vec<Meter<T>> {
-    rows(found, field, column, &keys.of, keys.list.len()).into_iter().map(Meter::new).collect()
+fn meters<T: Total>(
+    found: &Pieces<'_>,
+    field: &str,
+    column: &FieldColumn,
+    keys: &Keys<'_>,
+    of_points: bool,
+) -> Vec<Meter<T>> {
+    let rows = rows(found, field, column, &keys.of, keys.list.len());
+    rows.into_iter().map(|rows| Meter::new(rows, of_points)).collect()
 }
 
 /// A field's rules.

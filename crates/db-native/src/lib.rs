@@ -64,7 +64,7 @@ pub use line_protocol::{Duplicates, Layout, Points, Precision};
 pub use meter::differences;
 pub use pieces::Renamed;
 pub use pivot::{Pivot, Wide, pivot};
-pub use readings::Window;
+pub use readings::{Window, Windows};
 pub use scan::{LONGEST_RECORD, MOST_CELLS};
 pub use sparse::room;
 pub use tsm::{Chunk, Kind, Query, ReadAt, Selection, Shards, Source};

@@ -18,6 +18,15 @@ pub struct Window {
     pub stop: i64,
 }
 
+/// Windows side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Nanoseconds at which windows begin and end, ascending: one more than there are windows.
+    pub edges: Vec<i64>,
+    /// Whether a window's start is its label; else its stop is.
+    pub label_start: bool,
+}
+
 /// Where windows lie about their labels; nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -74,6 +83,8 @@ pub(crate) enum Fault {
     Twice(i64),
     /// The window with this label is to be read by its points, and has none.
     Absent(i64),
+    /// A point is in none of the windows.
+    Outside,
 }
 
 impl From<i64> for Fault {
@@ -123,10 +134,12 @@ pub(crate) struct Meter<T> {
 
 impl<T: Total> Meter<T> {
     /// A meter of its totals, those before the range, the first ones in it, and the smallest ones.
-    pub(crate) fn new([totals, before, first, lows]: [Rows<T>; SETS]) -> Self {
+    ///
+    /// Where its totals are all points, the first ones are among them.
+    pub(crate) fn new([totals, before, first, lows]: [Rows<T>; SETS], of_points: bool) -> Self {
         let start = match outermost(before.into_iter().rev()) {
             Ok(Some((time, total))) => Ok(Start::Before { time, total }),
-            Ok(None) => outermost(first.into_iter())
+            Ok(None) => outermost(if of_points { &totals } else { &first }.iter().copied())
                 .map(|first| first.map_or(Start::Unknown, |(time, total)| Start::First { time, total })),
             Err(time) => Err(time),
         };
@@ -168,6 +181,22 @@ impl<T: Total> Meter<T> {
             readings.sort_by_key(|reading| (reading.window, reading.earliest));
         }
         Ok(readings)
+    }
+
+    /// Its readings, where its totals are all points: one per point.
+    pub(crate) fn readings_of(&self, windows: &Windows) -> Result<Vec<Reading<T>>, Fault> {
+        let edges = &windows.edges;
+        let mut next = 0;
+        let reading = |&(time, total): &(i64, T)| {
+            if edges.get(next).is_some_and(|edge| *edge <= time) {
+                next += edges[next..].partition_point(|edge| *edge <= time);
+            }
+            let label = if windows.label_start { next.checked_sub(1) } else { Some(next) };
+            let window = label.filter(|_| 0 < next && next < edges.len()).ok_or(Fault::Outside)?;
+            Ok(Reading { window: edges[window], earliest: time, latest: time, total, low: None })
+        };
+        let twice = self.totals.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        twice.map_or_else(|| self.totals.iter().map(reading).collect(), |pair| Err(Fault::Twice(pair[0].0)))
     }
 
     /// Labels of the windows of which the totals alone do not tell enough; sorted.

@@ -5,7 +5,7 @@ mod common;
 use common::plain::{Value, columns, values};
 use common::queries::{SECOND, Tables, consumption, spec, unsettled};
 use common::reads::{Table, Tags};
-use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Unsettled, Window};
+use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Unsettled, Window, Windows};
 
 /// A table of times in seconds and totals.
 fn table(tags: &Tags, field: &'static str, rows: &[(i64, Value)]) -> Vec<Table> {
@@ -465,5 +465,43 @@ fn nothing_found_keeps_the_shape() {
         assert_eq!(vec!["meter", "time", "kwh", "kwh_quality"], names);
         assert_eq!(0, found.num_rows());
         assert_eq!(Unsettled::default(), unsettled(&slices, &spec).unwrap());
+    }
+}
+
+/// Windows of ten seconds whose points are all known.
+fn of_points(label_start: bool) -> Policy {
+    let edges = (0..=4).map(|window| window * 10 * SECOND).collect();
+    Policy { windows: Some(Windows { edges, label_start }), ..plain() }
+}
+
+#[test]
+fn every_fall_is_seen_among_all_points() {
+    // Between the edges the total falls and is soon higher than before, which the last totals do not show.
+    let points = [(1, 5.0), (4, 6.0), (5, 2.0), (9, 7.0), (10, 8.0), (12, 9.0), (20, 10.0), (39, 12.0)];
+    let tables = meter((-5, 4.0), &points);
+    let null = [(10, None, "reset"), (20, Some(2.0), "ok"), (30, Some(1.0), "ok"), (40, Some(2.0), "ok")];
+    check(&tables, &of_points(false), &null);
+    let restart = Policy { on_reset: OnReset::Restart, ..of_points(true) };
+    let counted = [(0, Some(2.0 + 2.0 + 5.0), "reset"), (10, Some(2.0), "ok")];
+    check(&tables, &restart, &[&counted[..], &[(20, Some(1.0), "ok"), (30, Some(2.0), "ok")]].concat());
+    assert_eq!(Unsettled::default(), unsettled(std::slice::from_ref(&tables), &restart).unwrap());
+}
+
+#[test]
+fn a_series_counts_from_the_first_of_its_points() {
+    let tables = Tables { totals: doubles(&[(3, 5.0), (9, 7.0), (35, 8.0)]), ..Tables::default() };
+    check(&tables, &of_points(false), &[(10, Some(2.0), "first"), (40, Some(1.0), "ok")]);
+    let spread = Policy { gaps: Gaps::Spread, grid: Some(grid(40)), ..of_points(false) };
+    let third = 1.0 / 3.0;
+    let gap = [(20, Some(third), "gap"), (30, Some(third), "gap"), (40, Some(1.0 - 2.0 * third), "gap")];
+    check(&tables, &spread, &[&[(10, Some(2.0), "first")], &gap[..]].concat());
+}
+
+#[test]
+fn a_point_outside_of_the_windows_is_an_error() {
+    for time in [-1, 40] {
+        let tables = Tables { totals: doubles(&[(time, 5.0)]), ..Tables::default() };
+        let error = consumption(std::slice::from_ref(&tables), &of_points(false)).unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Syntax(_)), "{error}");
     }
 }

@@ -106,5 +106,6 @@ pub(crate) fn spec(fields: &[&str]) -> Policy {
         late: 0,
         longest: 0,
         quality: true,
+        windows: None,
     }
 }

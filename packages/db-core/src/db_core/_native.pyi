@@ -375,6 +375,8 @@ class Consumption:
         late: int,
         longest: int,
         quality: bool,
+        edges: Buffer | None,
+        label: str,
     ) -> Consumption:
         """Read the answers; arguments as `db_core.meter.Consumption` has them."""
 

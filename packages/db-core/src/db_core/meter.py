@@ -127,6 +127,10 @@ class Consumption:
             points.
         quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
             "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
+        edges: For `totals` that are all points of the range, with their own times: where windows begin and
+            end, one more than there are windows, as a buffer of int64. Every fall is seen then, nothing is
+            unsettled, and `first`, `lows`, `lead` and `longest` are not needed.
+        label: With `edges`, the edge of a window that is its time: "start" or "stop".
 
     Raises:
         AmbiguousSeriesError: `by` is empty, and there are several series.
@@ -157,6 +161,8 @@ class Consumption:
         late: int = 0,
         longest: int = 0,
         quality: bool = False,
+        edges: Buffer | None = None,
+        label: Literal["start", "stop"] = "stop",
     ) -> None:
         ends, rates = dict(rollover or {}), dict(max_rate or {})
         _check_word("on_reset", on_reset, OnReset)
@@ -186,6 +192,8 @@ class Consumption:
             late=late,
             longest=longest,
             quality=quality,
+            edges=edges,
+            label=label,
         )
 
     def unsettled(self) -> Unsettled:
