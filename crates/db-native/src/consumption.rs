@@ -168,18 +168,15 @@ impl Consumption {
         let keys = Keys::new(&found, &policy.levels)?;
         found.list.retain(|piece| keys.of[piece.series].is_some());
         let columns = columns_of(&found, &policy.fields, &policy.kinds)?;
-        let of_points = policy.windows.is_some();
-        let fields = policy.fields.iter().zip(columns).map(|(name, column)| {
+        let mut fields = Vec::with_capacity(policy.fields.len());
+        for (name, column) in policy.fields.iter().zip(columns) {
             let counted = match column.kind {
-                DataType::Float64 => Counted::Doubles(meters(&found, name, &column, &keys, of_points)),
-                DataType::Int64 | DataType::UInt64 => {
-                    Counted::Integers(meters(&found, name, &column, &keys, of_points))
-                }
+                DataType::Float64 => Counted::Doubles(meters(&found, name, &column, &keys, &policy)?),
+                DataType::Int64 | DataType::UInt64 => Counted::Integers(meters(&found, name, &column, &keys, &policy)?),
                 _ => Counted::Not,
             };
-            (column.kind, counted)
-        });
-        let fields = fields.collect();
+            fields.push((column.kind, counted));
+        }
         let owned = |values: &[Option<&str>]| values.iter().map(|value| value.map(str::to_owned)).collect();
         Ok(Self {
             tags: found.tags.iter().map(|tag| (*tag).to_owned()).collect(),
@@ -368,7 +365,7 @@ impl Consumption {
         for (number, (meter, [points_of])) in meters.iter().zip(points_of).enumerate() {
             let start = meter.start.map_err(|time| self.ambiguous(number, name, time))?;
             let readings = match &policy.windows {
-                Some(windows) => meter.readings_of(windows),
+                Some(windows) => meter.readings_of(windows, policy.span(), policy.doubts(name)),
                 None => meter.readings(points_of, &points.refined, policy.span(), policy.doubts(name)),
             };
             let readings = readings.map_err(|fault| match fault {
@@ -378,7 +375,6 @@ impl Consumption {
                     let why = format!("field {name:?}, window {window}: its points are not in the answer");
                     ErrorKind::Missing(why).into()
                 }
-                Fault::Outside => Error::syntax("a point lies outside of the range that was asked for"),
             })?;
             let windows = most_windows(&start, &readings, &rules);
             most += windows;
@@ -427,10 +423,13 @@ fn meters<T: Total>(
     field: &str,
     column: &FieldColumn,
     keys: &Keys<'_>,
-    of_points: bool,
-) -> Vec<Meter<T>> {
-    let rows = rows(found, field, column, &keys.of, keys.list.len());
-    rows.into_iter().map(|rows| Meter::new(rows, of_points)).collect()
+    policy: &Policy,
+) -> Result<Vec<Meter<T>>> {
+    let rows = rows(found, field, column, &keys.of, keys.list.len()).into_iter();
+    let Some(windows) = &policy.windows else { return Ok(rows.map(Meter::new).collect()) };
+    let meter = |rows| Meter::of_points(rows, windows, policy.on_reset == OnReset::Keep);
+    let meters: Option<Vec<_>> = rows.map(meter).collect();
+    meters.ok_or_else(|| Error::syntax("a point lies outside of the range that was asked for"))
 }
 
 /// A field's rules.

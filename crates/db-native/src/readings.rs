@@ -27,6 +27,27 @@ pub struct Windows {
     pub label_start: bool,
 }
 
+impl Windows {
+    /// The totals with the labels of their windows; `None` for one that is in none.
+    fn labelled<T: Copy>(&self, points: &[(i64, T)]) -> impl Iterator<Item = (Option<i64>, T)> {
+        let mut next = 0;
+        points.iter().map(move |(time, total)| {
+            if self.edges.get(next).is_some_and(|edge| edge <= time) {
+                next += self.edges[next..].partition_point(|edge| edge <= time);
+            }
+            let window = next.checked_sub(1).filter(|_| next < self.edges.len());
+            (window.map(|start| self.edges[if self.label_start { start } else { next }]), *total)
+        })
+    }
+
+    /// The window with a label.
+    fn window(&self, label: i64) -> Option<Window> {
+        let place = self.edges.binary_search(&label).ok()?;
+        let start = if self.label_start { place } else { place.checked_sub(1)? };
+        Some(Window { label, start: self.edges[start], stop: *self.edges.get(start + 1)? })
+    }
+}
+
 /// Where windows lie about their labels; nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -83,8 +104,6 @@ pub(crate) enum Fault {
     Twice(i64),
     /// The window with this label is to be read by its points, and has none.
     Absent(i64),
-    /// A point is in none of the windows.
-    Outside,
 }
 
 impl From<i64> for Fault {
@@ -130,20 +149,59 @@ pub(crate) struct Meter<T> {
     totals: Rows<T>,
     /// The smallest one.
     lows: Rows<T>,
+    /// All points, if they are known from the start.
+    points: Rows<T>,
 }
 
 impl<T: Total> Meter<T> {
     /// A meter of its totals, those before the range, the first ones in it, and the smallest ones.
-    ///
-    /// Where its totals are all points, the first ones are among them.
-    pub(crate) fn new([totals, before, first, lows]: [Rows<T>; SETS], of_points: bool) -> Self {
+    pub(crate) fn new([totals, before, first, lows]: [Rows<T>; SETS]) -> Self {
         let start = match outermost(before.into_iter().rev()) {
             Ok(Some((time, total))) => Ok(Start::Before { time, total }),
-            Ok(None) => outermost(if of_points { &totals } else { &first }.iter().copied())
+            Ok(None) => outermost(first.into_iter())
                 .map(|first| first.map_or(Start::Unknown, |(time, total)| Start::First { time, total })),
             Err(time) => Err(time),
         };
-        Self { start, totals, lows }
+        Self { start, totals, lows, points: Vec::new() }
+    }
+
+    /// A meter of all its points in `windows`, and those before them.
+    ///
+    /// The smallest total of a window in which one fell is less than any, so that no fall is missed which a
+    /// later total of the window has overtaken. With `keeps`, a fall means nothing.
+    ///
+    /// `None` if a point is in none of the windows.
+    pub(crate) fn of_points([points, before, ..]: [Rows<T>; SETS], windows: &Windows, keeps: bool) -> Option<Self> {
+        let mut totals: Rows<T> = Vec::new();
+        let mut lows: Rows<T> = Vec::new();
+        let mut last = before.last().map(|(_, total)| *total);
+        for (label, total) in windows.labelled(&points) {
+            let label = label?;
+            let low = if last.is_some_and(|last| total < last) { T::LEAST } else { total };
+            last = Some(total);
+            match (totals.last_mut(), lows.last_mut()) {
+                (Some(of_window), Some(least)) if of_window.0 == label => {
+                    of_window.1 = total;
+                    if low < least.1 {
+                        least.1 = low;
+                    }
+                }
+                _ => {
+                    totals.push((label, total));
+                    lows.push((label, low));
+                }
+            }
+        }
+        if keeps {
+            lows.clear();
+        }
+        let first = points.first().copied().into_iter().collect();
+        let mut meter = Self::new([totals, before, first, lows]);
+        if let Some(pair) = points.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            meter.start = Err(pair[0].0);
+        }
+        meter.points = points;
+        Some(meter)
     }
 
     /// Its readings: one per window, and one per point in those refined windows that it leaves unsettled.
@@ -183,20 +241,13 @@ impl<T: Total> Meter<T> {
         Ok(readings)
     }
 
-    /// Its readings, where its totals are all points: one per point.
-    pub(crate) fn readings_of(&self, windows: &Windows) -> Result<Vec<Reading<T>>, Fault> {
-        let edges = &windows.edges;
-        let mut next = 0;
-        let reading = |&(time, total): &(i64, T)| {
-            if edges.get(next).is_some_and(|edge| *edge <= time) {
-                next += edges[next..].partition_point(|edge| *edge <= time);
-            }
-            let label = if windows.label_start { next.checked_sub(1) } else { Some(next) };
-            let window = label.filter(|_| 0 < next && next < edges.len()).ok_or(Fault::Outside)?;
-            Ok(Reading { window: edges[window], earliest: time, latest: time, total, low: None })
-        };
-        let twice = self.totals.windows(2).find(|pair| pair[0].0 == pair[1].0);
-        twice.map_or_else(|| self.totals.iter().map(reading).collect(), |pair| Err(Fault::Twice(pair[0].0)))
+    /// Its readings, where all points of `windows` are known: one per window, and one per point in those windows
+    /// that it leaves unsettled.
+    pub(crate) fn readings_of(&self, windows: &Windows, span: Span, doubts: Doubts) -> Result<Vec<Reading<T>>, Fault> {
+        let unsettled = self.unsettled(span, doubts)?;
+        let refined: Vec<Window> = unsettled.iter().filter_map(|label| windows.window(*label)).collect();
+        let points = if refined.is_empty() { Vec::new() } else { self.points.clone() };
+        self.readings(points, &Refined::new(&refined), span, doubts)
     }
 
     /// Labels of the windows of which the totals alone do not tell enough; sorted.

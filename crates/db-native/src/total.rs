@@ -9,6 +9,9 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array};
 
 /// A total, or a difference or sum of totals.
 pub(crate) trait Total: Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> {
+    /// Less than any total.
+    const LEAST: Self;
+
     /// The nearest double.
     fn double(self) -> f64;
 
@@ -26,6 +29,8 @@ pub(crate) trait Total: Copy + Default + PartialOrd + Add<Output = Self> + Sub<O
 }
 
 impl Total for f64 {
+    const LEAST: Self = Self::NEG_INFINITY;
+
     fn double(self) -> f64 {
         self
     }
@@ -55,6 +60,8 @@ impl Total for f64 {
 
 /// Holds any sum of differences of 64-bit totals.
 impl Total for i128 {
+    const LEAST: Self = Self::MIN;
+
     #[expect(clippy::cast_precision_loss, reason = "a rate is compared with a double")]
     fn double(self) -> f64 {
         self as f64

@@ -489,12 +489,20 @@ fn every_fall_is_seen_among_all_points() {
 
 #[test]
 fn a_series_counts_from_the_first_of_its_points() {
-    let tables = Tables { totals: doubles(&[(3, 5.0), (9, 7.0), (35, 8.0)]), ..Tables::default() };
-    check(&tables, &of_points(false), &[(10, Some(2.0), "first"), (40, Some(1.0), "ok")]);
+    let tables = Tables { totals: doubles(&[(3, 5.0), (9, 7.0), (35, 8.0), (38, 8.5)]), ..Tables::default() };
+    check(&tables, &of_points(false), &[(10, Some(2.0), "first"), (40, Some(1.5), "ok")]);
+    // What was counted within the last window is spread too, as of a window of which only the last total is known.
     let spread = Policy { gaps: Gaps::Spread, grid: Some(grid(40)), ..of_points(false) };
-    let third = 1.0 / 3.0;
-    let gap = [(20, Some(third), "gap"), (30, Some(third), "gap"), (40, Some(1.0 - 2.0 * third), "gap")];
+    let gap = [(20, Some(0.5), "gap"), (30, Some(0.5), "gap"), (40, Some(0.5), "gap")];
     check(&tables, &spread, &[&[(10, Some(2.0), "first")], &gap[..]].concat());
+}
+
+#[test]
+fn a_rate_is_measured_between_the_ends_of_windows_where_nothing_is_odd() {
+    // Two in a second, and then none for eight: less than one a second over the window.
+    let tables = meter((0, 4.0), &[(1, 6.0), (9, 6.0), (11, 8.0)]);
+    let limited = Policy { max_rate: limited().max_rate, longest: 10 * SECOND, ..of_points(false) };
+    check(&tables, &limited, &[(10, Some(2.0), "ok"), (20, Some(2.0), "ok")]);
 }
 
 #[test]

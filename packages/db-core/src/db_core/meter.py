@@ -128,8 +128,8 @@ class Consumption:
         quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
             "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
         edges: For `totals` that are all points of the range, with their own times: where windows begin and
-            end, one more than there are windows, as a buffer of int64. Every fall is seen then, nothing is
-            unsettled, and `first`, `lows`, `lead` and `longest` are not needed.
+            end, one more than there are windows, as a buffer of int64. Then every fall is seen, nothing is
+            unsettled, and `first`, `lows` and points are not needed.
         label: With `edges`, the edge of a window that is its time: "start" or "stop".
 
     Raises:
