@@ -23,11 +23,13 @@ _ROOT = Path(__file__).parents[1]
 _SOURCES = [_ROOT / "packages" / name / "src" for name in ("db-core", "db-influx")]
 _PACKAGE = _SOURCES[1] / "db_influx"
 _STUB = _PACKAGE / "__init__.pyi"
-_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py"]
+_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py", "_snapshot.py"]
+_CLASSES = ["AsyncInfluxManager", "InfluxManager", "Snapshot"]  # the others are imported as they are
 _HEAD = """\
 # Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
 \"\"\"{docstring}\"\"\"
 
+import os
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, Generic, Literal, Self, overload
 import pandas as pd
@@ -51,6 +53,7 @@ _OF_A_MANAGER = {'Literal["pandas"] = "pandas"': "pd.DataFrame", **_NAMED, "Into
 _RETURNS: dict[str, tuple[str | None, dict[str, str]]] = {
     "Framed": (None, {"": "{frame}"}),
     "FramedIterator": (None, {"": "Generator[{frame}]"}),
+    "Snapshot": (None, {"": "Snapshot[_FrameT_co]"}),
     "FramedOrList": ("split", {"Literal[False] = False": "{frame}", "Literal[True]": "list[{frame}]"}),
     "Newest": (
         "with_time",
@@ -66,9 +69,10 @@ def stub() -> str:
     from db_influx._methods import Methods
 
     classes = []
-    for name in db_influx.__all__:
-        manager = getattr(db_influx, name)
-        members = {"__init__": manager.__init__, **_functions(Methods), **_functions(manager)}
+    for name in _CLASSES:
+        owner = getattr(db_influx, name)
+        inherited = _functions(Methods) if issubclass(owner, Methods) else {}
+        members = {"__init__": owner.__init__, **inherited, **_functions(owner)}
         lines = [line for function in members.values() for line in _method(name, function)]
         classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
     head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=db_influx.__all__)
@@ -84,9 +88,10 @@ def stub() -> str:
 
 def _functions(owner: type) -> dict[str, Callable[..., Any]]:
     return {
-        name: value
+        name: getattr(value, "__func__", value)
         for name, value in vars(owner).items()
-        if inspect.isfunction(value) and (not name.startswith("_") or name.endswith(("enter__", "exit__")))
+        if (inspect.isfunction(value) or isinstance(value, classmethod))
+        and (not name.startswith("_") or name.endswith(("enter__", "exit__")))
     }
 
 
@@ -96,13 +101,20 @@ def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
     returned = signature.return_annotation
     flag, types = _RETURNS.get(returned, (None, {"": returned}))
     made = function.__name__ == "__init__"
-    kinds = _OF_A_MANAGER if made else _OF_A_CALL if "into" in signature.parameters else {"": ""}
+    of_class = "cls" in signature.parameters
+    kinds = {"": ""}
+    if "into" in signature.parameters:
+        kinds = _OF_A_MANAGER if made or of_class else _OF_A_CALL
+    if of_class:
+        types = {"": f"{owner}[{{frame}}]"}
     several = len(kinds) * len(types) > 1
     for into, frame in kinds.items():
         for value, kind in types.items():
             if several:
                 yield "    @overload"
-            known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made else ""}
+            if of_class:
+                yield "    @classmethod"
+            known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made and into else ""}
             given = _parameters(signature, known)
             result = kind.format(frame=frame)
             if owner.startswith("Async") and function.__module__ == "db_influx._methods":
@@ -129,6 +141,8 @@ def _parameters(signature: inspect.Signature, known: dict[str | None, str]) -> I
 
 
 def _awaited(result: str) -> str:
+    if result.startswith("Snapshot["):
+        return f"Opening[{result}]"
     return f"Async{result}" if result.startswith("Generator[") else f"Coroutine[Any, Any, {result}]"
 
 
@@ -144,10 +158,15 @@ def _imports() -> str:
     from db_influx import _options
 
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
+    found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
     for path in _IMPORTING:
         for node in ast.parse((_PACKAGE / path).read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING
-            found += [ast.unparse(one) for one in inner if isinstance(one, ast.ImportFrom)]
+            found += [
+                ast.unparse(one)
+                for one in inner
+                if isinstance(one, ast.ImportFrom) and one.names[0].name not in _CLASSES
+            ]
     return "\n".join(found)
 
 

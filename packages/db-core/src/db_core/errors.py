@@ -20,6 +20,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "DatabaseError",
+    "DiskSpaceError",
     "IncompleteResultError",
     "InvalidArgumentError",
     "NotFoundError",
@@ -85,6 +86,10 @@ class QueryError(DatabaseError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class DiskSpaceError(DatabaseError, OSError):
+    """A disk of this machine has too little space for a file. Nothing of the file is left."""
 
 
 class IncompleteResultError(DatabaseError, EOFError):

@@ -1,7 +1,17 @@
 # Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
 """Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow."""
 
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping, Sequence
+import os
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, overload
 from zoneinfo import ZoneInfo
@@ -20,6 +30,8 @@ from db_core.errors import Rejection
 from db_core.frame import AnyFrame, Into
 from db_core.line_protocol import Duplicates
 from db_influx._aggregates import AggFunc
+from db_influx._async_manager import Opening
+from db_influx._backup import File
 from db_influx._flux import Tags
 from db_influx._options import (
     Closed,
@@ -27,12 +39,13 @@ from db_influx._options import (
     Gaps,
     Missing,
     OnReset,
+    Options,
     PerField,
-    Protocol,
 )
+from db_influx._parquet import ParquetFile
 from db_influx._times import Instant, Length
 
-__all__ = ["AsyncInfluxManager", "InfluxManager"]
+__all__ = ["AsyncInfluxManager", "InfluxManager", "ParquetFile", "Snapshot"]
 
 _FrameT_co = TypeVar("_FrameT_co", default=pd.DataFrame, covariant=True)
 
@@ -42,164 +55,156 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        verify: bool = True, ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
-        verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
+        max_parallel: int | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
+        max_parallel: int | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
+        max_parallel: int | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
@@ -213,50 +218,42 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
@@ -293,54 +290,15 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
         into: Literal["arrow"], timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: None = None,
-        timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: None = None,
-        timeout: float | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["polars"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
-        timeout: float | None = None) -> AsyncGenerator[_FrameT_co]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
-        timeout: float | None = None) -> AsyncGenerator[pd.DataFrame]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
-        timeout: float | None = None) -> AsyncGenerator[pl.DataFrame]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
-        timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+    def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
+        folder: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int | None], object] | None = None,
+        timeout: float | None = None) -> Opening[Snapshot[_FrameT_co]]: ...
+    def write_parquet(self, folder: str | os.PathLike[str], start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
+        name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> Coroutine[Any, Any, list[ParquetFile]]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
@@ -367,160 +325,154 @@ class InfluxManager(Generic[_FrameT_co]):
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        verify: bool = True, ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
-        verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
+        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> pa.Table: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> _FrameT_co: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> _FrameT_co: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pd.DataFrame: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pd.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pl.DataFrame: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pl.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pa.Table: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        max_parallel: int | None = None) -> pa.Table: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+        by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, with_time: Literal[False] = False, timeout: float | None = None,
@@ -533,46 +485,42 @@ class InfluxManager(Generic[_FrameT_co]):
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+        by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
+        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> _FrameT_co: ...
@@ -609,54 +557,15 @@ class InfluxManager(Generic[_FrameT_co]):
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
         into: Literal["arrow"], timeout: float | None = None) -> Generator[pa.Table]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: None = None,
-        timeout: float | None = None) -> _FrameT_co: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: None = None,
-        timeout: float | None = None) -> list[_FrameT_co]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
-        timeout: float | None = None) -> pd.DataFrame: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
-        timeout: float | None = None) -> list[pd.DataFrame]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
-        timeout: float | None = None) -> pl.DataFrame: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["polars"],
-        timeout: float | None = None) -> list[pl.DataFrame]: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
-        timeout: float | None = None) -> pa.Table: ...
-    @overload
-    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
-        timeout: float | None = None) -> list[pa.Table]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
-        timeout: float | None = None) -> Generator[_FrameT_co]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
-        timeout: float | None = None) -> Generator[pd.DataFrame]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
-        timeout: float | None = None) -> Generator[pl.DataFrame]: ...
-    @overload
-    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
-        timeout: float | None = None) -> Generator[pa.Table]: ...
+    def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
+        folder: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int | None], object] | None = None,
+        timeout: float | None = None) -> Snapshot[_FrameT_co]: ...
+    def write_parquet(self, folder: str | os.PathLike[str], start: Instant, stop: Instant | None, msname: str,
+        fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
+        name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        by: Iterable[str] | None = None) -> list[ParquetFile]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
@@ -674,3 +583,115 @@ class InfluxManager(Generic[_FrameT_co]):
     def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApi: ...
     def get_buckets_api(self) -> BucketsApi: ...
     def get_query_api(self) -> QueryApi: ...
+
+class Snapshot(Generic[_FrameT_co]):
+    def __init__(self, files: Sequence[Sequence[File]], folder: TemporaryDirectory[str] | None, *, start: int,
+        stop: int, options: Options) -> None: ...
+    @overload
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], bucket: str | None = None, *,
+        into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC",
+        missing: Missing = "warn") -> Snapshot[pd.DataFrame]: ...
+    @overload
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], bucket: str | None = None, *, into: Literal["polars"],
+        tz: str | ZoneInfo = "UTC", missing: Missing = "warn") -> Snapshot[pl.DataFrame]: ...
+    @overload
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], bucket: str | None = None, *, into: Literal["arrow"],
+        tz: str | ZoneInfo = "UTC", missing: Missing = "warn") -> Snapshot[pa.Table]: ...
+    @overload
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], bucket: str | None = None, *, into: Into,
+        tz: str | ZoneInfo = "UTC", missing: Missing = "warn") -> Snapshot[AnyFrame]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None) -> None: ...
+    def measurements(self) -> list[str]: ...
+    def fields(self, measurement: str) -> list[str]: ...
+    @overload
+    def read(self, start: Instant | None, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+    @overload
+    def read(self, start: Instant | None, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["pandas"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+    @overload
+    def read(self, start: Instant | None, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["polars"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+    @overload
+    def read(self, start: Instant | None, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        tags: Tags | None = None, *, into: Literal["arrow"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+    @overload
+    def read_all_fields(self, start: Instant | None, stop: Instant | None, msname: str,
+        tags: Tags | None = None, *, into: None = None, missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+    @overload
+    def read_all_fields(self, start: Instant | None, stop: Instant | None, msname: str,
+        tags: Tags | None = None, *, into: Literal["pandas"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_all_fields(self, start: Instant | None, stop: Instant | None, msname: str,
+        tags: Tags | None = None, *, into: Literal["polars"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_all_fields(self, start: Instant | None, stop: Instant | None, msname: str,
+        tags: Tags | None = None, *, into: Literal["arrow"], missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+    @overload
+    def read_batches(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
+    @overload
+    def read_batches(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], tags: Tags | None = None, *, batch_rows: int = 65536,
+        into: Literal["pandas"], missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], tags: Tags | None = None, *, batch_rows: int = 65536,
+        into: Literal["polars"], missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
+    @overload
+    def read_batches(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], tags: Tags | None = None, *, batch_rows: int = 65536,
+        into: Literal["arrow"], missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
+    @overload
+    def read_accumulated_value(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], timestep: Length, tags: Tags | None = None, *, into: None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
+    @overload
+    def read_accumulated_value(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], timestep: Length, tags: Tags | None = None, *, into: Literal["pandas"],
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
+    @overload
+    def read_accumulated_value(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], timestep: Length, tags: Tags | None = None, *, into: Literal["polars"],
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
+    @overload
+    def read_accumulated_value(self, start: Instant | None, stop: Instant | None, msname: str,
+        fields: str | Iterable[str], timestep: Length, tags: Tags | None = None, *, into: Literal["arrow"],
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
+    def write_parquet(self, folder: str | os.PathLike[str], start: Instant | None = None,
+        stop: Instant | None = None, msname: str | Iterable[str] | None = None,
+        fields: str | Iterable[str] | None = None, tags: Tags | None = None, *,
+        name: str = "{measurement}-{year}-{month}.parquet", missing: Missing | None = None,
+        tz: str | ZoneInfo | None = None, by: Iterable[str] | None = None) -> list[ParquetFile]: ...

@@ -7,15 +7,20 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from numbers import Integral, Real
-from typing import TypeVar
+from os import PathLike
+from typing import TYPE_CHECKING, TypeVar
 
 from db_core.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "choice",
     "count",
     "file",
     "flag",
+    "folder",
     "invalid",
     "is_missing",
     "names",
@@ -161,3 +166,16 @@ def file(value: object, argument: str) -> str:
     if not is_file:
         raise invalid(argument, f"must be the path of a file that exists, not {value!r}")
     return str(value)
+
+
+def folder(value: object, argument: str) -> Path:
+    """Return the path of a folder that exists."""
+    from pathlib import Path
+
+    is_folder = False
+    if isinstance(value, str | PathLike):
+        with suppress(OSError, ValueError):
+            is_folder = Path(value).is_dir()
+    if not is_folder:
+        raise invalid(argument, f"must be the path of a folder that exists, not {value!r}")
+    return Path(value)  # type: ignore[arg-type]

@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from db_influx._methods import Methods
 from db_influx._official import OfficialAsync, point_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Generator, Mapping
     from types import TracebackType
 
     from influxdb_client.client.bucket_api import BucketsApi
     from influxdb_client.client.query_api_async import QueryApiAsync
     from influxdb_client.client.write_api_async import WriteApiAsync
 
+    from db_influx._options import Options
     from db_influx._requests import Server
+    from db_influx._steps import Steps
 
-__all__ = ["AsyncInfluxManager"]
+__all__ = ["AsyncInfluxManager", "Opening"]
+
+_SnapshotT = TypeVar("_SnapshotT")
+
+
+class Opening(Generic[_SnapshotT]):
+    """A snapshot that is being made: await it, or enter it by ``async with``, which closes it in the end."""
+
+    def __init__(self, made: Coroutine[Any, Any, _SnapshotT]) -> None:
+        self._made = made
+        self._snapshot: Any = None
+
+    def __await__(self) -> Generator[Any, None, _SnapshotT]:
+        return self._made.__await__()
+
+    async def __aenter__(self) -> _SnapshotT:
+        snapshot = self._snapshot = await self._made
+        return snapshot
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._snapshot.close()
 
 
 class AsyncInfluxManager(Methods):
     """`InfluxManager` for asyncio: the same methods, arguments, answers and errors, but each is awaited.
 
-    `query_batches` and `read_batches` return asynchronous iterators: ``async for`` goes through their
-    frames. Close one that you leave before its end, by `contextlib.aclosing` say. Slices of a long read
-    are tasks. What takes long, such as decoding and pivoting, runs in threads of the loop's default
-    executor, so that the loop goes on. A task that is cancelled closes its connections. Points of a write
-    that it interrupts may be stored.
+    `snapshot` is awaited or entered, by ``async with manager.snapshot(…) as snapshot``. The `Snapshot`
+    itself blocks: call its methods by `asyncio.to_thread`. `query_batches` and `read_batches` return
+    asynchronous iterators: ``async for`` goes through their frames. Close one that you leave before its end,
+    by `contextlib.aclosing` say. Slices of a long read are tasks. What takes long, such as decoding and
+    pivoting, runs in threads of the loop's default executor, so that the loop goes on. A task that is
+    cancelled closes its connections. Points of a write that it interrupts may be stored.
 
     A manager can be made outside of a loop, shared between tasks, and used by several loops, each of
     which has connections of its own. It is an asynchronous context manager, and can be pickled. See
@@ -42,6 +70,12 @@ class AsyncInfluxManager(Methods):
         make = partial(OfficialAsync, self._settings, self._transport)
         self._official_by_loop = ClientsByLoop(make(), make)
         return AsyncWire(server)
+
+    def _enter(self, plan: Steps[Any], call: Options) -> Any:
+        return Opening(self._run(plan, call))
+
+    async def _collect(self, plan: Steps[None], call: Options) -> Any:
+        return [one async for one in self._iterate(plan, call)]
 
     async def aclose(self) -> None:
         """Close all connections of the running loop; a later call opens new ones."""

@@ -131,6 +131,14 @@ class Base:
         """Do a plan and return an iterator of the frames that it hands on."""
         return self._wire.iterate(plan, call.timeout)
 
+    def _enter(self, plan: Steps[Any], call: Options) -> Any:
+        """Do a plan whose result is a context manager, and return it."""
+        return self._run(plan, call)
+
+    def _collect(self, plan: Steps[None], call: Options) -> Any:
+        """Do a plan and return a list of what it hands on."""
+        return list(self._iterate(plan, call))
+
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         from types import GenericAlias
 

@@ -65,6 +65,7 @@ class InfluxManager(Methods):
         NotFoundError: There is no such bucket or organization; see also `missing`.
         QueryError: The server refused the query, or failed in the middle of it.
         IncompleteResultError: The answer was cut off.
+        DiskSpaceError: A file that is written here does not fit on the disk.
         AmbiguousSeriesError: `by` lets values of several series meet.
         SchemaConflictError: A field has types that do not unify, or InfluxDB would leave out points of one.
     """

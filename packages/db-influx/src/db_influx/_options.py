@@ -20,6 +20,7 @@ __all__ = [
     "ConsumptionOptions",
     "Edge",
     "Gaps",
+    "MeterOptions",
     "Missing",
     "OnReset",
     "Options",
@@ -29,6 +30,8 @@ __all__ = [
     "QueryOptions",
     "ReadOptions",
     "SliceOptions",
+    "StoredConsumptionOptions",
+    "StoredOptions",
     "Transport",
     "WriteOptions",
     "takes",
@@ -72,8 +75,16 @@ class ReadOptions(SliceOptions, total=False):
     by: Iterable[str] | None
 
 
-class ConsumptionOptions(ReadOptions, total=False):
-    """Keywords of reads of consumption."""
+class StoredOptions(TypedDict, total=False):
+    """Keywords of reads of a snapshot."""
+
+    missing: Missing | None
+    tz: str | ZoneInfo | None
+    by: Iterable[str] | None
+
+
+class MeterOptions(TypedDict, total=False):
+    """Keywords about totals of meters."""
 
     on_reset: OnReset
     rollover: PerField | None
@@ -82,6 +93,14 @@ class ConsumptionOptions(ReadOptions, total=False):
     quality: bool
     closed: Closed
     label: Edge
+
+
+class ConsumptionOptions(ReadOptions, MeterOptions, total=False):
+    """Keywords of reads of consumption."""
+
+
+class StoredConsumptionOptions(StoredOptions, MeterOptions, total=False):
+    """Keywords of reads of consumption from a snapshot."""
 
 
 class WriteOptions(TypedDict, total=False):
@@ -184,8 +203,21 @@ class Options:
         """Return checked options."""
         return cls(**{name: _CHECKS[name](value) for name, value in given.items()})
 
-    def but(self, given: Mapping[str, Any], *, into: Into | None = None) -> Options:
-        """Return these options with those of a call, checked; None leaves one as it is."""
+    def but(self, allowed: type, given: Mapping[str, Any], *, into: Into | None = None) -> Options:
+        """Return these options with those of a call, checked; None leaves one as it is.
+
+        Args:
+            allowed: The keywords that the call may have.
+            given: The keywords that it has.
+            into: Kind of its frames.
+
+        Raises:
+            TypeError: A keyword is not one of `allowed`.
+        """
+        known = sorted(allowed.__annotations__)
+        if unknown := [name for name in given if name not in known]:
+            expected = f"expected a named one or one of {', '.join(known)}"
+            raise TypeError(f"unexpected keyword argument {unknown[0]!r}, {expected}")
         found = {"into": into, **given}
         checked = {name: check(found[name]) for name, check in _CHECKS.items() if found.get(name) is not None}
         return replace(self, **checked)

@@ -11,7 +11,7 @@ import re
 import ssl
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
@@ -35,7 +35,7 @@ from db_influx._attempts import Again, pause_before, retry_after, too_late
 from db_influx._certificates import context
 from db_influx._http import HeadReader, MalformedHeadError, unpacker
 from db_influx._io import CallLimits, Connect, Pause, Receive, Resolve, Send, Tls
-from db_influx._steps import AskAtMost, AskJson, Batch, Post, Reduced, Stream, Work
+from db_influx._steps import AskAtMost, AskJson, Batch, Download, Post, Reduced, Stream, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -356,6 +356,8 @@ def perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[An
             return (yield from _attempts(limits, partial(_ask_at_most, server, pool, step, limits)))
         case AskJson():
             return (yield from _attempts(limits, partial(_ask_json, server, pool, step, limits)))
+        case Download():
+            return (yield from _attempts(limits, partial(_download, server, pool, step, limits)))
         case Post():
             return (yield from _attempts(limits, partial(_post, server, pool, step, limits)))
         case Stream():
@@ -455,6 +457,28 @@ def _ask_json(server: Server, pool: Pool, step: AskJson, limits: CallLimits) -> 
         excerpt = server.secret.masked(text.decode("utf-8", "replace")).strip()[:_EXCERPT]
         message = f"expected JSON from {step.path}, got {len(text)} bytes that are none: {excerpt}"
         raise ParseError(message, offset=0) from error
+
+
+def _download(server: Server, pool: Pool, step: Download, limits: CallLimits) -> Io[Any]:
+    # Not compressed: shards hold little that gzip makes smaller, and it takes longer than a fast network.
+    headers = {"Accept-Encoding": "identity"}
+    exchange = _Exchange(server, pool, limits)
+    with ExitStack() as at_end:
+        at_end.callback(exchange.close)
+        head = yield from exchange.begin(server.request(step.path, {}, headers, None))
+        if head.status != HTTPStatus.OK:
+            raise (yield from _refusal(server, exchange, QueryError))
+        exchange.check_end()
+        exchange.unpack()
+        sink = step.sink(head.headers.get("content-type", ""))
+        at_end.callback(sink.close)
+        received = 0
+        while data := (yield from exchange.read()):
+            yield Work(partial(sink.write, data), len(data))
+            received += len(data)
+            if step.received is not None:
+                step.received(received)
+        return (yield Work(sink.finish, received))
 
 
 def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None]:

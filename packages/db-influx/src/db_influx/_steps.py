@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -20,9 +20,11 @@ __all__ = [
     "AskAtMost",
     "AskJson",
     "Batch",
+    "Download",
     "Post",
     "Query",
     "Reduced",
+    "Sink",
     "Steps",
     "Stream",
     "Warn",
@@ -72,6 +74,35 @@ class AskJson(NamedTuple):
     form: tuple[tuple[str, str], ...] | None = None
 
 
+class Sink(Protocol):
+    """Takes the body of a response as it arrives."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> Any:
+        """Check that the body was whole, and return what was made of it."""
+
+    def close(self) -> None:
+        """Let go of files, wherever the body has come to."""
+
+
+class Download(NamedTuple):
+    """Send a GET and hand the body to a sink as it arrives; the reply is what the sink makes of it.
+
+    A body that breaks off is asked for again, for another sink.
+
+    Attributes:
+        path: Path of the endpoint.
+        sink: Makes the sink of an attempt, from the response's Content-Type.
+        received: Is told how many bytes of the attempt have come.
+    """
+
+    path: str
+    sink: Callable[[str], Sink]
+    received: Callable[[int], object] | None = None
+
+
 class Post(NamedTuple):
     """Write line protocol; the reply comes when the server has accepted every point.
 
@@ -114,5 +145,5 @@ class Warn(NamedTuple):
 
 
 _T = TypeVar("_T")
-Step: TypeAlias = Ask | AskAtMost | AskJson | Post | Stream | Batch | Work | Warn
+Step: TypeAlias = Ask | AskAtMost | AskJson | Download | Post | Stream | Batch | Work | Warn
 Steps: TypeAlias = Generator[Step, Any, _T]

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from db_core.errors import InvalidArgumentError
@@ -177,6 +177,11 @@ class Windows:
         within = time - self.late - (label == "stop")
         start, stop = self._window(within)
         return max(start, self._start) + self.late, min(stop, self._stop) + self.late
+
+    def as_arguments(self, label: str) -> dict[str, Any]:
+        """Return what `db_core.meter.Consumption` has to know of the windows, labelled by this edge."""
+        lead = (self.longest if label == "start" else 0) - self.late
+        return {"adjacent_since": self.before, "lead": lead, "late": self.late, "longest": self.longest}
 
     @property
     def longest(self) -> int:

@@ -136,10 +136,7 @@ def consumption(
         by=options.by,
         tz=options.tz,
         grid=labels,
-        adjacent_since=windows.before,
-        lead=(windows.longest if label == "start" else 0) - windows.late,
-        late=windows.late,
-        longest=windows.longest,
+        **windows.as_arguments(label),
         **policy,
     )
     meters: meter.Consumption = yield Work(work, size)

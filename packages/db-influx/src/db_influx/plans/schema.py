@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from db_influx._options import Options
     from db_influx._steps import Steps
 
-__all__ = ["Databases", "Schema", "no_database"]
+__all__ = ["Databases", "Schema", "no_database", "similar"]
 
 _KEPT = 60.0  # seconds that a mapping is used before it is read again
 _MOST_SHARDS = 1_000  # of a read that is divided at their starts
@@ -305,10 +305,10 @@ class Schema:
     ) -> Steps[list[str]]:
         name, types = self._measurement, self.types or {}
         if not types:
-            near = _near(name, (yield from listed(_flux.measurements(self._bucket))))
+            near = similar(name, (yield from listed(_flux.measurements(self._bucket))))
             return [f"no measurement {name!r} in bucket {self._bucket!r}{near}"]
         unknown = [field for field in selection.fields or () if field not in types]
-        problems = [f"no field {field!r} in {name!r}{_near(field, list(types))}" for field in unknown]
+        problems = [f"no field {field!r} in {name!r}{similar(field, list(types))}" for field in unknown]
         conditions = dict(selection.tags) if nothing else {}
         keys: list[str] = []
         if conditions or empty_levels:
@@ -319,7 +319,7 @@ class Schema:
             if key in keys:
                 problems += yield from self._unknown_values(key, conditions.get(key, ()))
             elif any(conditions.get(key, (key,))):  # the condition may be that there is no such tag
-                problems.append(f"no tag {key!r} in {name!r}{_near(key, keys)}")
+                problems.append(f"no tag {key!r} in {name!r}{similar(key, keys)}")
         return problems
 
     def _unknown_values(self, key: str, values: Sequence[str]) -> Steps[list[str]]:
@@ -327,7 +327,7 @@ class Schema:
         accepted = {*known, ""}
         missing = [value for value in values if value not in accepted]
         return [
-            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{_near(value, known)}"
+            f"no tag {key!r} with the value {value!r} in {self._measurement!r}{similar(value, known)}"
             for value in missing[:_MOST_NEAR]
         ]
 
@@ -355,7 +355,7 @@ def _cast(kind: str) -> str:
     return kind if kind in ("string", "boolean") else "float"
 
 
-def _near(name: str, names: Sequence[str]) -> str:
+def similar(name: str, names: Sequence[str]) -> str:
     """Return a hint that lists similar names, or all if they are few."""
     folded = {known.casefold(): known for known in names}
     near = [folded[one] for one in get_close_matches(name.casefold(), folded, _MOST_NEAR)]

@@ -1,0 +1,156 @@
+"""Parquet files: their names and periods, and a writer that leaves whole files or none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from db_core.errors import ConfigurationError
+from db_influx._arguments import invalid, text
+from db_influx._backup import about_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["NAME", "ParquetFile", "Period", "Writer", "check_installed", "periods"]
+
+NAME = "{measurement}-{year}-{month}.parquet"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 1_000_000_000
+
+
+class ParquetFile(NamedTuple):
+    """A file that was written.
+
+    Attributes:
+        path: Where it is.
+        rows: How many rows it has.
+    """
+
+    path: Path
+    rows: int
+
+
+class Period(NamedTuple):
+    """A range of time that goes into one file; nanoseconds, half-open."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+def check_installed() -> None:
+    """Raise an error if pyarrow is not installed.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        message = "Parquet needs pyarrow, which is not installed: pip install 'db-influx[parquet]'"
+        raise ConfigurationError(message) from error
+
+
+def periods(folder: object, name: object, measurement: str, start: int, stop: int, tz: str) -> list[Period]:
+    """Divide a range into the periods of its files.
+
+    Args:
+        folder: Where the files go.
+        name: Template of their names. Months that it gives one name go into one file.
+        measurement: The measurement.
+        start: Nanoseconds since the epoch.
+        stop: Nanoseconds since the epoch, later than `start`.
+        tz: IANA name of the zone of the months.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise invalid("folder", f"must be the path of a folder, not {folder!r}")
+    template = text(name, "name")
+    # What no name of a file should hold becomes %XX, and so do the dots of "..".
+    safe = quote(measurement, safe=" ,;=+@()") if measurement.strip(".") else measurement.replace(".", "%2E")
+    months = []
+    for begin, end, year, month in _months(start, stop, tz):
+        try:
+            made = template.format(measurement=safe, year=f"{year:04}", month=f"{month:02}")
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            message = f"must be a template of {{measurement}}, {{year}} and {{month}}, not {template!r}"
+            raise invalid("name", message) from error
+        if Path(made).is_absolute() or ".." in Path(made).parts or not Path(made).name:
+            raise invalid("name", f"must name a file within the folder; {template!r} makes {made!r}")
+        months.append(Period(Path(folder) / made, begin, end))
+    grouped = (list(group) for _, group in groupby(months, key=lambda month: month.path))
+    found = [Period(group[0].path, group[0].start, group[-1].stop) for group in grouped]
+    if len({period.path for period in found}) < len(found):
+        raise invalid("name", f"must name months of different years apart, not {template!r}")
+    return found
+
+
+def _months(start: int, stop: int, tz: str) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the parts of a range that lie in one month of the local calendar, with its year and number."""
+    shown = (_EPOCH + timedelta(seconds=start // _SECOND)).astimezone(ZoneInfo(tz))
+    year, month = shown.year, shown.month
+    while start < stop:
+        following = (year + month // 12, month % 12 + 1)
+        begin_of_next = datetime(*following, 1, tzinfo=ZoneInfo(tz)).astimezone(UTC)
+        end = min(stop, (begin_of_next - _EPOCH) // timedelta(seconds=1) * _SECOND)
+        yield start, end, year, month
+        start, (year, month) = end, following
+
+
+class Writer:
+    """Writes a file beside its place, and moves it there when it is whole; without rows there is none.
+
+    Args:
+        path: Where the file goes. Its folder is made if there is none, and a file of that name replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._writer: Any = None
+        self._rows = 0
+        self._lock = Lock()  # where a task is cancelled, a thread may be writing
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._writer is not None:
+                with suppress(Exception):  # as where the disk is full, of which there is an error already
+                    self._writer.close()
+                self._part.unlink(missing_ok=True)
+
+    def write(self, table: Any) -> None:
+        """Append a pyarrow Table; all have one schema."""
+        from pyarrow.parquet import ParquetWriter
+
+        with self._lock, about_space(self._path.parent):
+            if self._writer is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = ParquetWriter(self._part, table.schema, compression="zstd")
+            self._writer.write_table(table)
+        self._rows += table.num_rows
+
+    def finish(self) -> ParquetFile | None:
+        """Move the file to its place; None if nothing was written."""
+        if self._writer is None:
+            return None
+        with self._lock, about_space(self._path.parent):
+            self._writer.close()
+            with self._part.open("rb") as part:
+                os.fsync(part.fileno())
+            self._part.replace(self._path)
+        return ParquetFile(self._path, self._rows)

@@ -1,0 +1,204 @@
+"""Reads of the shards of a snapshot: what is asked of the native reader, and frames of its answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from db_core.errors import SchemaConflictError
+from db_core.meter import Consumption
+from db_core.pivot import pivot
+from db_core.tsm import Shards
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from db_core.frame import Frame
+    from db_core.tsm import Answer
+    from db_influx._backup import File
+    from db_influx._flux import Selection
+    from db_influx._options import Options
+
+__all__ = ["Stored"]
+
+_MOST_VALUES = 1 << 18  # that are decoded at once for small batches
+_READS_AHEAD = 4  # batches that are decoded at once
+_NUMBERS = {"float64", "int64", "uint64"}
+
+
+class _Part(NamedTuple):
+    """Some series and a range of time, nanoseconds, half-open."""
+
+    first: int
+    series: int
+    start: int
+    stop: int
+
+
+class Stored:
+    """The points of a bucket's shards.
+
+    Args:
+        files: The files of each shard.
+    """
+
+    def __init__(self, files: Sequence[Sequence[File]]) -> None:
+        self._shards = Shards(files)
+        self._threads = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
+
+    def measurements(self) -> list[str]:
+        """Return the names of the measurements, sorted."""
+        return self._shards.measurements()
+
+    def types(self, measurement: str) -> dict[str, list[str]]:
+        """Return the fields of a measurement, sorted, and of each its types, as in `Frame.kinds`."""
+        return dict(sorted(self._shards.fields(measurement)))
+
+    def tag_keys(self, measurement: str) -> list[str]:
+        """Return the tag keys of a measurement, sorted."""
+        return self._shards.tag_keys(measurement)
+
+    def range(self, measurement: str) -> tuple[int, int] | None:
+        """Return the times of the first point of a measurement and after its last."""
+        found = self._shards.range(measurement)
+        return None if found is None else (found[0], found[1] + 1)
+
+    def frame(self, selection: Selection, options: Options, *, tag_columns: bool = False) -> Frame:
+        """Return points as they are stored, one row for each series and time."""
+        kinds = self._kinds(selection)
+        return _wide(self._answer(selection), selection, options, kinds, tag_columns=tag_columns)
+
+    def batches(self, selection: Selection, rows: int, options: Options) -> Iterator[Frame]:
+        """Yield points in frames of at most so many rows, series by series, all of one schema."""
+        differing = self._shards.differing(**_arguments(selection))
+        by = tuple(differing) if options.by is None else options.by
+        options = replace(options, by=by)
+        # Of series that agree in `by` those of one time have to be seen together.
+        is_whole = not set(differing).issubset(by)
+        kinds = self._kinds_of_all(selection)
+        limit = max(_READS_AHEAD * rows * len(selection.fields or kinds), _MOST_VALUES)
+        for part in self._parts(selection, limit, is_whole=is_whole):
+            frame = _wide(self._answer(selection, part), selection, options, kinds)
+            for first in range(0, len(frame), rows):
+                yield frame.slice(first, rows)
+
+    def _parts(self, selection: Selection, limit: int, *, is_whole: bool) -> Iterator[_Part]:
+        """Divide a selection into parts of at most so many values: series by series, or if whole by time."""
+        count, values = self._shards.series(**_arguments(selection))
+        if not count:
+            return
+        waiting = [_Part(0, count, selection.start, selection.stop)]
+        if values > limit and not is_whole:
+            step = max(1, count * limit // values)
+            waiting = [
+                _Part(first, min(step, count - first), selection.start, selection.stop)
+                for first in range(0, count, step)
+            ]
+        waiting.reverse()
+        while waiting:
+            part = waiting.pop()
+            first, count, start, stop = part
+            of_part: dict[str, Any] = {"first": first, "count": count, "within": (start, stop)}
+            _, values = self._shards.series(**_arguments(selection), **of_part)
+            if values <= limit or (stop - start == 1 and (count == 1 or is_whole)):
+                yield part
+            elif count > 1 and not is_whole:
+                half = count // 2
+                waiting += [_Part(first + half, count - half, start, stop), _Part(first, half, start, stop)]
+            else:
+                middle = (start + stop) // 2
+                waiting += [_Part(first, count, middle, stop), _Part(first, count, start, middle)]
+
+    def consumption(
+        self,
+        selection: Selection,
+        edges: array[int],
+        policy: Mapping[str, Any],
+        options: Options,
+    ) -> Frame:
+        """Return consumption per window, from every point.
+
+        Args:
+            selection: What to read; fields are named.
+            edges: The edges of all windows.
+            policy: How totals become consumption: arguments of `Consumption`.
+            options: The levels and the zone of the frame.
+        """
+        first, _ = self.range(selection.measurement) or (edges[0], 0)
+        answers = [self._answer(replace(selection, start=edges[0], stop=edges[-1]))]
+        before = []
+        if first < edges[0]:
+            before.append(self._answer(replace(selection, start=first, stop=edges[0])))
+        meters = Consumption(
+            answers,
+            before=before,
+            fields=selection.fields or (),
+            kinds=self._kinds(selection),
+            by=options.by,
+            tz=options.tz,
+            edges=edges,
+            **policy,
+        )
+        return meters.frame()
+
+    def _answer(self, selection: Selection, part: _Part | None = None) -> Answer:
+        first, count, *within = part or _Part(0, sys.maxsize, selection.start, selection.stop)
+        of_part: dict[str, Any] = {"first": first, "count": count, "within": tuple(within)}
+        return self._shards.read(**_arguments(selection), **of_part, threads=self._threads)
+
+    def _kinds(self, selection: Selection) -> dict[str, str]:
+        """Return the types of those of the fields that have one type in all shards."""
+        types = self.types(selection.measurement)
+        return {field: types[field][0] for field in _named(selection, types) if len(types[field]) == 1}
+
+    def _kinds_of_all(self, selection: Selection) -> dict[str, str]:
+        """Return a type for each field that holds for all frames of a read: numbers of several are floats.
+
+        Raises:
+            SchemaConflictError: A field has types that do not unify.
+        """
+        types = self.types(selection.measurement)
+        kinds = self._kinds(selection)
+        for field in _named(selection, types):
+            if field not in kinds and not _NUMBERS.issuperset(types[field]):
+                raise SchemaConflictError(
+                    f"field {field!r} of {selection.measurement!r} is {' and '.join(types[field])} in the "
+                    "snapshot, so that no type holds for all frames. Read parts of the range by `read`"
+                )
+            kinds.setdefault(field, "float64")
+        return kinds
+
+
+def _named(selection: Selection, types: Mapping[str, object]) -> list[str]:
+    return [field for field in (types if selection.fields is None else selection.fields) if field in types]
+
+
+def _wide(
+    answer: Answer,
+    selection: Selection,
+    options: Options,
+    kinds: Mapping[str, str],
+    *,
+    tag_columns: bool = False,
+) -> Frame:
+    return pivot(
+        [answer],
+        fields=selection.fields,
+        by=options.by,
+        tag_columns=tag_columns,
+        empty_text=True,
+        kinds=kinds,
+        tz=options.tz,
+    )
+
+
+def _arguments(selection: Selection) -> dict[str, Any]:
+    """Return the arguments of the native reader that tell which series are read, and when."""
+    fields = None if selection.fields is None else list(selection.fields)
+    named = {"measurement": selection.measurement, "fields": fields, "tags": selection.tags}
+    return {**named, "start": selection.start, "stop": selection.stop}

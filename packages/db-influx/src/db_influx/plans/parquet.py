@@ -1,0 +1,74 @@
+"""Parquet files of a read: each period by the slices of a read in batches, into a file of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from db_influx import _flux
+from db_influx._parquet import Writer
+from db_influx._steps import Batch, Work
+from db_influx.plans.batches import batches
+from db_influx.plans.query import listed
+from db_influx.plans.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db_influx._flux import Selection
+    from db_influx._options import Options
+    from db_influx._parquet import ParquetFile, Period
+    from db_influx._steps import Steps
+    from db_influx.plans.schema import Databases
+
+__all__ = ["write"]
+
+_ROWS = 1 << 17  # of a frame that is written at once
+_VALUE = 16  # bytes
+
+
+def write(
+    databases: Databases, selection: Selection, files: Sequence[Period], options: Options
+) -> Steps[None]:
+    """Write points as they are stored, and hand on each file that has some."""
+    schema = yield from Schema.of(databases, selection, options)
+    yield from schema.check_found(selection, options, nothing=False)
+    bucket, measurement = selection.bucket, selection.measurement
+    if selection.fields is None:
+        names: list[str] = yield from listed(_flux.fields(bucket, measurement))
+        selection = replace(selection, fields=tuple(names))
+    if options.by is None:
+        keys: list[str] = yield from listed(_flux.tag_keys(bucket, measurement))
+        options = replace(options, by=tuple(key for key in keys if key not in _flux.OWN))
+    options = replace(options, missing="ignore")  # it was told of the whole range
+    for period in files if selection.fields else ():
+        part = replace(selection, start=period.start, stop=period.stop)
+        with Writer(period.path) as writer:
+            yield from _written(batches(databases, part, _ROWS, options), writer)
+            file: ParquetFile | None = yield Work(writer.finish, _ROWS)
+        if file is not None:
+            yield Batch(file)
+
+
+def _written(frames: Steps[None], writer: Writer) -> Steps[None]:
+    """Do the steps of a plan, and write the frames that it hands on."""
+    reply: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = frames.send(reply) if failure is None else frames.throw(failure)
+            reply = failure = None
+            try:
+                if isinstance(step, Batch):
+                    table = step.frame
+                    yield Work(partial(writer.write, table), _VALUE * table.num_rows * table.num_columns)
+                else:
+                    reply = yield step
+            except Exception as error:  # noqa: BLE001 - it is for the plan to handle
+                failure = error
+    except StopIteration:
+        return
+    finally:
+        failure = None  # or an error and this frame hold each other until garbage is collected
+        frames.close()

@@ -1,0 +1,160 @@
+"""A snapshot of a bucket: its shards, downloaded through the backup API to a folder of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from db_core.errors import AuthenticationError, DatabaseError, IncompleteResultError, NotFoundError
+from db_influx._backup import Bucket, BucketList, Metrics, ShardArchive, check_space
+from db_influx._steps import Download, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from db_influx._backup import File
+    from db_influx._steps import Steps
+
+__all__ = ["Wanted", "download"]
+
+_ATTEMPTS = 4  # of the server, to write the cache of a shard before it sends the shard
+_TRIES = 5  # to download a shard whose cache was not written
+
+
+class Wanted(NamedTuple):
+    """What a snapshot is of.
+
+    Attributes:
+        bucket: Name of the bucket.
+        org: Name or ID of the organization.
+        start: Nanoseconds since the epoch, included.
+        stop: Nanoseconds since the epoch, excluded.
+    """
+
+    bucket: str
+    org: str
+    start: int
+    stop: int
+
+
+def download(
+    wanted: Wanted,
+    place: Path | None,
+    progress: Callable[[int, int | None], object] | None,
+    make: Callable[[list[list[File]], TemporaryDirectory[str]], Any],
+) -> Steps[Any]:
+    """Download the shards that overlap a range.
+
+    Args:
+        wanted: The bucket and the range.
+        place: Folder in which the snapshot has its own, temporary one; None is the system's.
+        progress: Is told how many bytes have come, and about how many will, if the server tells.
+        make: Makes the snapshot from the files of its shards, and the folder that they are in.
+    """
+    bucket = yield from _bucket(wanted)
+    # With the shard that begins where the range ends: its first instant closes the last window of meters.
+    shards = [shard for shard in bucket.shards if shard.start <= wanted.stop and wanted.start < shard.stop]
+    metrics = yield from _metrics()
+    folder = TemporaryDirectory(prefix="db-influx-", dir=place)
+    try:
+        path = Path(folder.name)
+        sizes = {shard.number: metrics.sizes[shard.number] for shard in shards} if metrics else {}
+        check_space(path, sum(sizes.values()))
+        told = _Progress(progress, sum(sizes.values()) or None)
+        files: dict[int, list[File]] = {}
+        waiting = [shard.number for shard in shards]
+        tries = 0
+        while waiting:
+            tries += 1
+            for number in waiting:
+                files[number] = yield from _shard(wanted, number, path, told)
+            before, metrics = metrics, (yield from _metrics())
+            waiting = _unwritten(before, metrics, waiting, tries)
+        of_shards = [files[shard.number] for shard in shards]
+        return (yield Work(partial(make, of_shards, folder), told.received))
+    except BaseException:
+        folder.cleanup()
+        raise
+
+
+def _bucket(wanted: Wanted) -> Steps[Bucket]:
+    try:
+        buckets: list[Bucket] = yield Download("api/v2/backup/metadata", BucketList)
+    except AuthenticationError as error:
+        message = f"a snapshot needs the operator token, such as that of the server's first setup: {error}"
+        raise AuthenticationError(message) from error
+    for bucket in buckets:
+        if bucket.name == wanted.bucket and wanted.org in (bucket.org_name, bucket.org_number):
+            return bucket
+    message = f"could not find bucket {wanted.bucket!r} of organization {wanted.org!r}"
+    raise NotFoundError(message)
+
+
+def _metrics() -> Steps[Metrics | None]:
+    """Ask the server about itself, which it need not tell."""
+    try:
+        metrics: Metrics = yield Download("metrics", Metrics)
+    except DatabaseError:
+        return None
+    return metrics
+
+
+def _shard(wanted: Wanted, number: int, folder: Path, told: _Progress) -> Steps[list[File]]:
+    """Download a shard; one that was deleted meanwhile has no files."""
+    path = folder / f"{number}.tar"
+    try:
+        files: list[File] = yield Download(
+            f"api/v2/backup/shards/{number}", lambda _: ShardArchive(path), told.of_part(number)
+        )
+    except NotFoundError:
+        bucket = yield from _bucket(wanted)
+        if number in [shard.number for shard in bucket.shards]:
+            raise
+        return []
+    return files
+
+
+def _unwritten(before: Metrics | None, after: Metrics | None, shards: Iterable[int], tries: int) -> list[int]:
+    """Return the shards whose cache the server may have left out, as it was being written already.
+
+    A server that tells nothing of itself does not tell that either.
+
+    Raises:
+        IncompleteResultError: There are some after several tries.
+    """
+    if before is None or after is None:
+        return []
+    found = [shard for shard in shards if after.unwritten[shard] - before.unwritten[shard] >= _ATTEMPTS]
+    if found and tries >= _TRIES:
+        message = (
+            f"InfluxDB was writing its cache all the while, so that shard {found[0]} may lack the newest "
+            "points. Make the snapshot while less is written"
+        )
+        raise IncompleteResultError(message)
+    return found
+
+
+class _Progress:
+    """Adds up the bytes of the parts of a download."""
+
+    def __init__(self, tell: Callable[[int, int | None], object] | None, total: int | None) -> None:
+        self._tell = tell
+        self._total = total
+        self._parts: dict[int, int] = {}
+
+    @property
+    def received(self) -> int:
+        """How many bytes have come."""
+        return sum(self._parts.values())
+
+    def of_part(self, number: int) -> Callable[[int], None]:
+        """Return what takes the bytes of a part that have come."""
+
+        def take(received: int) -> None:
+            self._parts[number] = received
+            if self._tell is not None:
+                self._tell(self.received, self._total)
+
+        return take
