@@ -145,7 +145,12 @@ impl<'a> Holder<'a> {
 
     /// The keys of a measurement. Those of others may lie between those without tags and those with tags.
     pub(crate) fn keys_of(self, measurement: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        // Behind a backslash a comma is a part of a longer name.
+        let is_cut = |behind: &[u8]| behind == b"," && measurement.ends_with(b"\\");
         let ranges = [b"#!~#".as_slice(), b","].map(|behind| -> Range<usize> {
+            if is_cut(behind) {
+                return 0..0;
+            }
             let prefix = [measurement, behind].concat();
             let start = self.partition_point(|key| key < prefix.as_slice());
             start..self.partition_point(|key| key < prefix.as_slice() || key.starts_with(&prefix))
