@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
 
     from db_influx import AsyncInfluxManager
     from db_redis import AsyncRedisClient
@@ -33,6 +33,10 @@ class Awaited:
             return self._runner.run(given if asyncio.iscoroutine(given) else _listed(given))
 
         return call
+
+
+async def _result(given: Awaitable[Any]) -> Any:
+    return await given
 
 
 async def _listed(given: AsyncIterator[Any]) -> list[Any]:
@@ -74,7 +78,7 @@ class AwaitedManager:
 
         def call(*arguments: Any, **options: Any) -> Any:
             given = method(*arguments, **options)
-            return self.run(given) if asyncio.iscoroutine(given) else _Frames(self, given)
+            return _Frames(self, given) if hasattr(given, "__aiter__") else self.run(_result(given))
 
         return call
 

@@ -17,6 +17,7 @@ RESEMBLES = {
     "IncompleteResultError": EOFError,
     "InvalidArgumentError": ValueError,
     "NotFoundError": LookupError,
+    "DiskSpaceError": OSError,
     "OperationTimeoutError": TimeoutError,
     "ParseError": ValueError,
     "SchemaConflictError": ValueError,

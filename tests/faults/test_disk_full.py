@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from db_core.errors import ConnectionFailedError, DatabaseError, QueryError, WriteError
+from db_core.errors import ConnectionFailedError, DatabaseError, DiskSpaceError, QueryError, WriteError
 from db_redis import RedisClient
 from tests.faults.conftest import Bucket
+from tests.influx.backups import listed, metadata, metrics
+from tests.peer import endless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tests.faults.conftest import Managers
+    from tests.peer import Peer
 
 T0 = pd.Timestamp("2026-01-01", tz="UTC")
 ROWS = 20_000
@@ -63,6 +66,21 @@ def make_disk(tmp_path: Path) -> Iterator[Callable[[int], Disk]]:
     yield make
     for disk in made:
         disk.close()
+
+
+def test_a_snapshot_leaves_space_on_the_disk(
+    make_disk: Callable[[int], Disk], peer: Callable[..., Peer], managers: Managers
+) -> None:
+    """A DiskSpaceError before the disk is full, and nothing is left of the snapshot."""
+    disk = make_disk(24)
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n"
+    one = peer(metadata(listed(1)), metrics(), endless(head, b"x"))
+    with (
+        managers(one.url, "o", "t", retries=0) as manager,
+        pytest.raises(DiskSpaceError, match=f"too little space in {disk.folder}"),
+    ):
+        manager.snapshot("b", "2026-01-01", "2026-01-02", folder=disk.folder)
+    assert [] == list(disk.folder.iterdir())
 
 
 def _fill(save: Callable[[int], None]) -> tuple[int, DatabaseError]:

@@ -27,6 +27,7 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "last": lambda manager: manager.read_last_data_point(BUCKET, "m", "v"),
     "measurements": lambda manager: manager.get_measurements_on_bucket(BUCKET),
     "fields": lambda manager: manager.get_fields(BUCKET, "m"),
+    "parquet": lambda manager: manager.write_parquet("nowhere", *SPAN, "m", "v", BUCKET),
     "query": lambda manager: manager.query("buckets()"),
     "split": lambda manager: manager.query("buckets()", split=True),
     "query_influxql": lambda manager: manager.query_influxql("SHOW DATABASES"),
@@ -34,6 +35,9 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
 WRITE: dict[str, Callable[[InfluxManager], Any]] = {
     "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m")
 }
+DOWNLOAD: dict[str, Callable[[InfluxManager], Any]] = {
+    "snapshot": lambda manager: manager.snapshot(BUCKET, *SPAN)
+}
 
 each_read = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-each_call = pytest.mark.parametrize("call", (CALLS | WRITE).values(), ids=CALLS | WRITE)
+each_call = pytest.mark.parametrize("call", (CALLS | WRITE | DOWNLOAD).values(), ids=CALLS | WRITE | DOWNLOAD)

@@ -50,6 +50,7 @@ class Work:
             "batches": self.batches,
             "last": self.last,
             "query": self.query,
+            "snapshot": self.snapshot,
             "write": self.write,
         }
 
@@ -87,6 +88,12 @@ class Work:
         """Have the server answer a number that is asked for."""
         flux = 'import "array"\narray.from(rows: [{n: params.n}])'
         assert [number] == (await self.manager.query(flux, {"n": number}))["n"].tolist()
+
+    async def snapshot(self, number: int) -> None:
+        """Download the shards, and read one series of them."""
+        async with self.manager.snapshot(self.bucket, *SPAN) as snapshot:
+            frame = await asyncio.to_thread(snapshot.read, *SPAN, self.msname, "v", {"k": str(number)})
+        assert [float(number)] * DAYS == frame["v"].tolist()
 
     async def write(self, number: int) -> None:
         """Write points of a measurement that is not read."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from db_core.errors import Rejection
 from db_core.frame import AnyFrame
-from db_influx import AsyncInfluxManager, InfluxManager
+from db_influx import AsyncInfluxManager, InfluxManager, ParquetFile, Snapshot
 
 if TYPE_CHECKING:
     from db_core.frame import Into
@@ -94,6 +94,22 @@ def queries(manager: InfluxManager, into: Into) -> None:
     batches.close()
 
 
+def snapshots(manager: InfluxManager, polars: InfluxManager[pl.DataFrame], into: Into) -> None:
+    """The frames of a snapshot are those of its manager, or of `into`."""
+    with manager.snapshot("home", "-30d") as snapshot:
+        assert_type(snapshot, Snapshot)
+        assert_type(snapshot.read("-1d", None, "m", "power"), pd.DataFrame)
+        assert_type(snapshot.read_all_fields(None, None, "m", into="arrow"), pa.Table)
+        assert_type(snapshot.read_batches(None, None, "m", "power", into="polars"), Generator[pl.DataFrame])
+        assert_type(snapshot.write_parquet("folder"), list[ParquetFile])
+    with polars.snapshot("home", "-30d") as of_polars:
+        assert_type(of_polars.read_accumulated_value(None, None, "m", "kwh", 60), pl.DataFrame)
+    assert_type(Snapshot.open("folder"), Snapshot[pd.DataFrame])
+    assert_type(Snapshot.open("folder", "home", into="arrow"), Snapshot[pa.Table])
+    assert_type(Snapshot.open("folder", into=into), Snapshot[AnyFrame])
+    assert_type(manager.write_parquet("folder", "-1d", None, "m", None, "home"), list[ParquetFile])
+
+
 def looks_up(manager: InfluxManager) -> None:
     """The newest point is a dict of values, or of pairs of time and value."""
     assert_type(manager.read_last_data_point("home", "m", "power"), dict[str, Any])
@@ -132,5 +148,9 @@ async def goes_through(manager: AsyncInfluxManager) -> None:
     async for frame in batches:
         assert_type(frame, pl.DataFrame)
     await batches.aclose()
+    async with manager.snapshot("home", "-30d") as snapshot:
+        assert_type(snapshot, Snapshot)
+    assert_type(await manager.snapshot("home", "-30d"), Snapshot)
+    assert_type(await manager.write_parquet("folder", "-1d", None, "m", None, "home"), list[ParquetFile])
     async with manager as same:
         assert_type(same, AsyncInfluxManager)

@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "ParquetFile", "Period", "Writer", "check_installed", "periods"]
 
 NAME = "{measurement}-{year}-{month}.parquet"
+_LONGEST = 230  # bytes of a name; the part of a file that is written has more
+_LONGEST_MEASUREMENT = 160
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
 
@@ -76,8 +79,7 @@ def periods(folder: object, name: object, measurement: str, start: int, stop: in
     if not isinstance(folder, str | os.PathLike):
         raise invalid("folder", f"must be the path of a folder, not {folder!r}")
     template = text(name, "name")
-    # What no name of a file should hold becomes %XX, and so do the dots of "..".
-    safe = quote(measurement, safe=" ,;=+@()") if measurement.strip(".") else measurement.replace(".", "%2E")
+    safe = _file_name(measurement)
     months = []
     for begin, end, year, month in _months(start, stop, tz):
         try:
@@ -85,14 +87,29 @@ def periods(folder: object, name: object, measurement: str, start: int, stop: in
         except (KeyError, IndexError, ValueError, AttributeError) as error:
             message = f"must be a template of {{measurement}}, {{year}} and {{month}}, not {template!r}"
             raise invalid("name", message) from error
-        if Path(made).is_absolute() or ".." in Path(made).parts or not Path(made).name:
+        parts = Path(made).parts
+        if Path(made).is_absolute() or ".." in parts or not parts or "\0" in made:
             raise invalid("name", f"must name a file within the folder; {template!r} makes {made!r}")
+        if max(len(part.encode()) for part in parts) > _LONGEST:
+            raise invalid(
+                "name", f"must name a file by {_LONGEST} bytes or less; {template!r} makes {made!r}"
+            )
         months.append(Period(Path(folder) / made, begin, end))
     grouped = (list(group) for _, group in groupby(months, key=lambda month: month.path))
     found = [Period(group[0].path, group[0].start, group[-1].stop) for group in grouped]
     if len({period.path for period in found}) < len(found):
         raise invalid("name", f"must name months of different years apart, not {template!r}")
     return found
+
+
+def _file_name(measurement: str) -> str:
+    """Return a measurement as a part of a file's name: what no name should hold is %XX."""
+    name = quote(measurement, safe=" ,;=+@()")
+    if not measurement.strip("."):
+        return name.replace(".", "%2E")
+    if len(name) > _LONGEST_MEASUREMENT:
+        return name[:_LONGEST_MEASUREMENT] + "~" + sha256(measurement.encode()).hexdigest()[:16]
+    return name
 
 
 def _months(start: int, stop: int, tz: str) -> Iterator[tuple[int, int, int, int]]:

@@ -88,7 +88,7 @@ def _bucket(wanted: Wanted) -> Steps[Bucket]:
     for bucket in buckets:
         if bucket.name == wanted.bucket and wanted.org in (bucket.org_name, bucket.org_number):
             return bucket
-    message = f"could not find bucket {wanted.bucket!r} of organization {wanted.org!r}"
+    message = f'could not find bucket "{wanted.bucket}" of organization "{wanted.org}"'
     raise NotFoundError(message)
 
 
