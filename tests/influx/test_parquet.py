@@ -168,6 +168,19 @@ def test_a_manager_writes_the_same_rows(
     assert (96, ["meter", "time", "f"]) == (some.rows, pq.read_schema(some.path).names)
 
 
+def test_a_name_may_have_dots(manager: InfluxManager, own_store: Store, tmp_path: Path) -> None:
+    """With which Parquet tells a column within another."""
+    own_store.write(f'm,a.b=x c.d=1.5,c=2i,e.="t",.="u" {T0}', f"m,a=y c.d=2 {T0}")
+    with manager.snapshot(own_store.name, *SPAN) as snapshot:
+        [file] = snapshot.write_parquet(tmp_path)
+
+    rows = pq.read_table(file.path).drop(["time"]).to_pylist()
+    assert [
+        {"a": None, "a.b": "x", ".": "u", "c": 2, "c.d": 1.5, "e.": "t"},
+        {"a": "y", "a.b": None, ".": None, "c": None, "c.d": 2.0, "e.": None},
+    ] == rows
+
+
 def test_a_file_is_replaced_when_the_new_one_is_whole(
     snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,21 @@ def _months(start: int, stop: int, tz: str) -> Iterator[tuple[int, int, int, int
         start, (year, month) = end, following
 
 
+def _encodings(schema: Any) -> dict[str, Any]:
+    """Return how columns are written: only text by a dictionary, as numbers seldom come again."""
+    from pyarrow import types
+
+    words, encodings = [], {}
+    for field in schema:
+        if types.is_dictionary(field.type) or types.is_large_string(field.type):
+            words.append(field.name)
+        elif types.is_floating(field.type):
+            encodings[field.name] = "BYTE_STREAM_SPLIT"
+        elif types.is_integer(field.type) or types.is_timestamp(field.type):
+            encodings[field.name] = "DELTA_BINARY_PACKED"
+    return {"compression": "zstd", "use_dictionary": words or False, "column_encoding": encodings}
+
+
 class Writer:
     """Writes a file beside its place, and moves it there when it is whole; without rows there is none.
 
@@ -157,7 +172,7 @@ class Writer:
         with self._lock, about_space(self._path.parent):
             if self._writer is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = ParquetWriter(self._part, table.schema, compression="zstd")
+                self._writer = ParquetWriter(self._part, table.schema, **_encodings(table.schema))
             self._writer.write_table(table)
         self._rows += table.num_rows
 
