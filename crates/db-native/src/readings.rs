@@ -180,10 +180,10 @@ impl<T: Total> Meter<T> {
             let low = if last.is_some_and(|last| total < last) { T::LEAST } else { total };
             last = Some(total);
             match (totals.last_mut(), lows.last_mut()) {
-                (Some(of_window), Some(least)) if of_window.0 == label => {
+                (Some(of_window), Some(smallest)) if of_window.0 == label => {
                     of_window.1 = total;
-                    if low < least.1 {
-                        least.1 = low;
+                    if low < smallest.1 {
+                        smallest.1 = low;
                     }
                 }
                 _ => {
