@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -20,12 +21,12 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
+from db_influx import AsyncInfluxManager, InfluxManager
 from tests.peer import PATIENCE, read_http, reset, silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db_influx import InfluxManager
     from tests.peer import Peer, Turn
 
 pytestmark = pytest.mark.usefixtures("at_once")
@@ -293,10 +294,9 @@ LARGE = pd.DataFrame(
 )
 
 
-def test_a_slow_upload_is_no_slow_connection(
-    peer: Callable[..., Peer], call: Callable[..., InfluxManager]
-) -> None:
-    """A body may take longer than a connection, which is there by then."""
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_an_upload_may_take_as_long_as_it_goes_on(peer: Callable[..., Peer], kind: str) -> None:
+    """Longer than a connection may take to be made, and longer than the server may take nothing of it."""
 
     def slow(connection: socket.socket) -> bytes:
         got = connection.recv(1_000)
@@ -308,11 +308,15 @@ def test_a_slow_upload_is_no_slow_connection(
         return got
 
     server = peer(DONE, read=slow)
-    manager = call(server, timeout=PATIENCE, connect_timeout=0.2, retries=0)
     # Or the system takes all of it at once.
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    options: dict[str, Any] = {"timeout": 0.5, "connect_timeout": 0.2, "retries": 0}
 
-    manager.synchronous_write("b", LARGE, "m")
+    if kind == "asyncio":
+        asyncio.run(AsyncInfluxManager(server.url, "o", "t", **options).synchronous_write("b", LARGE, "m"))
+    else:
+        with InfluxManager(server.url, "o", "t", **options) as manager:
+            manager.synchronous_write("b", LARGE, "m")
 
 
 def test_a_server_that_takes_no_request_is_a_timeout(

@@ -15,7 +15,18 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_core.loops import Borrowed, ClientsByLoop
-from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._io import (
+    GATHERING,
+    LONG_BODY,
+    MOST_UNSENT,
+    Connect,
+    Pause,
+    Pool,
+    Receive,
+    Resolve,
+    Send,
+    numeric,
+)
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
 
@@ -33,6 +44,7 @@ _T = TypeVar("_T")
 
 # It needs no file of its own, of which there may be none left.
 _SELECTOR = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_NOT_SENT = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Windows has none
 _LARGE = 1 << 16  # bytes that take long enough to be gone through in a thread
 _PIECE = 1 << 16  # bytes that are sent at once
 _MOST_AHEAD = 1 << 20  # bytes that a connection receives before anyone wants them
@@ -231,6 +243,8 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         # So that little is left to send when it says so. With 0, TLS would pause where nothing is left.
         self._transport.set_write_buffer_limits(high=1)
+        if _NOT_SENT is not None:
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _NOT_SENT, MOST_UNSENT)
 
     def data_received(self, data: bytes) -> None:
         self._pieces.append(data)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GATHERING",
     "LONG_BODY",
+    "MOST_UNSENT",
     "CallLimits",
     "Connect",
     "Connection",
@@ -37,6 +38,9 @@ __all__ = [
 # leaves more of the processors to decoding and to the server.
 LONG_BODY = 1 << 20  # bytes
 GATHERING = 0.0005  # seconds
+# The system would take megabytes of what is sent at once, and nothing would show how they leave over a slow
+# line. So it takes little at a time, and a wait for it ends when the other side has taken some.
+MOST_UNSENT = 1 << 17  # bytes
 _MOST_IDLE = 1_000  # connections; those of 250 threads, with four slices each
 
 

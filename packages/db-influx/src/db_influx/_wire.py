@@ -17,7 +17,18 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from db_influx._io import GATHERING, LONG_BODY, Connect, Pause, Pool, Receive, Resolve, Send, numeric
+from db_influx._io import (
+    GATHERING,
+    LONG_BODY,
+    MOST_UNSENT,
+    Connect,
+    Pause,
+    Pool,
+    Receive,
+    Resolve,
+    Send,
+    numeric,
+)
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
 
@@ -35,6 +46,7 @@ _T = TypeVar("_T")
 
 # It needs no file of its own, of which there may be none left.
 _SELECTOR = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_NOT_SENT = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Windows has none
 _PIECE = 1 << 18  # bytes that are received at once
 _SMALL = 1 << 16  # bytes that are sent without listening meanwhile
 _LEAST = 0.001  # seconds; a timeout of 0 would not wait at all
@@ -274,6 +286,8 @@ class _Socket:
         self._set_timeout(end - time.monotonic())
         self._socket.connect(place)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if _NOT_SENT is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, _NOT_SENT, MOST_UNSENT)
         if tls is not None:
             self._socket = tls.context().wrap_socket(
                 self._socket, server_hostname=tls.name, do_handshake_on_connect=False
