@@ -15,7 +15,7 @@ import pytest
 from db_influx import AsyncInfluxManager
 from tests.influx.answers import ANSWER
 from tests.influx.test_fork import ends_well, in_a_child
-from tests.peer import PATIENCE, endless
+from tests.peer import PATIENCE, endless, stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -277,3 +277,34 @@ def test_a_fork_does_not_disturb_its_parents_loop(
         assert await use(manager, measured)
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_that_closes_an_iterator_leaves_its_parents_alone(peer: Callable[..., Peer]) -> None:
+    """The parent's loop goes on to hear what comes, to the last row."""
+    released = threading.Event()
+    rows = 20_000
+    text = HEAD.partition(b"\r\n\r\n")[2] + ROW * rows + b"\r\n"
+    half = len(text) // 2
+    server = peer(
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text[:half],
+            stall(released),
+            text[half:],
+        )
+    )
+
+    async def main() -> int:
+        manager = AsyncInfluxManager(server.url, "o", "t", timeout=PATIENCE / 4)
+        async with aclosing(manager.query_batches("any", batch_rows=10)) as frames:
+
+            async def close() -> None:
+                await frames.aclose()
+
+            found = len(await anext(frames))
+            assert ends_well(in_a_child(lambda: asyncio.run(close())))
+            released.set()
+            return found + sum([len(frame) async for frame in frames])
+
+    assert rows == asyncio.run(main())

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from db_influx import InfluxManager
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db_influx import InfluxManager
     from tests.influx.conftest import Store
 
 pytestmark = [
@@ -130,3 +131,22 @@ def test_a_child_that_drops_a_read_leaves_its_parents_alone(manager: InfluxManag
         assert ends_well(in_a_child(batches.close))
 
         assert len(first) + sum(len(batch) for batch in batches) == ROWS
+
+
+class WithAnother(InfluxManager):
+    """A manager that makes another one whenever it is opened."""
+
+    def _open(self) -> None:
+        self.other = InfluxManager("http://localhost:1", "o", "t")
+        super()._open()
+
+
+def test_managers_that_are_made_while_a_process_forks_keep_no_other_from_a_new_start() -> None:
+    """Each of the child's managers has a wire of its own, not its parent's."""
+    managers = [WithAnother("http://localhost:1", "o", "t") for _ in range(3)]
+    wires = [manager._wire for manager in managers]
+
+    def child() -> None:
+        assert not any(manager._wire is wire for manager, wire in zip(managers, wires, strict=True))
+
+    assert ends_well(in_a_child(child))
