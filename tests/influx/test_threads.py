@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -10,9 +12,12 @@ import pandas as pd
 import pytest
 
 from db_core.errors import ConnectionFailedError, NotFoundError
+from tests.influx.answers import ANSWER, http
 from tests.influx.calls import SPAN, T0
+from tests.peer import PATIENCE
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from db_influx import InfluxManager
@@ -91,3 +96,46 @@ def test_a_failed_request_leaves_the_callers_own_error_whole(
         inner = error.__traceback__.tb_next
         assert inner is not None
         assert 7 == inner.tb_frame.f_locals["local"]
+
+
+# --- The end of a program -----------------------------------------------------------
+
+LATE = """
+import sys, threading
+import pandas  # can't be imported any more once the main thread has ended
+from db_influx import InfluxManager
+
+def work():
+    threading.main_thread().join()
+    with InfluxManager(sys.argv[1], "o", "t") as manager:
+        print(len(manager.read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)))
+
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_thread_reads_slices_when_the_main_thread_has_ended(peer: Callable[..., Peer]) -> None:
+    """Python then starts no more work of `concurrent.futures`."""
+    server = peer(http(ANSWER), http(b"\r\n"))
+    command = [sys.executable, "-c", LATE, server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert ("3\n", "", 0) == (done.stdout, done.stderr, done.returncode)
+    assert 4 == len(server.requests)
+
+
+def test_the_end_of_a_program_waits_for_slices(
+    call_peer: Callable[..., InfluxManager], peer: Callable[..., Peer]
+) -> None:
+    """Their threads are none that Python ends wherever they are, in native code too."""
+    are_daemons: set[bool] = set()
+
+    def notes(connection: socket.socket) -> None:
+        are_daemons.update(
+            thread.daemon for thread in threading.enumerate() if thread.name.startswith("db-influx")
+        )
+        connection.sendall(http(b"\r\n"))
+
+    call_peer(peer(notes)).read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)
+
+    assert {False} == are_daemons
