@@ -297,7 +297,7 @@ def test_a_child_that_closes_an_iterator_leaves_its_parents_alone(peer: Callable
 
     async def main() -> int:
         manager = AsyncInfluxManager(server.url, "o", "t", timeout=PATIENCE / 4)
-        async with aclosing(manager.query_batches("any", batch_rows=10)) as frames:
+        async with aclosing(manager.query_batches("any", batch_rows=1_000)) as frames:
 
             async def close() -> None:
                 await frames.aclose()
