@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What an example takes depends on what else the machine does.
 settings.register_profile("all", deadline=None)
-settings.register_profile("some", deadline=None, max_examples=25)
+settings.register_profile("some", deadline=None, max_examples=10)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -125,29 +125,27 @@ LARGE = pd.DataFrame(
 
 
 @pytest.mark.parametrize("limit", ["timeout", "deadline"])
-@pytest.mark.parametrize("call", CALLS)
-def test_a_limit_ends_a_wait_in_the_middle_of_an_answer(
-    peer: Callable[..., Peer], call: str, limit: str
-) -> None:
+def test_a_limit_ends_a_wait_in_the_middle_of_an_answer(peer: Callable[..., Peer], limit: str) -> None:
     """The server sends a start and is silent: for silence, or for the deadline of all."""
     server = peer((HEAD + ROWS, silence))
-    options: dict[str, Any] = {"retries": 0, limit: 0.3}
+    manager = AsyncInfluxManager(server.url, "o", "t", retries=0, **{limit: 0.3})
 
-    async def main() -> None:
-        manager = AsyncInfluxManager(server.url, "o", "t", **options)
-        if call == "query in batches" and limit == "deadline":
-            async with asyncio.timeout(0.3):  # it has none of its own, as the caller's time counts too
+    async def ending(call: str) -> type[BaseException]:
+        # Batches of a query have no deadline of their own, as the caller's time counts too.
+        own = 0.3 if call == "query in batches" and limit == "deadline" else None
+        with pytest.raises((TimeoutError, WriteError)) as caught:
+            async with asyncio.timeout(own):
                 await CALLS[call](manager)
-        else:
-            await CALLS[call](manager)
+        return caught.type
 
-    expected: type[Exception] = OperationTimeoutError
-    if call == "query in batches" and limit == "deadline":
-        expected = TimeoutError
-    if call == "write":  # for which 200 is a refusal, whatever follows
-        expected = WriteError
-    with pytest.raises(expected):
-        asyncio.run(main())
+    async def main() -> dict[str, type[BaseException]]:
+        return dict(zip(CALLS, await asyncio.gather(*map(ending, CALLS)), strict=True))
+
+    expected: dict[str, type[BaseException]] = dict.fromkeys(CALLS, OperationTimeoutError)
+    expected["write"] = WriteError  # for which 200 is a refusal, whatever follows
+    if limit == "deadline":
+        expected["query in batches"] = TimeoutError
+    assert expected == asyncio.run(main())
 
 
 def test_a_callers_own_timeout_ends_a_call(peer: Callable[..., Peer]) -> None:
@@ -368,38 +366,49 @@ def test_a_small_request_over_tls_has_left_when_it_has(peer: Callable[..., Peer]
 PROGRAM = """
 import asyncio, sys
 from db_influx import AsyncInfluxManager
-async def main():
+async def main(call):
     async with AsyncInfluxManager(sys.argv[1], "o", "t") as manager:
-        {call}
-asyncio.run(main())
+        given = call(manager)
+        if hasattr(given, "__aiter__"):
+            [frame async for frame in given]
+        else:
+            await given
+for call in [{calls}]:
+    try:
+        asyncio.run(main(call))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
 """
+# Each with the transfers that it has at once.
+INTERRUPTED = {
+    'manager.read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)': 4,
+    'manager.query_batches("any", batch_rows=10_000_000)': 1,
+}
 
 
-@pytest.mark.parametrize(
-    ("call", "transfers"),
-    [
-        ('await manager.read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)', 4),
-        ('[frame async for frame in manager.query_batches("any", batch_rows=10_000_000)]', 1),
-    ],
-    ids=["slices", "batches"],
-)
-def test_an_interrupt_ends_every_transfer(peer: Callable[..., Peer], call: str, transfers: int) -> None:
+def test_an_interrupt_ends_every_transfer(peer: Callable[..., Peer]) -> None:
     """KeyboardInterrupt comes out of `asyncio.run`, and the peer sees every connection close."""
     under_way = threading.Semaphore(0)
     server = peer((HEAD + ROWS * 100, lambda _: under_way.release(), endless(b"", ROWS)))
+    program = PROGRAM.format(calls=", ".join(f"lambda manager: {call}" for call in INTERRUPTED))
 
     with subprocess.Popen(
-        [sys.executable, "-X", "dev", "-c", PROGRAM.format(call=call), server.url], stderr=subprocess.PIPE
+        [sys.executable, "-X", "dev", "-c", program, server.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as child:
         try:
-            for _ in range(transfers):
-                assert under_way.acquire(timeout=PATIENCE)
-            child.send_signal(signal.SIGINT)
+            assert child.stdout is not None
+            for transfers in INTERRUPTED.values():
+                for _ in range(transfers):
+                    assert under_way.acquire(timeout=PATIENCE)
+                child.send_signal(signal.SIGINT)
+                assert "interrupted\n" == child.stdout.readline()
+                for _ in range(transfers):
+                    assert server.closed.acquire(timeout=PATIENCE)
             _, errors = child.communicate(timeout=PATIENCE)
         finally:
             child.kill()
 
-    assert any(line.startswith(b"KeyboardInterrupt") for line in errors.splitlines())
-    assert b"Warning" not in errors
-    for _ in range(transfers):
-        assert server.closed.acquire(timeout=PATIENCE)
+    assert "Warning" not in errors
