@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
+from db_core.errors import DatabaseError
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.influx.meter import Meter
 
@@ -243,3 +245,17 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     assert set() == {thread.name for thread in set(threading.enumerate()) - threads}
     assert {} == dict(_open_files().items() - files.items())
+
+
+@pytest.fixture
+def kept_errors() -> Iterator[Callable[[], list[object]]]:
+    """Give a function that lists our errors that were made since and are still there without a collector."""
+
+    def errors() -> list[object]:
+        return [thing for thing in gc.get_objects() if issubclass(type(thing), DatabaseError)]
+
+    gc.collect()
+    gc.disable()
+    before = errors()
+    yield lambda: [error for error in errors() if all(error is not other for other in before)]
+    gc.enable()

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from db_core.errors import ConnectionFailedError, OperationTimeoutError, QueryError, WriteError
+from db_core.errors import (
+    ConnectionFailedError,
+    IncompleteResultError,
+    OperationTimeoutError,
+    QueryError,
+    WriteError,
+)
 from db_influx import AsyncInfluxManager, InfluxManager
-from tests.influx.answers import http
+from tests.influx.answers import ANSWER, http
 from tests.peer import PATIENCE, endless, read_nothing, reset, silence, stall
 from tests.security.conftest import front, pki
 
@@ -90,6 +96,25 @@ def test_a_call_that_is_cancelled_ends_every_slice(peer: Callable[..., Peer]) ->
         assert {asyncio.current_task()} == asyncio.all_tasks()
 
     asyncio.run(main())
+
+
+def test_errors_of_slices_are_not_kept(
+    peer: Callable[..., Peer], kept_errors: Callable[[], list[object]]
+) -> None:
+    """Neither that of the call, with which its task ended, nor the others, with all that was received."""
+    together = threading.Barrier(4)
+    server = peer((lambda _: together.wait(PATIENCE), http(ANSWER, length=len(ANSWER) + 5)))
+
+    async def main() -> None:
+        async with AsyncInfluxManager(server.url, "o", "t", retries=0) as manager:
+            task = asyncio.ensure_future(manager.read(*SLICES, interval=None))
+            await asyncio.wait([task])
+            assert isinstance(task.exception(), IncompleteResultError)
+            del task
+            assert [] == kept_errors()
+
+    asyncio.run(main())
+    assert 4 == len(server.requests)
 
 
 def test_no_more_slices_are_asked_at_once_than_allowed(peer: Callable[..., Peer]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from db_core.errors import ConnectionFailedError, NotFoundError
+from db_core.errors import ConnectionFailedError, IncompleteResultError, NotFoundError
 from tests.influx.answers import ANSWER, http
 from tests.influx.calls import SPAN, T0
 from tests.peer import PATIENCE
@@ -96,6 +96,25 @@ def test_a_failed_request_leaves_the_callers_own_error_whole(
         inner = error.__traceback__.tb_next
         assert inner is not None
         assert 7 == inner.tb_frame.f_locals["local"]
+
+
+def test_errors_of_slices_are_not_kept(
+    call_peer: Callable[..., InfluxManager],
+    peer: Callable[..., Peer],
+    kept_errors: Callable[[], list[object]],
+) -> None:
+    """Neither that of the call, once it was handled, nor the others, with all that was received."""
+    together = threading.Barrier(4)
+    manager = call_peer(peer((lambda _: together.wait(PATIENCE), http(ANSWER, length=len(ANSWER) + 5))))
+    try:
+        manager.read("2026-01-01", "2026-01-05", "m", "v", "b", interval=None)
+    except IncompleteResultError:
+        assert kept_errors()
+    for thread in threading.enumerate():
+        if thread.name.startswith("db-influx"):
+            thread.join(PATIENCE)
+
+    assert [] == kept_errors()
 
 
 # --- The end of a program -----------------------------------------------------------

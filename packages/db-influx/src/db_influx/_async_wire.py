@@ -127,11 +127,15 @@ class AsyncWire:
             return [await answer(queries[0])]
         first: BaseException | None = None
         tasks: list[asyncio.Task[Answer]] = []
+        group = asyncio.TaskGroup()
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks += [group.create_task(answer(query)) for query in queries]
+            async with group:
+                tasks += map(group.create_task, map(answer, queries))
         except BaseExceptionGroup as errors:
             first = errors.exceptions[0]
+            errors.with_traceback(None)  # in which a frame of the group holds it in turn
+        finally:
+            del group  # it holds the caller's task, which may end with the error
         if first is None:
             return [task.result() for task in tasks]
         try:

@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 import warnings
+from collections import deque
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -113,19 +114,19 @@ class Wire:
             return [answer(queries[0])]
         # Not `concurrent.futures`: it refuses work once the main thread has ended, while other threads go on,
         # and Ctrl-C while it takes the futures' locks leaves them taken for ever.
-        waiting: SimpleQueue[int] = SimpleQueue()
+        waiting = deque(range(len(queries)))
         ended: SimpleQueue[tuple[int, Answer | None, BaseException | None]] = SimpleQueue()
-        for number in range(len(queries)):
-            waiting.put(number)
 
         def work() -> None:
-            with suppress(Empty):
+            with suppress(IndexError):
                 while not transfers.is_over:
-                    number = waiting.get_nowait()
+                    number = waiting.popleft()
                     try:
                         ended.put((number, answer(queries[number]), None))
                     except BaseException as error:  # noqa: BLE001 - it is for the caller
                         ended.put((number, None, error))
+            if transfers.is_over:
+                _empty(ended)  # nobody takes the errors in it, whose frames hold it in turn
 
         answers: dict[int, Any] = {}
         failure: BaseException | None = None
@@ -139,7 +140,14 @@ class Wire:
             return [answers[number] for number in range(len(queries))]
         finally:
             transfers.stop()
+            _empty(ended)
             del answers, failure  # or an error and they hold each other until garbage is collected
+
+
+def _empty(queue: SimpleQueue[Any]) -> None:
+    with suppress(Empty):
+        while True:
+            queue.get_nowait()
 
 
 @contextmanager
