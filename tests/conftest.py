@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def servers() -> ModuleType:
     """Return `tools.servers`. Each test and fixture that starts a server takes it from here."""
+    # Its ports are marked by a socket, which no test is to be blamed for.
+    importlib.import_module("tools.servers._process").free_port()
     return importlib.import_module("tools.servers")
 
 
