@@ -30,8 +30,12 @@ PATIENT: dict[str, Any] = {"retries": 30, "deadline": LONG}
 
 @pytest.fixture(autouse=True)
 def _repaired(influx: InfluxDB) -> Iterator[None]:
-    """Start the server once more after each kill: see `test_a_torn_log_is_repaired_by_the_second_start`."""
+    """Start the server twice after each test: see `test_a_torn_log_is_repaired_by_the_second_start`.
+
+    The first of the two may drop what the test wrote after its kill, and so tear the log once more.
+    """
     yield
+    influx.restart()
     influx.restart()
 
 
