@@ -147,6 +147,7 @@ def dev(session: nox.Session) -> None:
     session.run(
         *("uv", "pip", "install", "--python", ".venv", "--constraint", CONSTRAINTS),
         *("--build-constraints", CONSTRAINTS, "--group", "dev", *editables),
+        "--compile-bytecode",  # or every run does it anew where PYTHONDONTWRITEBYTECODE is set
         external=True,
     )
 
