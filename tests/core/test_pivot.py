@@ -163,12 +163,14 @@ HEAD = (
 
 def text(day):
     yield HEAD
-    for minute in range(24 * 60):
-        start = f",,0,2026-01-0{{day}}T{{minute // 60:02d}}:{{minute % 60:02d}}:"
-        times = (f"{{start}}{{second:02d}}.{{part}}Z" for second in range(60) for part in range(3))
-        yield "".join(f"{{time}},1.5\n" for time in times).encode()
+    for hour in range(24):
+        yield HOUR.replace("DAY", f"2026-01-0{{day}}T{{hour:02d}}").encode()
     yield b"\n"
 
+HOUR = "".join(
+    f",,0,DAY:{{second // 60:02d}}:{{second % 60:02d}}.{{part}}Z,1.5\n"
+    for second in range(3600) for part in range(3)
+)
 measure([decode(text(day)) for day in range(1, 5)], fields=["v"])
 """
 
@@ -180,12 +182,16 @@ HEAD = (
 
 def text(day):
     yield HEAD
-    times = [f"2026-01-0{{day}}T{{n // 3600:02d}}:{{n // 60 % 60:02d}}:{{n % 60:02d}}Z" for n in range(5_000)]
     for table in range(100):
         meter, field = divmod(table, 20)
-        yield "".join(f",,{{table}},{{time}},{{field}}.5,f{{field}},m{{meter}}\n" for time in times).encode()
+        rows = ROWS.replace("DAY", f"2026-01-0{{day}}").replace("METER", f"m{{meter}}")
+        yield rows.replace("TABLE", f"{{table}}").replace("FIELD", f"{{field}}").encode()
     yield b"\n"
 
+ROWS = "".join(
+    f",,TABLE,DAYT{{n // 3600:02d}}:{{n // 60 % 60:02d}}:{{n % 60:02d}}Z,FIELD.5,fFIELD,METER\n"
+    for n in range(5_000)
+)
 measure([decode(text(day)) for day in range(1, 5)])
 """
 
