@@ -12,7 +12,8 @@ use crate::unify::{Stretch, gather};
 
 /// The answer with its wide groups' columns of these fields as tables of `_time`, `_value` and `_field`.
 ///
-/// Rows without a value of a field are left out; columns without such rows keep their memory.
+/// Rows without a value of a field are left out; columns without such rows keep their memory. Where a type changes
+/// within a series, its rows are in two tables, and two aggregates of one window are then ambiguous to a pivot.
 ///
 /// Fails with [`ErrorKind::Input`](crate::ErrorKind::Input) where a tag has one of those names.
 pub(crate) fn lengthen(answer: &Answer, is_wanted: impl Fn(&str) -> bool) -> Result<Answer> {

@@ -30,8 +30,6 @@ enum Values {
 pub(crate) struct Column {
     values: Values,
     nulls: Nulls,
-    /// An integer below 0 has been found.
-    is_signed: bool,
 }
 
 impl Column {
@@ -46,29 +44,21 @@ impl Column {
             Some(Datatype::Time) => Values::Time(Vec::new()),
             Some(Datatype::String | Datatype::Duration | Datatype::Binary) => Values::Text(Varying::default()),
         };
-        Self { values, nulls: Nulls::default(), is_signed: false }
+        Self { values, nulls: Nulls::default() }
     }
 
-    /// Gives the column its type, where it has none, or takes the sign from integers that have none.
+    /// A column of so many nulls.
+    pub(crate) fn nulls(datatype: Datatype, rows: usize) -> Self {
+        let mut column = Self::new(Some(datatype));
+        (0..rows).for_each(|_| column.push_null());
+        column
+    }
+
+    /// Gives the column its type, where it has none.
     pub(crate) fn become_of(&mut self, datatype: Datatype) {
-        let mut typed = Self::new(Some(datatype));
-        match (&mut self.values, &mut typed.values) {
-            (Values::Unknown(rows), _) => (0..*rows).for_each(|_| typed.push_null()),
-            (Values::Long(values), Values::UnsignedLong(unsigned)) => {
-                unsigned.extend(values.iter().map(|value| value.cast_unsigned()));
-                typed.nulls = std::mem::take(&mut self.nulls);
-            }
-            _ => return,
+        if let Values::Unknown(rows) = self.values {
+            *self = Self::nulls(datatype, rows);
         }
-        *self = typed;
-    }
-
-    /// Whether all values are integers without a sign; they are looked through once.
-    pub(crate) fn is_unsigned(&mut self) -> bool {
-        if let Values::Long(values) = &self.values {
-            self.is_signed = self.is_signed || values.iter().any(|value| *value < 0);
-        }
-        !self.is_signed
     }
 
     /// Appends the value that `bytes` start with, if it is all here and of this type; gives what follows it.

@@ -1,10 +1,12 @@
 //! Sets of columns, one for each layout of series.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef};
 
 use super::column::Column;
 use super::msgpack::Scalar;
@@ -107,18 +109,15 @@ impl Builder {
         self.rows += 1;
     }
 
-    fn finish(self, words: &[ArrayRef], known: &HashMap<String, Datatype>) -> Group {
+    fn finish(self, words: &[ArrayRef]) -> Group {
         let mut schema = Schema::default();
         let mut columns = Vec::with_capacity(self.constants.len() + self.columns.len());
         for Constant { name, slot, codes, nulls } in self.constants {
             schema.columns.push(ColumnSchema { name, datatype: Datatype::String, group: true, constant: true });
             columns.push(dictionary(codes, nulls.finish(self.tables), Arc::clone(&words[slot])));
         }
-        for ((name, kind), mut column) in self.names.into_iter().zip(self.kinds).zip(self.columns) {
-            let datatype = kind.or_else(|| known.get(&name).copied()).unwrap_or(Datatype::Double);
-            if kind.is_none() {
-                column.become_of(datatype);
-            }
+        for ((name, kind), column) in self.names.into_iter().zip(self.kinds).zip(self.columns) {
+            let datatype = kind.unwrap_or(Datatype::Double);
             schema.columns.push(ColumnSchema { name, datatype, group: false, constant: false });
             columns.push(column.finish());
         }
@@ -167,13 +166,13 @@ pub(crate) struct Groups {
     layouts: Vec<(Arc<Layout>, usize)>,
     /// Numbers of layouts.
     layout_of: HashMap<Arc<Layout>, usize>,
-    /// Groups by the layout's number and the types that they have or had.
+    /// Groups by the layout's number and the types that they have, or had when fewer were known.
     group_of: HashMap<(usize, Kinds), usize>,
     words: Vec<Words>,
     slot_of: HashMap<String, usize>,
     /// The layout of the series before.
     last: Option<usize>,
-    /// The type that a column of this name had first.
+    /// The types of columns with values, by name.
     known: HashMap<String, Datatype>,
 }
 
@@ -240,46 +239,35 @@ impl Groups {
     ///
     /// It is the same group where the row has its types, or a type for a column that had no value yet.
     pub(crate) fn fitting(&mut self, group: usize, row: &[Scalar<'_>], first_table: usize) -> usize {
-        let Builder { layout, kinds: before, columns, .. } = &mut self.list[group];
+        let Builder { layout, kinds: before, .. } = &self.list[group];
         let layout = *layout;
         let mut kinds = before.clone();
         let mut is_other = false;
-        for (place, value) in row.iter().enumerate() {
-            let Some(kind) = value.kind() else { continue };
-            match before[place] {
-                Some(before) if fits(before, *value) => continue,
-                // The values before fit as well.
-                Some(Datatype::Long) if kind == Datatype::UnsignedLong && columns[place].is_unsigned() => {}
-                before => is_other |= before.is_some(),
+        for ((kind, before), value) in kinds.iter_mut().zip(before).zip(row) {
+            if before.is_none_or(|before| !fits(before, *value)) && value.kind().is_some() {
+                is_other |= before.is_some();
+                *kind = value.kind();
             }
-            kinds[place] = Some(kind);
         }
         if kinds == *before {
             return group;
         }
-        let fits_row = |group: &usize| {
-            let kinds = self.list[*group].kinds.iter().zip(row);
-            kinds.clone().all(|(kind, value)| kind.map_or(*value == Scalar::Nil, |kind| fits(kind, *value)))
-        };
-        let known = self.group_of.get(&(layout, kinds.clone())).copied().filter(fits_row);
-        match known {
-            Some(known) => {
-                self.layouts[layout].1 = known;
-                known
-            }
-            None if is_other => self.make(layout, kinds, first_table),
-            None => {
-                let builder = &mut self.list[group];
-                for ((before, after), column) in builder.kinds.iter().zip(&kinds).zip(&mut builder.columns) {
-                    if let (true, Some(kind)) = (before != after, after) {
-                        column.become_of(*kind);
-                    }
-                }
-                builder.kinds.clone_from(&kinds);
-                self.group_of.insert((layout, kinds), group);
-                group
+        if let Some(known) = self.group_of.get(&(layout, kinds.clone())) {
+            self.layouts[layout].1 = *known;
+            return *known;
+        }
+        if is_other {
+            return self.make(layout, kinds, first_table);
+        }
+        let builder = &mut self.list[group];
+        for (column, kind) in builder.columns.iter_mut().zip(&kinds) {
+            if let Some(kind) = kind {
+                column.become_of(*kind);
             }
         }
+        builder.kinds.clone_from(&kinds);
+        self.group_of.insert((layout, kinds), group);
+        group
     }
 
     /// Begins a table of a group; gives its number there.
@@ -303,14 +291,54 @@ impl Groups {
     /// Hands over all groups.
     pub(crate) fn take(&mut self) -> Vec<Group> {
         let Self { declared, list, words, mut known, .. } = std::mem::take(self);
-        for (name, kind) in list.iter().flat_map(|group| group.names.iter().zip(&group.kinds)) {
-            if let Some(kind) = kind.filter(|_| !known.contains_key(name)) {
-                known.insert(name.clone(), kind);
-            }
-        }
         let words: Vec<ArrayRef> = words.into_iter().map(Words::finish).collect();
-        let groups = list.into_iter().map(|group| group.finish(&words, &known)).collect();
+        let mut groups: Vec<Group> = list.into_iter().map(|group| group.finish(&words)).collect();
+        if declared.is_none() {
+            settle_types(&mut groups, &mut known);
+        }
         (self.declared, self.known) = (declared, known);
         groups
+    }
+}
+
+/// Gives columns without a value the type of the first one of their name that has values, here or before; and takes
+/// the sign from integers that have none, where others of their name need the room.
+///
+/// So no type that is not one of the values has to unify with others.
+fn settle_types(groups: &mut [Group], known: &mut HashMap<String, Datatype>) {
+    let is_null = |column: &ColumnSchema, array: &ArrayRef| {
+        !column.constant && column.datatype != Datatype::Time && array.null_count() == array.len()
+    };
+    let mut here: HashMap<String, Datatype> = HashMap::new();
+    let mut unsigned = HashSet::new();
+    for group in &*groups {
+        for (column, array) in group.schema.columns.iter().zip(&group.columns) {
+            if column.constant || array.null_count() == array.len() {
+                continue;
+            }
+            if column.datatype == Datatype::UnsignedLong {
+                unsigned.insert(column.name.clone());
+            }
+            if !here.contains_key(&column.name) {
+                here.insert(column.name.clone(), column.datatype);
+            }
+        }
+    }
+    known.extend(here);
+    known.extend(unsigned.iter().map(|name| (name.clone(), Datatype::UnsignedLong)));
+    for group in groups {
+        let schema = Arc::make_mut(&mut group.schema);
+        for (column, array) in schema.columns.iter_mut().zip(&mut group.columns) {
+            if is_null(column, array) {
+                column.datatype = known.get(&column.name).copied().unwrap_or(Datatype::Double);
+                *array = Column::nulls(column.datatype, array.len()).finish();
+            } else if column.datatype == Datatype::Long && unsigned.contains(&column.name) {
+                let values = array.as_primitive::<Int64Type>();
+                if values.iter().flatten().all(|value| value >= 0) {
+                    column.datatype = Datatype::UnsignedLong;
+                    *array = Arc::new(values.unary::<_, UInt64Type>(i64::cast_unsigned));
+                }
+            }
+        }
     }
 }
