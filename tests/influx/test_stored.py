@@ -176,7 +176,7 @@ def test_what_is_stored_is_read(
         assert history.points == flushed
         told = exported(engine, bucket, tmp_path / "lines")
         if any(file.stat().st_size for file in (engine / "wal" / bucket).glob("*/*/*.wal")):
-            # A shard whose cache is empty, as all of it was deleted, keeps its WAL, whose deletes are not exported.
+            # The server keeps a WAL of which all is deleted, and does not export its deletes.
             told = {place: told[place] for place in flushed}
         assert told == flushed
 

@@ -63,7 +63,7 @@ fn measure(what: &str, jitter: u64, mut value: impl FnMut(&mut u64) -> Value) {
     }
     let spent = (spent() - before) / ROUNDS as f64;
     seconds.sort_by(f64::total_cmp);
-    let values = (SERIES as i64 * BLOCKS * 1_000) as f64;
+    let values = (SERIES.cast_signed() * BLOCKS * 1_000) as f64;
     let rate = |seconds: f64| values / seconds / 1e6;
     println!(
         "{what:<44}{:>8.1} million values/s (from {:.1} to {:.1}; of the process' own time {:.1}), {:.2} bytes a value",
@@ -92,12 +92,12 @@ fn main() {
         Value::double(total as f64 / 100.0)
     });
     measure("doubles that seldom change, every 10 s", 0, |state| {
-        Value::double(f64::from(u8::from(random(state) % 50 == 0)))
+        Value::double(f64::from(u8::from(random(state).is_multiple_of(50))))
     });
     measure("doubles of 2 decimals, at any millisecond", 9_000_000_000, |state| {
         Value::double((random(state) % 100_000) as f64 / 100.0)
     });
     measure("integers up to 1,000, every 10 s", 0, |state| Value::Long((random(state) % 1_000).cast_signed()));
-    measure("booleans, every 10 s", 0, |state| Value::Boolean(random(state) % 2 == 0));
+    measure("booleans, every 10 s", 0, |state| Value::Boolean(random(state).is_multiple_of(2)));
     measure("texts of 8 bytes, every 10 s", 0, |state| Value::Text(format!("{:08}", random(state) % 100_000_000)));
 }

@@ -1,8 +1,15 @@
 //! Blocks of TSM files in every format, written by a naive twin.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "what is cast is small"
+)]
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use common::cases;
 use common::plain::Value;
@@ -140,7 +147,8 @@ fn a_block_as_the_server_wrote_it() {
         let differs = next ^ last;
         let (leading, trailing) = (differs.leading_zeros(), differs.trailing_zeros());
         let width = 64 - leading - trailing;
-        bits += &format!("11{leading:05b}{:06b}{:0width$b}", width % 64, differs >> trailing, width = width as usize);
+        let (told, value, width) = (width % 64, differs >> trailing, width as usize);
+        write!(bits, "11{leading:05b}{told:06b}{value:0width$b}").unwrap();
         last = next;
     }
     let bytes = bits.as_bytes().chunks(8).map(|byte| {

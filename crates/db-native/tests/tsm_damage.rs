@@ -1,4 +1,10 @@
 //! Damaged files of shards: an error that names the file and the byte, or the points as they were.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "what is cast is small"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! Shards of several files, against a naive history of them.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "what is cast is small"
+)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Files of shards, made of plain points, and what a read of them is to give.
+#![allow(clippy::cast_possible_truncation, reason = "what is cast is small")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -15,6 +16,9 @@ pub(crate) type Points = Vec<(i64, Value)>;
 /// Points by tags and field.
 pub(crate) type Stored = BTreeMap<(Vec<(String, String)>, String), BTreeMap<i64, Value>>;
 
+/// Blocks by key, each with the first and last of its times.
+pub(crate) type Blocks = BTreeMap<Vec<u8>, Vec<(i64, i64, Vec<u8>)>>;
+
 /// A file of a shard, whose bytes are in memory.
 pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Source {
     Source {
@@ -25,8 +29,8 @@ pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Source {
     }
 }
 
-/// A TSM file of these blocks by key, each with the first and last of its times.
-pub(crate) fn tsm_file(keys: &BTreeMap<Vec<u8>, Vec<(i64, i64, Vec<u8>)>>) -> Vec<u8> {
+/// A TSM file of these blocks.
+pub(crate) fn tsm_file(keys: &Blocks) -> Vec<u8> {
     let mut file = vec![0x16, 0xD1, 0x16, 0xD1, 1];
     let mut index = Vec::new();
     for (key, blocks) in keys {
@@ -71,7 +75,9 @@ pub(crate) fn tombstone(version: u8, deletes: &Deletes) -> Vec<u8> {
     };
     let zipped = |deletes: &[(Vec<u8>, i64, i64)]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        deletes.iter().for_each(|delete| encoder.write_all(&record(delete)).unwrap());
+        for delete in deletes {
+            encoder.write_all(&record(delete)).unwrap();
+        }
         encoder.finish().unwrap()
     };
     let mut bytes = if version == 1 { Vec::new() } else { vec![0, 0, 0x15, version] };

@@ -1,4 +1,5 @@
 //! Blocks of TSM files, written and read bit by bit.
+#![allow(clippy::cast_possible_truncation, reason = "what is cast is small")]
 
 use super::plain::Value;
 
@@ -200,9 +201,9 @@ fn doubles(values: &[&Value]) -> Vec<u8> {
         // The server keeps five bits of it, whatever they are.
         let (leading, trailing) = (differs.leading_zeros() & 31, differs.trailing_zeros());
         match window {
-            Some((least, behind)) if leading >= least && trailing >= behind => {
+            Some((zeros, behind)) if leading >= zeros && trailing >= behind => {
                 bits.push(false);
-                put(&mut bits, differs >> behind, 64 - least - behind);
+                put(&mut bits, differs >> behind, 64 - zeros - behind);
             }
             _ => {
                 bits.push(true);
