@@ -88,7 +88,7 @@ def stub() -> str:
 
 def _functions(owner: type) -> dict[str, Callable[..., Any]]:
     return {
-        name: getattr(value, "__func__", value)
+        name: value.__func__ if isinstance(value, classmethod) else value
         for name, value in vars(owner).items()
         if (inspect.isfunction(value) or isinstance(value, classmethod))
         and (not name.startswith("_") or name.endswith(("enter__", "exit__")))

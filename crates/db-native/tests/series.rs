@@ -410,6 +410,7 @@ proptest! {
             late: 0,
             longest: 0,
             quality: true,
+            windows: None,
         };
         let frame = |answer: Answer| {
             let totals = Totals { totals: &[answer], before: &[], first: &[], lows: &[] };

@@ -9,7 +9,7 @@ use arrow_buffer::NullBuffer;
 
 use crate::annotated::{ColumnSchema, Datatype, Schema};
 use crate::column::{UTC, dictionary};
-use crate::decoder::{Answer, Group, Table};
+use crate::decoder::{Answer, Form, Group, Table};
 use crate::tsm::read::Chunk;
 use crate::tsm::select::Selection;
 use crate::tsm::values::{Kind, Points, Values};
@@ -128,7 +128,7 @@ fn group<'a>(
     arrays.push(Arc::new(times));
     arrays.push(array(values));
     arrays.extend(texts);
-    Group { schema: Arc::new(Schema { columns }), columns: arrays, rows, first_table }
+    Group { form: Form::Long, schema: Arc::new(Schema { columns }), columns: arrays, rows, first_table }
 }
 
 fn array(values: Values) -> ArrayRef {

@@ -41,6 +41,7 @@ from db_influx._options import (
     OnReset,
     Options,
     PerField,
+    Protocol,
 )
 from db_influx._parquet import ParquetFile
 from db_influx._times import Instant, Length
@@ -55,156 +56,164 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        verify: bool = True, ca_cert: str | None = None,
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
+        verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None,
+        max_parallel: int | None = None, protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None,
+        max_parallel: int | None = None, protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None,
+        max_parallel: int | None = None, protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
@@ -218,42 +227,50 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
@@ -290,6 +307,54 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
         into: Literal["arrow"], timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: None = None,
+        timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: None = None,
+        timeout: float | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
+        timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
+        timeout: float | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
+        timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["polars"],
+        timeout: float | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
+        timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
+        timeout: float | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
+        timeout: float | None = None) -> AsyncGenerator[_FrameT_co]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
+        timeout: float | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
+        timeout: float | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
+        timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
         folder: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int | None], object] | None = None,
@@ -298,6 +363,7 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
         name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, list[ParquetFile]]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
@@ -325,154 +391,160 @@ class InfluxManager(Generic[_FrameT_co]):
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
-        verify: bool = True, ca_cert: str | None = None,
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
+        protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
-        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", verify: bool = True,
-        ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None) -> None: ...
+        into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
+        verify: bool = True, ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> _FrameT_co: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> _FrameT_co: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> _FrameT_co: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> pd.DataFrame: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> pd.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> pl.DataFrame: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> pl.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None) -> pa.Table: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None) -> pa.Table: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> _FrameT_co: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pd.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pl.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pa.Table: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> _FrameT_co: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pd.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pl.DataFrame: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, by: Iterable[str] | None = None,
-        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
-        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> pa.Table: ...
+        tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
+        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
+        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> _FrameT_co: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pa.Table: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_last_data_point(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, with_time: Literal[False] = False, timeout: float | None = None,
@@ -485,42 +557,46 @@ class InfluxManager(Generic[_FrameT_co]):
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> _FrameT_co: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pd.DataFrame: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pl.DataFrame: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read_last_data_points(self, bucket: str, measurement: str, fields: str | Iterable[str],
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> pa.Table: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
-        max_parallel: int | None = None, by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
+        max_parallel: int | None = None, protocol: Protocol | None = None,
+        by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> _FrameT_co: ...
@@ -557,6 +633,54 @@ class InfluxManager(Generic[_FrameT_co]):
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
         into: Literal["arrow"], timeout: float | None = None) -> Generator[pa.Table]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: None = None,
+        timeout: float | None = None) -> _FrameT_co: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: None = None,
+        timeout: float | None = None) -> list[_FrameT_co]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
+        timeout: float | None = None) -> pd.DataFrame: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
+        timeout: float | None = None) -> list[pd.DataFrame]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
+        timeout: float | None = None) -> pl.DataFrame: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["polars"],
+        timeout: float | None = None) -> list[pl.DataFrame]: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
+        timeout: float | None = None) -> pa.Table: ...
+    @overload
+    def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
+        timeout: float | None = None) -> list[pa.Table]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
+        timeout: float | None = None) -> Generator[_FrameT_co]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
+        timeout: float | None = None) -> Generator[pd.DataFrame]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
+        timeout: float | None = None) -> Generator[pl.DataFrame]: ...
+    @overload
+    def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
+        bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
+        timeout: float | None = None) -> Generator[pa.Table]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
         folder: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int | None], object] | None = None,
@@ -565,7 +689,7 @@ class InfluxManager(Generic[_FrameT_co]):
         fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
         name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        by: Iterable[str] | None = None) -> list[ParquetFile]: ...
+        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> list[ParquetFile]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
