@@ -166,7 +166,7 @@ fn outcome(history: &History) -> State {
     for file in &history.files {
         let mut own = State::new();
         for (place, blocks) in &file.blocks {
-            blocks.iter().for_each(|seeds| own.entry(*place).or_default().extend(seeds));
+            own.entry(*place).or_default().extend(blocks.iter().flatten());
         }
         for (series, field, first, last) in &file.deletes {
             let (first, last) = if file.version == 1 { (i64::MIN, i64::MAX) } else { (*first, *last) };
@@ -184,7 +184,9 @@ fn outcome(history: &History) -> State {
             }
             Step::Delete(places) => places.iter().for_each(|place| delete(&mut own, *place, i64::MIN, i64::MAX)),
             Step::DeleteRange(places, first, last) => {
-                places.iter().for_each(|place| delete(&mut own, *place, *first, *last));
+                for place in places {
+                    delete(&mut own, *place, *first, *last);
+                }
             }
         }
     }
