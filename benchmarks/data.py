@@ -109,7 +109,7 @@ def write(manager: InfluxManager, url: str, bucket: str, made: Made) -> DataSet:
     """Write points, and wait until the server has put them in order."""
     for start in range(0, len(made.frame), _ROWS_A_WRITE):
         manager.synchronous_write(bucket, made.frame.iloc[start : start + _ROWS_A_WRITE], MEASUREMENT)
-    _wait_until_quiet(url)
+    wait_until_quiet(url)
     return DataSet(bucket, made.frame, made.stop)
 
 
@@ -126,7 +126,7 @@ def _made(*, meters: int, rows: int, step: str, fields: list[str]) -> Made:
     return Made(frame, START + rows * pd.Timedelta(step))
 
 
-def _wait_until_quiet(url: str) -> None:
+def wait_until_quiet(url: str) -> None:
     """Wait until no compaction is queued and none has ended for two seconds: they take time from reads."""
     last = None
     for _ in range(_LONGEST_WAIT // 2):

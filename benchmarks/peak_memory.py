@@ -35,14 +35,14 @@ def main() -> None:
             return manager.read(start, until, MEASUREMENT, fields, bucket, interval=None)
 
         read(pd.Timestamp(start) + pd.Timedelta("1min"))  # imports what is imported when first used
-        before = _peak()
+        before = peak()
         frame = read(stop)
-        peak = _peak() - before
+        most = peak() - before
     size = int(frame.memory_usage(index=True, deep=True).sum())
-    print(json.dumps({"rows": len(frame), "frame": size, "peak": peak}))
+    print(json.dumps({"rows": len(frame), "frame": size, "peak": most}))
 
 
-def _peak() -> int:
+def peak() -> int:
     """Give the most bytes that were ever resident.
 
     On Linux not from getrusage: its figure begins with that of the process that started this one.
