@@ -28,7 +28,7 @@ _LOG_TAIL = 20  # lines
 # Below those that Linux and macOS give to whoever asks for any, or connects: while a server is down its
 # port could go to such a one, a client that is trying to reach it among them, and it could not come back.
 _PORTS = range(20_000, 32_768)
-_BLOCK = 128  # ports of one process that starts servers
+_BLOCK = 512  # ports of one process that starts servers; one that was used is not free for a minute
 
 
 def free_port() -> int:
