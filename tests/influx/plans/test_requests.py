@@ -38,9 +38,8 @@ SENT, NOT_ALL_SENT = True, False
 
 
 START = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-LONG = (
-    ANSWER.removesuffix(b"\r\n") + b",,1,2026-01-01T00:00:01Z,4,v,b\r\n" * 5_000
-)  # more than is decoded at once
+ROW = b",,1,2026-01-01T00:00:01Z,4,v,b\r\n"
+LONG = ANSWER.removesuffix(b"\r\n") + ROW * 17_000  # more than is decoded at once
 
 
 def chunk(data: bytes) -> bytes:
@@ -485,11 +484,36 @@ def test_json_is_asked_for_by_get_or_post() -> None:
         Wired(*begun(Line()), [http(b"<html>")]).run(AskJson("query"))
 
 
+class Sized(Wired):
+    """A wire that notes how much is decoded at once."""
+
+    sizes: list[int]
+
+    def reply(self, step: Any) -> Any:
+        """Reply to one step."""
+        if isinstance(step, Work):
+            self.sizes.append(step.size)
+        return super().reply(step)
+
+
+def test_a_long_answer_is_decoded_in_pieces_that_grow() -> None:
+    """From 128 KiB to 512 KiB: each is a way to a thread for asyncio."""
+    kib = 1 << 10
+    text = LONG + ROW * 34_000
+    parts = iter([chunk(text[begin : begin + 32 * kib]) for begin in range(0, len(text), 32 * kib)])
+    taken = [[next(parts) for _ in range(count)] for count in (4, 8, 16, 16)]
+    wired = Sized(*begun(Line()), [START], *taken, [*parts, chunk(b"\r\n"), chunk(b"")])
+    wired.sizes = []
+    wired.run(ASK)
+    assert [128 * kib, 256 * kib, 512 * kib, 512 * kib] == wired.sizes[:-1]
+    assert len(text) + 2 == sum(wired.sizes)
+
+
 def test_a_stream_hands_on_frames_as_they_arrive() -> None:
     """Before the answer's end has come."""
     wired = Wired(*begun(Line()), [START], [chunk(LONG)], [chunk(b"\r\n"), chunk(b"")])
     wired.run(Stream(ASK, 1_000, "arrow"))
-    assert 5_003 == sum(len(frame) for frame in wired.frames)
+    assert 17_003 == sum(len(frame) for frame in wired.frames)
     assert {True} == {len(frame) <= 1_000 for frame in wired.frames}
     kinds = wired.kinds.split()
     assert kinds.index("Batch") < len(kinds) - 1 - kinds[::-1].index("Receive")
@@ -509,7 +533,7 @@ def test_a_stream_that_breaks_behind_its_first_frame_is_an_error() -> None:
     wired = Wired(*begun(Line()), [START], [chunk(LONG)], [OSError("reset")])
     with pytest.raises(IncompleteResultError, match="cut off: reset"):
         wired.run(Stream(ASK, 1_000, "arrow"))
-    assert 5_000 <= sum(len(frame) for frame in wired.frames)
+    assert 17_000 <= sum(len(frame) for frame in wired.frames)
     assert 0 == wired.kinds.count("Pause")
 
 

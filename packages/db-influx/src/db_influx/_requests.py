@@ -53,7 +53,9 @@ __all__ = ["Server", "ask", "perform"]
 
 _T = TypeVar("_T")
 
-_CHUNK = 1 << 17  # bytes of a body that are decoded at once
+# Bytes of a body that are decoded at once, at first and at most. More of them are fewer ways to a thread.
+_CHUNK = 1 << 17
+_LARGEST_CHUNK = 1 << 19
 _SMALL = 1 << 16  # bytes of a body that leave at once
 _LONGEST_JSON = 1 << 26  # bytes
 _ROW = 16  # bytes that a decoded value takes
@@ -144,6 +146,7 @@ class _Exchange:
         self._gunzip: Gunzip | None = None
         self._payload: list[bytes] = []
         self._held = 0
+        self._chunk = _CHUNK
         self._has_heard = False
         self.is_sent = False
         self._is_over = False
@@ -280,7 +283,7 @@ class _Exchange:
         self._gunzip = unpacker(self.head)
 
     def read(self) -> Io[bytes]:
-        """Return the next bytes of the body, some 128 KiB; none at its end.
+        """Return the next bytes of the body, some 128 KiB at first and 512 KiB later; none at its end.
 
         Raises:
             Again: The body was cut off.
@@ -310,6 +313,7 @@ class _Exchange:
         data = b"".join(self._payload)
         self._payload.clear()
         self._held = 0
+        self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
         return data
 
     def _take(self, data: bytes) -> bool:
@@ -325,7 +329,7 @@ class _Exchange:
         if payload:
             self._payload.append(payload)
             self._held += len(payload)
-        return self._is_over or self._held >= _CHUNK
+        return self._is_over or self._held >= self._chunk
 
 
 def ask(server: Server, pool: Pool, query: Query | Reduced, limits: CallLimits) -> Io[Answer]:
