@@ -317,15 +317,18 @@ def test_a_silent_server_is_the_same_error(peer: Callable[..., Peer], limit: str
     options: dict[str, Any] = {"retries": 0, limit: 0.5}
     url = peer(silence).url
 
-    def both(call: str) -> tuple[Any, Any]:
+    def blocking(call: str) -> Any:
         with InfluxManager(url, "o", "t", **options) as manager:
-            expected = failure(called, manager, EACH[call])
-        return expected, failure(awaited, AsyncInfluxManager(url, "o", "t", **options), EACH[call])
+            return failure(called, manager, EACH[call])
 
-    with ThreadPoolExecutor(len(EACH)) as pool:
-        for expected, found in pool.map(both, EACH):
-            assert OperationTimeoutError is expected[0]
-            assert expected == found
+    def asynchronous(call: str) -> Any:
+        return failure(awaited, AsyncInfluxManager(url, "o", "t", **options), EACH[call])
+
+    with ThreadPoolExecutor(2 * len(EACH)) as pool:
+        expected, found = pool.map(blocking, EACH), pool.map(asynchronous, EACH)
+        for one, other in zip(expected, found, strict=True):
+            assert OperationTimeoutError is one[0]
+            assert one == other
 
 
 BROKEN: dict[str, Turn] = {
@@ -349,15 +352,18 @@ BROKEN: dict[str, Turn] = {
 }
 
 
-@each_call
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_answer_is_the_same_error(peer: Callable[..., Peer], call: str, broken: str) -> None:
-    """Kind, words and attributes."""
-    with InfluxManager(peer(BROKEN[broken]).url, "o", "t", retries=0) as manager:
-        kind, text, told = failure(called, manager, EACH[call])
-    found = failure(awaited, AsyncInfluxManager(peer(BROKEN[broken]).url, "o", "t", retries=0), EACH[call])
-    assert (kind, told) == (found[0], found[2])
-    assert broken == "reset" or text == found[1]  # by which of the system's errors a reset is met, is chance
+def test_a_broken_answer_is_the_same_error(peer: Callable[..., Peer], broken: str) -> None:
+    """Kind, words and attributes, of every call."""
+    url = peer(BROKEN[broken]).url
+    with InfluxManager(url, "o", "t", retries=0) as manager, asyncio.Runner() as runner:
+        other = AsyncInfluxManager(url, "o", "t", retries=0)
+        for name, call in EACH.items():
+            kind, text, told = failure(called, manager, call)
+            found = failure(lambda made: runner.run(gathered(made(other))), call)
+            assert (name, kind, told) == (name, found[0], found[2])
+            # By which of the system's errors a reset is met, is chance.
+            assert broken == "reset" or (name, text) == (name, found[1])
 
 
 def test_a_partial_write_is_the_same_error(

@@ -191,8 +191,8 @@ def test_a_call_ends_with_its_deadline(
     """Whatever the server does; and its connections end with it."""
     server = peer(turn)
 
-    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.5 seconds$"):
-        call(server, deadline=0.5, timeout=PATIENCE).read(
+    with pytest.raises(OperationTimeoutError, match=r"within its deadline of 0\.2 seconds$"):
+        call(server, deadline=0.2, timeout=PATIENCE).read(
             *SPAN, "m", "v", "b", interval=None, max_parallel=parallel
         )
 
@@ -205,7 +205,7 @@ def test_a_write_ends_with_its_deadline(
 ) -> None:
     """A server that takes points and never says so."""
     with pytest.raises(OperationTimeoutError):
-        call(peer(silence), deadline=0.5, timeout=PATIENCE).synchronous_write("b", FRAME, "m")
+        call(peer(silence), deadline=0.2, timeout=PATIENCE).synchronous_write("b", FRAME, "m")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_silent_addresses_of_a_host_share_the_time(
             socket, "getaddrinfo", lambda host, *_: [one for one in found if host in ("many", one[4][0])]
         )
 
-        assert [1.5, 2.5] == call(server, url=f"http://many:{port}", connect_timeout=1.2).query("any")[
+        assert [1.5, 2.5] == call(server, url=f"http://many:{port}", connect_timeout=0.8).query("any")[
             "_value"
         ].tolist()
 
