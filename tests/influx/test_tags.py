@@ -246,14 +246,17 @@ NASTY = [
 ]
 
 
+def unescaped(found: re.Match[str]) -> str:
+    """Give the character that is meant by a backslash and what stands behind it."""
+    code, letter = found.groups()
+    return chr(int(code, 16)) if code else {"t": "\t", "n": "\n", "r": "\r"}.get(letter, letter)
+
+
 def matching(condition: str, names: Iterable[str]) -> set[str]:
     """Give the names for which a condition in Flux holds, worked out with Python's `re`."""
     patterns = re.findall(r"=~ /((?:[^/\\]|\\.)*)/", condition)
     compared = {
-        re.sub(r"\\x(..)", lambda found: chr(int(found[1], 16)), text)
-        .replace(r"\t", "\t")
-        .replace(r"\"", '"')
-        .replace("\\\\", "\\")
+        re.sub(r"\\(?:x(..)|(.))", unescaped, text)
         for text in re.findall(r'== "((?:[^"\\]|\\.)*)"', condition)
     }
     return {
@@ -272,6 +275,7 @@ def matching(condition: str, names: Iterable[str]) -> set[str]:
 )
 @example(names=set(NASTY[:-1]), count=101)
 @example(names={"name 1", "name.1"}, count=401)
+@example(names={"\\t\ud7fc"}, count=101)
 def test_a_condition_holds_for_the_values_alone(names: set[str], count: int) -> None:
     """However many there are and whatever they hold; names that are nearly the same are not meant."""
     wanted = names | {f"name.{number}" for number in range(count)}
