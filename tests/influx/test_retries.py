@@ -310,7 +310,7 @@ def test_an_upload_may_take_as_long_as_it_goes_on(peer: Callable[..., Peer], kin
     server = peer(DONE, read=slow)
     # Or the system takes all of it at once.
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-    options: dict[str, Any] = {"timeout": 0.5, "connect_timeout": 0.2, "retries": 0}
+    options: dict[str, Any] = {"timeout": 0.5, "connect_timeout": 0.4, "retries": 0}
 
     if kind == "asyncio":
         asyncio.run(AsyncInfluxManager(server.url, "o", "t", **options).synchronous_write("b", LARGE, "m"))
