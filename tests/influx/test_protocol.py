@@ -193,6 +193,21 @@ def test_a_field_and_a_tag_of_one_name_are_told_apart(
     assert [3.0] == values({"select": None})
 
 
+@pytest.mark.parametrize("name", ["_name", "_seriesKey", "_tagKey", "_tagValue"])
+def test_a_field_with_a_name_of_influxqls_own_has_its_values(
+    manager: InfluxManager, store: Store, msname: str, name: str
+) -> None:
+    """InfluxQL would return the measurement, the key of the series or its tags in its place, at other times."""
+    store.write(f'{msname},k=a {name}="x" {T0}', f'{msname},k=a {name}="y" {T0 + 1}')
+
+    frame = manager.read(*EVER, msname, name, store.name, interval=None)
+    assert ["x", "y"] == frame[name].tolist()
+    assert [T0, T0 + 1] == frame.index.astype("int64").tolist()
+    assert ["x", "y"] == manager.read_all_fields(*EVER, msname, store.name)[name].tolist()
+    with pytest.raises(InvalidArgumentError, match=f"a field named '{name}' as one of its own"):
+        manager.read_all_fields(*EVER, msname, store.name, protocol="influxql")
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 3_000])
 def test_a_tag_may_have_one_of_many_values(

@@ -32,9 +32,11 @@ __all__ = ["AnyQuery", "Database", "Query", "bind", "counts", "field_keys", "raw
 
 _CHUNK_ROWS = 10_000
 _MOST_BYTES = 10 << 20  # of a form; the server refuses more
-# Measurements that InfluxQL takes for its own, and a tag that it takes for the measurement.
+# Measurements that InfluxQL takes for its own, and a tag or field that it takes for the measurement.
 _SYSTEM = ("_fieldKeys", "_measurements", "_name", "_series", "_tagKey", "_tagKeys", "_tags")
 _NAME = "_name"
+# Fields that it does not look up: it returns the measurement, the key of the series, or its tags.
+_OWN_FIELDS = (_NAME, "_seriesKey", "_tagKey", "_tagValue")
 # How a field is asked for. InfluxQL reads `::field` as the first type of this order that a shard has: float,
 # integer, unsigned, string, boolean. If a shard with another type appears after the types were asked, then
 # `::string` and `::boolean` still return all points of their own type.
@@ -205,6 +207,9 @@ def why_not(selection: Selection, query: Query) -> str | None:
     """
     if selection.measurement in _SYSTEM:
         return f"reads a measurement named {selection.measurement!r} as one of its own"
+    for name, _ in query.fields or ():
+        if name in _OWN_FIELDS:
+            return f"reads a field named {name!r} as one of its own"
     for key, _ in selection.tags:
         if key.lower() == "time" or key == _NAME:
             return f"reads a condition on {key!r} as one on its own column, not on a tag"
