@@ -193,6 +193,18 @@ def test_a_field_and_a_tag_of_one_name_are_told_apart(
     assert [3.0] == values({"select": None})
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_tag_of_other_series_alone_is_no_column(
+    manager: InfluxManager, store: Store, msname: str, protocol: Any
+) -> None:
+    """Its series has points in the same shard, but none in the range; InfluxQL names it all the same."""
+    store.write(f'{msname},k=a s="x" {T0}', f'{msname},k=a,other=b s="y" {T0 + 1}')
+
+    frame = manager.read_all_fields("2025-12-01", pd.Timestamp(T0 + 1), msname, store.name, protocol=protocol)
+
+    assert ["s", "k"] == list(frame.columns)
+
+
 @pytest.mark.parametrize("name", ["_name", "_seriesKey", "_tagKey", "_tagValue"])
 def test_a_field_with_a_name_of_influxqls_own_has_its_values(
     manager: InfluxManager, store: Store, msname: str, name: str

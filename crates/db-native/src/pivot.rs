@@ -42,7 +42,7 @@ pub struct Pivot {
     pub renamed: Vec<Renamed>,
     /// The leading columns.
     pub levels: Levels,
-    /// Append the tags that are no level as columns, by name.
+    /// Append the tags that are no level and that a series has as columns, by name.
     pub tag_columns: bool,
     /// How empty cells of string fields read.
     pub empty_text: EmptyText,
@@ -163,10 +163,13 @@ pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     Ok(Wide { batch: batch(fields, columns, rows), levels })
 }
 
-/// The tags that are no level, by name.
+/// The tags that are no level, by name, without those that no series has.
 fn tag_columns(found: &Pieces<'_>, keys: &Keys<'_>, key_rows: &[usize]) -> Result<Vec<(Field, ArrayRef)>> {
-    let others = found.tags.iter().enumerate().filter(|(tag, _)| !keys.levels.contains(&Some(*tag)));
+    // InfluxQL also names the tags of series that have no points in the range.
+    let is_there = |tag: usize| found.series.iter().any(|tags| tags[tag].is_some());
+    let others = found.tags.iter().enumerate();
     others
+        .filter(|(tag, _)| !keys.levels.contains(&Some(*tag)) && is_there(*tag))
         .map(|(tag, name)| {
             let mut series = keys.list.iter().map(|(_, series)| series);
             if let Some(series) = series.find(|series| differs(found, tag, series.iter().copied())) {

@@ -75,6 +75,19 @@ fn a_series_in_parts_is_one_table_and_an_empty_tag_is_none() {
 }
 
 #[test]
+fn a_tag_that_no_series_has_is_no_column() {
+    let rows = vec![row(10, &[Wire::Double(1.5)])];
+    let bytes = answer(0, &[(vec![("meter", "1"), ("site", "")], vec!["time", "power"], rows)], 2);
+    let declared = fields(&[("power", Datatype::Double)]);
+    let answer = series::check(&bytes, &[], Some(&declared), EndMark::Required).unwrap();
+
+    let frame = pivot(vec![answer], &Pivot { tag_columns: true, ..wide() }).unwrap();
+
+    let names: Vec<String> = plain::columns(&frame.batch).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(["time", "power", "meter"], names.as_slice());
+}
+
+#[test]
 fn every_split_gives_the_same() {
     let answer = two_series();
     let declared = fields(&[("power", Datatype::Double), ("state", Datatype::String)]);

@@ -101,7 +101,8 @@ pub(crate) fn twin(slices: &[Vec<Table>], spec: &Pivot) -> Result<Frame, Failure
         let cells = rows.values().map(|row| row.get(field).cloned().unwrap_or(Value::Null));
         out.push(((*field).to_owned(), arrow_type(kind), cells.collect()));
     }
-    for name in names.iter().filter(|name| spec.tag_columns && !levels.contains(name)) {
+    let is_there = |name: &str| tables.iter().any(|table| tag(table, name).is_some());
+    for name in names.iter().filter(|name| spec.tag_columns && !levels.contains(name) && is_there(name)) {
         let of_key = |key: &[Option<&str>]| -> Vec<&Table> {
             tables.iter().copied().filter(|table| key_of(table) == key).collect()
         };
