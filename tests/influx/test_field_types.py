@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from influxdb_client import BucketRetentionRules, DBRPCreate, DBRPsService, InfluxDBClient, Permission
 from influxdb_client.domain.permission_resource import PermissionResource
 
-from db_core.errors import InvalidArgumentError, SchemaConflictError
+from db_core.errors import InvalidArgumentError, NotFoundError, SchemaConflictError
 from tests.influx.conftest import Store
 
 if TYPE_CHECKING:
@@ -385,6 +385,38 @@ def test_a_mapping_to_the_bucket_is_used(
         assert 9 == len(manager.read(**SPAN, bucket=hidden.name, interval=None))
         with pytest.raises(SchemaConflictError, match="float and integer"):
             manager.read(**SPAN, bucket=hidden.name, agg_func="count")
+
+
+def test_a_database_of_a_minute_ago_is_not_read_if_it_is_another_buckets_now(
+    make_manager: Callable[..., InfluxManager], make_store: Callable[[str], Store], server: servers.InfluxDB
+) -> None:
+    """A bucket was renamed and kept its mapping; the one that has its name now is read and deleted from."""
+    old, new = make_store("old-"), make_store("new-")
+    old.write(f'm v="old" {T0}')
+    new.write(f'm v="new" {T0}')
+
+    def rename(store: Store, name: str) -> None:
+        buckets = store.client.buckets_api()
+        bucket = buckets.find_bucket_by_id(store.number)
+        bucket.name = name
+        buckets.update_bucket(bucket)
+
+    def read(manager: InfluxManager) -> list[str]:
+        return manager.read(**SPAN, bucket=old.name, interval=None)["v"].tolist()
+
+    with (
+        mapping(server, old, f"db-{old.name}", "a policy"),
+        mapping(server, new, f"db-{new.name}", "a policy"),
+    ):
+        managers = [make_manager() for _ in range(3)]
+        assert [["old"]] * 3 == [read(manager) for manager in managers]
+        rename(old, f"{old.name}-renamed")
+        with pytest.raises(NotFoundError):
+            read(managers[0])
+        rename(new, old.name)
+        assert ["new"] == read(managers[1])
+        managers[2].query_influxql("DELETE FROM m", bucket=old.name)
+        assert [["old"], []] == [[point.value for point in store.points()] for store in (old, new)]
 
 
 def test_a_name_with_slashes_is_a_database_and_a_policy(

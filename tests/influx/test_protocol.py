@@ -209,7 +209,7 @@ def test_a_tag_of_other_series_alone_is_no_column(
 def test_a_field_with_a_name_of_influxqls_own_has_its_values(
     manager: InfluxManager, store: Store, msname: str, name: str
 ) -> None:
-    """InfluxQL would return the measurement, the key of the series or its tags in its place, at other times."""
+    """InfluxQL would return the measurement, the key of the series or its tags, at other times."""
     store.write(f'{msname},k=a {name}="x" {T0}', f'{msname},k=a {name}="y" {T0 + 1}')
 
     frame = manager.read(*EVER, msname, name, store.name, interval=None)

@@ -55,9 +55,17 @@ def csv(kinds: dict[str, str], *rows: tuple[object, ...], group: tuple[str, ...]
 
 def knows(**types: str) -> list[Any]:
     """Return the replies to what every read asks first: the bucket, its mapping and others, and the types."""
+    return [BUCKETS, MAPPINGS, ORGANIZATIONS, _types(types)]
+
+
+def still(**types: str) -> list[Any]:
+    """Return the replies to what a read in InfluxQL asks once more after it: bucket, mapping and types."""
+    return [BUCKETS, MAPPINGS, _types(types)]
+
+
+def _types(types: dict[str, str]) -> dict[str, Any]:
     rows = [[name, kind] for name, kinds in types.items() for kind in kinds.split()]
-    series = {"series": [{"values": rows}]} if rows else {}
-    return [BUCKETS, MAPPINGS, ORGANIZATIONS, {"results": [series]}]
+    return {"results": [{"series": [{"values": rows}]} if rows else {}]}
 
 
 class Played:

@@ -21,7 +21,19 @@ from db_influx._steps import Ask, AskAtMost, AskJson
 from db_influx.plans import batches, influxql, read
 from db_influx.plans.schema import Databases
 from tests.influx.msgpack import document, series
-from tests.influx.plans.played import BUCKETS, HOUR, MAPPINGS, T0, Played, csv, knows, options, selection
+from tests.influx.plans.played import (
+    BUCKETS,
+    HOUR,
+    MAPPINGS,
+    ORGANIZATIONS,
+    T0,
+    Played,
+    csv,
+    knows,
+    options,
+    selection,
+    still,
+)
 
 NOTHING = document()
 CSV = csv({"_time": "dateTime:RFC3339", "_value": "string"}, ("2026-01-01T00:00:00Z", "in Flux"))
@@ -35,28 +47,22 @@ def rows(*values: object, column: str = "v", **tags: str) -> bytes:
     return document(series(["time", column], *listed, **tags))
 
 
-def types(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Return the answer to a question for the fields of a measurement."""
-    return {"results": [{"series": [{"values": [list(pair) for pair in pairs]}]}]}
-
-
 def bound(query: Any) -> dict[str, Any]:
     """Return the parameters of a query."""
     values: dict[str, Any] = json.loads(query.params)
     return values
 
 
-def test_points_are_asked_in_influxql_between_two_questions_for_their_types() -> None:
-    """Names and values are parameters, and the fields' types are asked before and after."""
-    known = types(("v", "float"))
-    played = Played(*knows(v="float"), [rows(1.5, 2.5, k="x")], known)
+def test_points_are_asked_in_influxql_between_two_questions_for_their_database_and_types() -> None:
+    """Names and values are parameters; the bucket's database and the types are asked before and after."""
+    played = Played(*knows(v="float"), [rows(1.5, 2.5, k="x")], *still(v="float"))
 
     frame = played.run(
         read.stored(Databases(), selection("v", tags={"k": "x"}), options(protocol="influxql", by=("k",)))
     )
 
-    assert ["AskJson"] * 4 + ["Ask", "AskJson"] == played.kinds
-    assert played.steps[3] == played.steps[5]
+    assert ["AskJson"] * 4 + ["Ask"] + ["AskJson"] * 3 == played.kinds
+    assert [played.steps[place] for place in (0, 1, 3)] == played.steps[5:]
     [query] = played.steps[4].queries
     assert ("b", "rp") == (query.database, query.policy)
     assert query.text == (
@@ -83,7 +89,7 @@ def test_what_flux_reads_exactly_is_read_in_flux(kind: str) -> None:
     ].tolist()
 
     known = {"s": "string", "v": kind}
-    played = Played(*knows(**known), [NOTHING], types(*known.items()))
+    played = Played(*knows(**known), [NOTHING], *still(**known))
     played.run(read.stored(Databases(), selection("v", "s"), options(protocol="auto", missing="ignore")))
     assert "SELECT" == played.flux[0][0][:6]
 
@@ -91,7 +97,7 @@ def test_what_flux_reads_exactly_is_read_in_flux(kind: str) -> None:
 def test_each_type_is_asked_for_so_that_no_later_one_hides_its_points() -> None:
     """Numbers are asked for as a field, since a cast would change them; text and booleans by their type."""
     kinds = {"f": "float", "i": "integer", "u": "unsigned", "s": "string", "b": "boolean"}
-    played = Played(*knows(**kinds), [NOTHING], types(*kinds.items()))
+    played = Played(*knows(**kinds), [NOTHING], *still(**kinds))
 
     played.run(read.stored(Databases(), selection(*kinds), options(protocol="influxql", missing="ignore")))
 
@@ -101,10 +107,11 @@ def test_each_type_is_asked_for_so_that_no_later_one_hides_its_points() -> None:
 
 def test_points_whose_field_got_another_type_meanwhile_are_read_again() -> None:
     """InfluxQL returns those of one type; the second read knows both types, and is Flux's."""
-    both = types(("v", "integer"), ("v", "string"))
+    both = "integer string"
     counted = {"results": [{"series": [{"values": [[0, 0, 1]]}]}]}
     seen = csv({"_field": "string", "_value": "long"}, ("v", 1))
-    played = Played(*knows(v="string"), [rows("in InfluxQL")], both, both, counted, [seen], [CSV])
+    replies = [*still(v=both), *still(v=both)[2:], counted, [seen], [CSV]]
+    played = Played(*knows(v="string"), [rows("in InfluxQL")], *replies)
 
     frame = played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))
 
@@ -114,21 +121,33 @@ def test_points_whose_field_got_another_type_meanwhile_are_read_again() -> None:
 
 def test_batches_whose_field_got_another_type_meanwhile_are_an_error() -> None:
     """The frames before that are handed on, and none after it."""
-    known, both = types(("v", "float")), types(("v", "float"), ("v", "integer"))
-    played = Played(*knows(v="float"), [rows(1.5)], rows(1.5), known, rows(2.5), both)
+    known, both = still(v="float"), still(v="float integer")
+    played = Played(*knows(v="float"), [rows(1.5)], *known, rows(1.5), *known, rows(2.5), *both)
 
-    with pytest.raises(SchemaConflictError, match="a field of 'm' has another type since"):
+    with pytest.raises(SchemaConflictError, match="a field of 'm' has another type, "):
         played.run(batches.batches(Databases(), selection("v"), 2, options(protocol="influxql")))
 
     assert [[1.5]] == [frame["v"].tolist() for frame in played.frames]
 
 
+def test_batches_whose_last_slices_are_empty_are_an_error_too_if_a_type_is_new() -> None:
+    """InfluxQL may have left out points of the new type."""
+    known, both = still(v="string"), still(v="integer string")
+    replies = [[rows("x")], *known, rows("x"), *known, *[NOTHING] * 3, *both]
+    played = Played(*knows(v="string"), *replies)
+
+    with pytest.raises(SchemaConflictError, match="has another type"):
+        played.run(batches.batches(Databases(), selection("v"), 2, options(protocol="influxql")))
+
+    assert [["x"]] == [frame["v"].tolist() for frame in played.frames]
+
+
 def test_a_slice_is_asked_for_with_the_rows_of_its_frames() -> None:
     """InfluxQL returns one row for all fields of a time: two of a frame make eight for the slice."""
     kinds = {"a": "float", "b": "float", "c": "float"}
-    known = types(*kinds.items())
+    known = still(**kinds)
     one = document(series(["time", *kinds], [T0, 1.0, None, 2.0]))
-    played = Played(*knows(**kinds), [one], one, known, QueryError("no more"))
+    played = Played(*knows(**kinds), [one], *known, one, *known, QueryError("no more"))
 
     with pytest.raises(QueryError, match="no more"):
         played.run(batches.batches(Databases(), selection(*kinds), 2, options(protocol="influxql")))
@@ -158,14 +177,15 @@ def test_what_a_limit_of_the_server_refuses_is_read_in_flux(limit: str) -> None:
 
 def test_batches_go_on_in_flux_where_a_limit_refuses_influxql() -> None:
     """From the slice that was refused on; what was handed on before is not read again."""
-    known = types(("v", "string"))
+    known = still(v="string")
     first, end = rows("in InfluxQL", k="a"), ConnectionFailedError("the rest of the day is of no interest")
     series_of = csv(
         {"_time": "dateTime:RFC3339", "_value": "string", "k": "string"},
         ("2026-01-01T01:00:00Z", "in Flux", "a"),
     )
     refused = QueryError("max-select-point limit exceeed: (9/8)")
-    played = Played(*knows(v="string"), [first], first, known, refused, known, [series_of], series_of, end)
+    replies = [[first], *known, first, *known, refused, known[2], [series_of], series_of, end]
+    played = Played(*knows(v="string"), *replies)
 
     with pytest.raises(ConnectionFailedError):
         played.run(batches.batches(Databases(), selection("v"), 9, options(protocol="auto")))
@@ -232,6 +252,51 @@ def test_a_bucket_whose_database_is_anothers_is_read_in_flux() -> None:
             Played(BUCKETS, ELSEWHERE, OTHERS).run(plan)
 
 
+NO_BUCKET: dict[str, Any] = {"buckets": []}
+MOVED = {"content": [{"database": "c", "retention_policy": "rp", "virtual": False, "bucketID": "0b"}]}
+
+
+def test_points_whose_database_left_the_bucket_meanwhile_are_read_again() -> None:
+    """What was read may be another bucket's; the second read is of the new database."""
+    known = still(v="string")
+    played = Played(*knows(v="string"), [rows("of another")])
+    played.left += [BUCKETS, MOVED, BUCKETS, MOVED, ORGANIZATIONS, known[2], [rows("here")], BUCKETS, MOVED]
+    played.left += [known[2]]
+
+    frame = played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))
+
+    assert ["here"] == frame["v"].tolist()
+    assert ["b", "c"] == [step.queries[0].database for step in played.steps if isinstance(step, Ask)]
+
+
+def test_batches_whose_bucket_is_gone_are_no_empty_ones() -> None:
+    """Its database of a minute ago has no such measurement, so the bucket is looked up again."""
+    databases = Databases()
+    Played(*knows(v="string")[:3]).run(databases.of("b"))
+    nothing: dict[str, Any] = {"results": [{}]}
+    played = Played(nothing, NO_BUCKET, NO_BUCKET)
+
+    with pytest.raises(NotFoundError, match="no database and retention policy"):
+        played.run(batches.batches(databases, selection("v"), 2, options(protocol="influxql")))
+
+
+def test_a_statement_runs_where_the_bucket_is_now() -> None:
+    """Not where it was a minute ago, which may be another bucket; nor is a missing database kept."""
+    databases = Databases()
+    Played(*knows(v="float")[:3]).run(databases.of("b"))
+    statement = _influxql.bind("DELETE FROM m", None)
+
+    def plan() -> Any:
+        return influxql.tables(databases, statement, "b", options(), split=False)
+
+    moved = Played(BUCKETS, MOVED, BUCKETS, MOVED, ORGANIZATIONS, [NOTHING])
+    moved.run(plan())
+    assert "c" == moved.steps[-1].queries[0].database
+    with pytest.raises(NotFoundError, match="no database"):
+        Played(*[BUCKETS, ELSEWHERE, OTHERS] * 2).run(plan())
+    Played(BUCKETS, MOVED, ORGANIZATIONS, [NOTHING]).run(plan())
+
+
 def test_a_bucket_that_another_organization_has_too_is_read_in_flux() -> None:
     """InfluxQL would read in the organization of an operator's token, and find the other bucket."""
     both = {"orgs": [{"id": "0a"}, {"id": "0d"}]}
@@ -244,9 +309,8 @@ def test_a_bucket_that_another_organization_has_too_is_read_in_flux() -> None:
     assert AskJson("api/v2/dbrps", (("org", ""), ("orgID", "0d"))) == played.steps[3]
 
     unlike = {"content": [{"database": "c", "retention_policy": "rp", "virtual": True, "bucketID": "0e"}]}
-    played = Played(
-        BUCKETS, MAPPINGS, both, unlike, types(("v", "string")), [rows("here")], types(("v", "string"))
-    )
+    known = still(v="string")
+    played = Played(BUCKETS, MAPPINGS, both, unlike, known[2], [rows("here")], *known)
     assert ["here"] == played.run(read.stored(Databases(), selection("v"), options(protocol="auto")))[
         "v"
     ].tolist()
@@ -254,14 +318,14 @@ def test_a_bucket_that_another_organization_has_too_is_read_in_flux() -> None:
 
 def test_a_field_that_was_never_written_is_not_asked_for() -> None:
     """Nothing is asked for none; the frame has no rows, and a column for it."""
-    played = Played(*knows(v="float"))
+    played = Played(*knows(v="float"), BUCKETS, MAPPINGS)
 
     frame = played.run(
         read.stored(Databases(), selection("w"), options(protocol="influxql", missing="ignore"))
     )
 
     assert ([], ["w"]) == (frame.index.tolist(), list(frame.columns))
-    assert ["AskJson"] * 4 == played.kinds
+    assert ["AskJson"] * 6 == played.kinds
 
 
 def test_what_the_server_says_beside_an_answer_is_a_warning() -> None:

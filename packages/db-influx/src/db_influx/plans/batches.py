@@ -18,9 +18,12 @@ from db_influx.plans.points import source
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from db_influx._flux import Selection
     from db_influx._options import Options
     from db_influx._steps import Steps
+    from db_influx.plans.points import Source
     from db_influx.plans.schema import Databases
 
 __all__ = ["batches"]
@@ -48,14 +51,31 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
             raise
         yield from batches(databases, selection, batch_rows, replace(options, protocol="flux"))
         return
+    if not (yield from points.is_current(databases, selection.bucket)):
+        yield from batches(databases, selection, batch_rows, options)
+        return
     series = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
     yield from schema.check_frame(selection, series, options)
-    options, kinds = replace(options, by=tuple(series.index[:-1])), series.kinds
+    if parts:
+        options, kinds = replace(options, by=tuple(series.index[:-1])), series.kinds
+        yield from _slices(databases, points, selection, kinds, batch_rows, options)
+
+
+def _slices(
+    databases: Databases,
+    points: Source,
+    selection: Selection,
+    kinds: Mapping[str, str],
+    batch_rows: int,
+    options: Options,
+) -> Steps[None]:
+    """Read the range slice by slice; `kinds` are the types of all frames."""
     # Flux returns a row for each value, InfluxQL one for all fields of a time.
     values_of_row = 1 if points.database else len(selection.fields or ())
     rows, size = batch_rows * values_of_row, text_bytes_of_batch(batch_rows)
     start, width = selection.start, _FIRST_WIDTH
-    while parts and start < selection.stop:
+    is_checked = True
+    while start < selection.stop:
         width = min(width, selection.stop - start)
         limits = (rows * _MOST_ROWS, size * _MOST_BYTES) if width > 1 else None
         part = replace(selection, start=start, stop=start + width)
@@ -77,10 +97,7 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
         del reply
         values = answer.rows
         if values:
-            if not (yield from points.is_current()):
-                raise SchemaConflictError(
-                    f"a field of {selection.measurement!r} has another type since the read began. Read again"
-                )
+            yield from _check_current(points, databases, selection)
             frame = yield from wide([answer], selection.fields, options, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
                 yield Batch((yield from converted(frame.slice(first, batch_rows), options.into)))
@@ -91,3 +108,14 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
         by_rows = width * rows * 9 // max(1, values * 10)
         by_bytes = width * size * 9 // max(1, received * 10)
         width = min(width * _GROWTH, by_rows + 1, by_bytes + 1)
+        is_checked = bool(values)
+    if not is_checked:
+        yield from _check_current(points, databases, selection)
+
+
+def _check_current(points: Source, databases: Databases, selection: Selection) -> Steps[None]:
+    if not (yield from points.is_current(databases, selection.bucket)):
+        raise SchemaConflictError(
+            f"a field of {selection.measurement!r} has another type, or bucket {selection.bucket!r} another "
+            "database, since the read began. Read again"
+        )

@@ -41,7 +41,7 @@ def _qualified(databases: Databases, statements: AnyQuery, bucket: str | None) -
     """Return statements that read a bucket where they qualify no measurement."""
     if bucket is None:
         return statements
-    database = yield from databases.of(bucket)
+    database = yield from databases.now(bucket)
     if database is None:
         raise no_database(bucket)
     return replace(statements, database=database.name, policy=database.policy)

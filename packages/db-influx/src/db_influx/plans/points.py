@@ -3,8 +3,8 @@
 InfluxQL's answers are exact for text, of which Flux's CSV loses carriage returns, and a quarter of the size.
 But they take the server more time, so numbers and booleans are read in Flux unless InfluxQL is asked for.
 InfluxQL reads a database, which must be known to be this very bucket, and it casts the values of a field that
-has several types. So the types are asked before each read. As a type may be added meanwhile, they are asked
-again after it.
+has several types. So both are asked before each read. As a type may be added meanwhile, or the database
+become another bucket's, they are asked again after it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from db_influx._influxql import Database
     from db_influx._options import Options
     from db_influx._steps import Query, Steps
-    from db_influx.plans.schema import Schema
+    from db_influx.plans.schema import Databases, Schema
 
 __all__ = ["Source", "source"]
 
@@ -74,9 +74,13 @@ class Source(NamedTuple):
             return _flux.series(selection)
         return _influxql.raw(self.database, selection, self.kinds, limit=1)
 
-    def is_current(self) -> Steps[bool]:
-        """Tell whether the fields that were read still have the types that they were read with."""
-        if self.database is None or not self.kinds:
+    def is_current(self, databases: Databases, bucket: str) -> Steps[bool]:
+        """Tell whether the database still leads to the bucket, and the fields have the types they had."""
+        if self.database is None:
+            return True
+        if not (yield from databases.leads(self.database, bucket)):
+            return False
+        if not self.kinds:
             return True
         types = (yield from self.schema.ask_types()) or {}
         return all(types.get(field) == (self.schema.types or {})[field] for field in self.kinds)

@@ -48,9 +48,9 @@ def stored(
                 raise
             options = replace(options, protocol="flux")
             continue
-        if (yield from points.is_current()):
+        if (yield from points.is_current(databases, selection.bucket)):
             break
-        del answers  # a field has another type since
+        del answers  # a field has another type since, or the bucket another database
     kinds = schema.kinds(selection.fields)
     frame = yield from wide(answers, selection.fields, options, tag_columns=tag_columns, kinds=kinds)
     del answers  # the frame has their values

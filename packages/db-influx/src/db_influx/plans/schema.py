@@ -58,10 +58,17 @@ class Databases:
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Database | None]] = {}
 
-    def of(self, bucket: str) -> Steps[Database | None]:
-        """Return the database of a bucket; None if there is none, or no such bucket."""
+    def of(self, bucket: str, *, insist: bool = False) -> Steps[Database | None]:
+        """Return the database of a bucket; None if there is none, or no such bucket.
+
+        It may be up to a minute old, see `leads`.
+
+        Args:
+            bucket: Name of the bucket.
+            insist: Look again where there was none, as there may be one by now.
+        """
         until, known = self._known.get(bucket, (0.0, None))
-        if time.monotonic() < until:
+        if time.monotonic() < until and not (insist and known is None):
             return known
         databases = yield from _databases(bucket)
         if databases is None:
@@ -78,6 +85,24 @@ class Databases:
             )
         return known
 
+    def leads(self, database: Database, bucket: str) -> Steps[bool]:
+        """Tell whether a database leads to a bucket right now; if not, it is looked up anew next time.
+
+        A bucket may have been renamed, deleted, made again or mapped otherwise. What other organizations
+        have is not asked again.
+        """
+        if database in ((yield from _databases(bucket, elsewhere=False)) or ()):
+            return True
+        self._known.pop(bucket, None)
+        return False
+
+    def now(self, bucket: str) -> Steps[Database | None]:
+        """Return the database of a bucket as it is right now; see `of`."""
+        until, known = self._known.get(bucket, (0.0, None))
+        if known is not None and time.monotonic() < until and (yield from self.leads(known, bucket)):
+            return known
+        return (yield from self.of(bucket, insist=True))
+
 
 def no_database(bucket: str) -> NotFoundError:
     """Return the error about a bucket that InfluxQL can't read."""
@@ -87,8 +112,13 @@ def no_database(bucket: str) -> NotFoundError:
     )
 
 
-def _databases(bucket: str) -> Steps[list[Database] | None]:
-    """Read the databases that are mapped to a bucket and to no other; None if there is no such bucket."""
+def _databases(bucket: str, *, elsewhere: bool = True) -> Steps[list[Database] | None]:
+    """Read the databases that are mapped to a bucket and to no other; None if there is no such bucket.
+
+    Args:
+        bucket: Name of the bucket.
+        elsewhere: Look for the same databases in other organizations too.
+    """
     usable = []
     try:
         buckets = (yield AskJson("api/v2/buckets", (("name", bucket),)))["buckets"]
@@ -108,9 +138,9 @@ def _databases(bucket: str) -> Steps[list[Database] | None]:
             others = [(one["database"], one["retention_policy"]) for one in same if one["bucketID"] != number]
             if database.name and database[:2] not in others:
                 usable.append(database)
-        if usable:
-            elsewhere = yield from _elsewhere(named["orgID"])
-            usable = [database for database in usable if database[:2] not in elsewhere]
+        if usable and elsewhere:
+            taken = yield from _elsewhere(named["orgID"])
+            usable = [database for database in usable if database[:2] not in taken]
     except NotFoundError as error:
         # The query itself will report a missing bucket or organization. Any other 404 is not InfluxDB's.
         return None if "not found" in str(error) else []
@@ -158,9 +188,9 @@ class Schema:
         Args:
             databases: The known mappings of the manager.
             selection: Names the bucket and the measurement.
-            options: How many queries are sent at once.
+            options: How many queries are sent at once, and whether InfluxQL has to read the bucket.
         """
-        database = yield from databases.of(selection.bucket)
+        database = yield from databases.of(selection.bucket, insist=options.protocol == "influxql")
         schema = cls(selection.bucket, selection.measurement, database, options.max_parallel)
         schema.types = yield from schema.ask_types()
         return schema
