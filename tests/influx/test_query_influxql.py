@@ -79,13 +79,33 @@ def test_a_parameter_is_a_value(manager: InfluxManager, filled: str, case: str) 
 
 
 @pytest.mark.parametrize(
-    "value", [None, 2**63, float("nan"), float("inf"), b"x", [1], {"ident": "f"}, re.compile("x", re.VERBOSE)]
+    "value",
+    [
+        None,
+        2**63,
+        float("nan"),
+        float("inf"),
+        b"x",
+        [1],
+        {"ident": "f"},
+        re.compile("x", re.VERBOSE),
+        timedelta(days=106_752),
+        timedelta(days=-106_752),
+    ],
 )
 def test_what_is_no_value_of_influxql_is_refused(nowhere: InfluxManager, value: object) -> None:
     """Before anything is sent; a list or an object would become something else than a value."""
     with pytest.raises(InvalidArgumentError) as caught:
         nowhere.query_influxql("SELECT f FROM m WHERE f = $x", {"x": value})
     assert "params" == caught.value.argument
+
+
+@pytest.mark.parametrize("text", ["", " \n", ";", "-- SELECT f FROM m", "/* SELECT\nf */ ; -- FROM m\n"])
+def test_a_text_without_a_statement_is_refused(nowhere: InfluxManager, text: str) -> None:
+    """Before anything is sent; the server's answer to it would look as if it were cut off."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        nowhere.query_influxql(text)
+    assert "influxql" == caught.value.argument
 
 
 def test_a_measurement_is_qualified_by_the_text_or_by_the_bucket(manager: InfluxManager, filled: str) -> None:

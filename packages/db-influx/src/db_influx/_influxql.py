@@ -42,6 +42,8 @@ _OWN_FIELDS = (_NAME, "_seriesKey", "_tagKey", "_tagValue")
 # `::string` and `::boolean` still return all points of their own type.
 _CASTS = {"string": "string", "bool": "boolean"}
 _SILENT = re.compile(r"\b(?:DELETE|DROP)\b", re.IGNORECASE)
+# Comments, and what parts statements.
+_EMPTY = re.compile(r"--.*|(?s:/\*.*?\*/)|[\s;]")
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 
 
@@ -239,7 +241,7 @@ def counts(
 
 def bind(influxql: object, params: object) -> AnyQuery:
     """Return any InfluxQL whose ``$name`` are bound to values, which never become text of it."""
-    if not isinstance(influxql, str) or not influxql.strip():
+    if not isinstance(influxql, str) or not _EMPTY.sub("", influxql):
         raise invalid("influxql", f"must be the text of a query, not {influxql!r}")
     if params is not None and not isinstance(params, Mapping):
         raise invalid("params", f"must map names to values, not {params!r}")
@@ -262,14 +264,14 @@ def _bound(value: object, name: str) -> str:  # noqa: PLR0911 - one for each typ
         return json.dumps({"string": text(value, "params", f"the value of {name!r}") if value else ""})
     if isinstance(value, datetime):
         return str(_times.instant(value, f"params[{name!r}]", 0))
-    if isinstance(value, timedelta):
-        return f'{{"duration": {_times.nanoseconds(value)}}}'
+    if isinstance(value, timedelta) and -(2**63) <= (length := _times.nanoseconds(value)) < 2**63:
+        return f'{{"duration": {length}}}'
     if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         return json.dumps({"regex": _pattern(value, name)})
     raise invalid(
         "params",
-        "must have values that are a bool, a 64-bit int, a finite float, text, a datetime, a timedelta or a "
-        f"compiled regular expression; {name!r} is {value!r}",
+        "must have values that are a bool, a 64-bit int, a finite float, text, a datetime, a timedelta of up "
+        f"to 292 years or a compiled regular expression; {name!r} is {value!r}",
     )
 
 
