@@ -78,7 +78,7 @@ class Base:
             into: Kind of the frames given, unless a call says otherwise.
             tz: Time zone, unless a call says otherwise.
             missing: What to do about names that do not exist, unless a call says otherwise.
-            protocol: What reads stored points, unless a call says otherwise.
+            protocol: Language in which stored points are read, unless a call says otherwise.
             verify: Check the server's certificate.
             ca_cert: Path of the certificates to trust instead of the system's.
             client_cert: Path of a client certificate with its key, or a pair of paths.

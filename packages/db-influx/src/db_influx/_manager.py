@@ -52,9 +52,9 @@ class InfluxManager(Methods):
         protocol: The language in which stored points are read. "flux" takes the server the least time, but
             its answers lack the carriage returns of text. "influxql" has them, and answers of a quarter of
             the size: faster over a slow network. It is an error where InfluxQL can't read exactly these
-            points: if a field has several types, if no database and retention policy lead to the bucket
-            alone, or if a limit of the server refuses it. "auto" is InfluxQL for reads with fields of
-            text, where it can, and Flux for all others.
+            points: if a field has several types, if a name is one of InfluxQL's own, if no database and
+            retention policy lead to the bucket alone, or if a limit of the server refuses it. "auto" is
+            InfluxQL for reads with fields of text, where it can, and Flux for all others.
         missing: What to do where a measurement or field was never written, where nothing was found and a tag
             or its value does not exist, or where no series has a tag named in `by`: "warn" with a
             `UserWarning` that names it and what is near, "raise" a `NotFoundError`, or "ignore".

@@ -432,8 +432,9 @@ class Methods(Base):
                 finite float, text, datetime, timedelta, or a compiled regular expression, which Go's syntax
                 must know. A datetime without a zone is UTC.
             bucket: The bucket that is read where the text qualifies no measurement: its database and
-                retention policy are looked up. Without it, the text must name these, as in
-                ``"database"."policy"."measurement"``.
+                retention policy are looked up each time. Without it, the text must name these, as in
+                ``"database"."policy"."measurement"``; they are those of the organization that the token
+                was made in, whatever `org` is.
             split: Return a list of frames, one per layout of columns, instead of their union.
 
         Returns:

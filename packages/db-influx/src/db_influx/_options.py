@@ -185,7 +185,7 @@ class Options:
         tz: IANA name of the time zone.
         max_parallel: How many queries are sent at once.
         missing: What to do about names that do not exist.
-        protocol: What reads stored points.
+        protocol: Language in which stored points are read.
         by: Tags that are index levels; None is those that differ.
         timeout: Seconds the server may be silent; None is the manager's.
     """
