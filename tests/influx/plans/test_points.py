@@ -194,6 +194,17 @@ def test_batches_go_on_in_flux_where_a_limit_refuses_influxql() -> None:
     assert "range(start: 2026-01-01T01:00:00.000000000Z" in played.flux[-2][0]
 
 
+def test_slices_without_points_are_checked_before_batches_go_on_in_flux() -> None:
+    """InfluxQL may have left out points of a type that came meanwhile."""
+    refused = QueryError("max-select-point limit exceeed: (9/8)")
+    replies = [[rows("x")], *still(v="string"), NOTHING, refused, *still(v="integer string")]
+
+    with pytest.raises(SchemaConflictError, match="has another type"):
+        Played(*knows(v="string"), *replies).run(
+            batches.batches(Databases(), selection("v"), 9, options(protocol="auto"))
+        )
+
+
 def test_another_error_of_the_server_is_raised() -> None:
     """Flux is no second attempt for what failed."""
     played = Played(*knows(v="string"), QueryError("engine: no more"))

@@ -316,7 +316,7 @@ def pivot(
         answers: The slices of one read; they are used up.
         fields: Columns in this order; None is every field found, by name.
         levels: Tags that lead the frame; None is those that differ.
-        tag_columns: Append the other tags.
+        tag_columns: Append the other tags that a series has.
         empty_text: Empty cells of string fields are empty strings, not nulls.
         renamed: Result, field and the name of its column.
         kinds: Columns and the kinds they have elsewhere.

@@ -46,7 +46,7 @@ def pivot(
         fields: The fields that become columns, in this order. None means every field found, by name.
         by: The tags that are the first columns. None means those that differ between series; an empty
             list insists on one series.
-        tag_columns: Append the other tags, by name.
+        tag_columns: Append the other tags that a series has, by name.
         empty_text: Whether an empty cell of a string field is an empty string, not a null.
         renamed: For a query with several results: the name of the result, the field, and the name of the
             column, by which `fields` and the other arguments refer to it.

@@ -74,7 +74,7 @@ def _slices(
     values_of_row = 1 if points.database else len(selection.fields or ())
     rows, size = batch_rows * values_of_row, text_bytes_of_batch(batch_rows)
     start, width = selection.start, _FIRST_WIDTH
-    is_checked = True
+    is_checked, rest = True, None
     while start < selection.stop:
         width = min(width, selection.stop - start)
         limits = (rows * _MOST_ROWS, size * _MOST_BYTES) if width > 1 else None
@@ -84,12 +84,9 @@ def _slices(
         except QueryError as error:
             if not points.must_leave(error, options):
                 raise
-            options, rest = (
-                replace(options, protocol="flux", missing="ignore"),
-                replace(selection, start=start),
-            )
-            yield from batches(databases, rest, batch_rows, options)
-            return
+            options = replace(options, protocol="flux", missing="ignore")
+            rest = replace(selection, start=start)
+            break
         if reply is None:
             width = max(1, width // _MOST_ROWS)
             continue
@@ -111,6 +108,8 @@ def _slices(
         is_checked = bool(values)
     if not is_checked:
         yield from _check_current(points, databases, selection)
+    if rest is not None:
+        yield from batches(databases, rest, batch_rows, options)
 
 
 def _check_current(points: Source, databases: Databases, selection: Selection) -> Steps[None]:
