@@ -306,3 +306,19 @@ fn a_key_that_is_not_utf8_is_an_error_of_its_measurement_alone() {
     assert!(refused.starts_with("folder/1.tsm is damaged at byte "), "{refused}");
     assert!(refused.ends_with("in a key is not UTF-8"), "{refused}");
 }
+
+#[test]
+fn a_block_whose_times_do_not_ascend_is_read_as_any_other() {
+    let blocks = [[1, 2, 3, 4], [10, 30, 20, 40], [50, 70, 60, 80], [90, 91, 92, 93]];
+    let points = |times: &[i64; 4]| -> Points { times.iter().map(|time| (*time, Value::Long(time * 2))).collect() };
+    let key = b"m#!~#f".to_vec();
+    let file = tsm_file(&BTreeMap::from([(key, blocks.iter().map(|times| block(&points(times))).collect())]));
+    let shards = Shards::open(vec![vec![source("1.tsm", file)]]).unwrap();
+
+    let found = stored(&read(&shards, &all_of("m"), 1).unwrap().1);
+
+    let mut expected: Vec<i64> = blocks.concat();
+    expected.sort_unstable();
+    let found: Vec<i64> = found.into_values().flat_map(BTreeMap::into_keys).collect();
+    assert_eq!(expected, found);
+}

@@ -157,6 +157,7 @@ impl<'a> Reader<'a> {
 
     /// Appends the points of blocks that overlap.
     fn group(&mut self, group: &[Piece], chunk: &mut Chunk) -> Result<()> {
+        let mut decoded = Vec::with_capacity(group.len());
         if let &[Piece { first, last, part, entry: Some(entry) }] = group
             && first >= self.first
             && last <= self.last
@@ -173,10 +174,10 @@ impl<'a> Reader<'a> {
             if points.times[rows..].is_sorted_by(|one, other| one < other) {
                 return Ok(());
             }
+            decoded.push(points.rows(rows..points.len()));
             points.truncate(rows);
         }
-        let mut decoded = Vec::with_capacity(group.len());
-        for piece in group {
+        for piece in &group[decoded.len()..] {
             let key = piece.part.key as usize;
             if let Some(entry) = piece.entry {
                 let mut points = Points::new(self.shard.files[piece.part.holder as usize].index.kind(key));
