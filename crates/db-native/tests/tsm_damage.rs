@@ -179,6 +179,22 @@ fn a_wal_that_is_cut_off_gives_what_came_before() {
 }
 
 #[test]
+fn zeros_behind_the_last_entry_of_a_wal_are_dropped() {
+    let [tsm, tombstone, (_, wal)] = files();
+    let with = |tail: &[u8], behind: &[(&str, Vec<u8>)]| {
+        let wal = (WAL, [wal.as_slice(), tail].concat());
+        all(sources(&[&[tsm.clone(), tombstone.clone(), wal], behind].concat()))
+    };
+    let whole = with(&[], &[]).unwrap();
+
+    for zeros in [1, 4, 5, 6, 4096] {
+        assert_eq!(whole, with(&vec![0; zeros], &[]).unwrap());
+    }
+    names(&with(&[0, 0, 0, 0, 0, 0, 1], &[]).unwrap_err(), WAL, wal.len());
+    names(&with(&[0; 9], &[("_00002.wal", Vec::new())]).unwrap_err(), WAL, wal.len());
+}
+
+#[test]
 fn a_file_that_is_cut_off_after_it_was_opened_is_unreadable() {
     struct Gone;
     impl ReadAt for Gone {

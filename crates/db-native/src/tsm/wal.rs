@@ -5,8 +5,9 @@
 //! the entries before it: what it deletes of files, tombstones say.
 //!
 //! The last entry of the last segment may be cut off, as where the power went
-//! while it was written. The server drops it, and so it is dropped here. Entries
-//! have no checksum: a byte that differs within a value can't be told.
+//! while it was written, or be zeros, as where the file had grown by then. The
+//! server drops it, and so it is dropped here. Entries have no checksum: a byte
+//! that differs within a value can't be told.
 
 use std::collections::BTreeMap;
 
@@ -37,13 +38,15 @@ pub(crate) fn replay(segments: &[Source]) -> Result<Unfiled> {
     let mut replay = Replay::default();
     for (number, source) in segments.iter().enumerate() {
         let bytes = source.read_whole()?;
+        let is_last = number + 1 == segments.len();
+        let is_over = |rest: &[u8]| if is_last { rest.iter().all(|byte| *byte == 0) } else { rest.is_empty() };
         let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
+        while !is_over(rest) {
             let at = (bytes.len() - rest.len()) as u64;
             let parts = byte(rest).and_then(|(kind, rest)| Some((kind, length(rest)?)));
             let parts = parts.and_then(|(kind, (length, rest))| Some((kind, rest.split_at_checked(length)?)));
             let Some((kind, (packed, behind))) = parts else {
-                if number + 1 == segments.len() {
+                if is_last {
                     break;
                 }
                 return Err(source.damage(at, "its last entry is cut off, and it is not the last segment"));
