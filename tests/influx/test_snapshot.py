@@ -191,6 +191,24 @@ def test_batches_of_one_long_series_are_cut_by_time(
     assert ["a", *"b" * 15_000, "c"] == frame.index.get_level_values("k").tolist()
 
 
+def test_blocks_of_one_time_are_not_cut_by_it(
+    manager: InfluxManager, own_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a few points have hundreds of fields: parts of their time need the same blocks again."""
+    monkeypatch.setattr("db_influx._stored._MOST_VALUES", 1)
+    names = [f"f{number:03}" for number in range(300)]
+    own_store.write(
+        *(f"m {','.join(f'{name}={row}' for name in names)} {T0 + row * 100}" for row in range(10))
+    )
+    with manager.snapshot(
+        own_store.name, np.datetime64(T0, "ns"), np.datetime64(T0 + 1_000, "ns")
+    ) as snapshot:
+        frames = list(snapshot.read_batches(None, None, "m", names, batch_rows=10))
+
+    assert [10] == [len(frame) for frame in frames]
+    assert [list(map(float, range(10)))] * 300 == frames[0].to_numpy().T.tolist()
+
+
 def test_two_values_in_one_place_are_an_error(snapshot: Snapshot) -> None:
     """In a read, and in batches, of which no one frame has all series."""
     for by in ([], ["site"]):

@@ -37,6 +37,21 @@ class _Part(NamedTuple):
     start: int
     stop: int
 
+    def halves(self, *, is_whole: bool) -> list[_Part]:
+        """Return the two halves of its series, or of its time; none where there is nothing to divide."""
+        first, count, start, stop = self
+        if count > 1 and not is_whole:
+            half = count // 2
+            return [_Part(first, half, start, stop), _Part(first + half, count - half, start, stop)]
+        middle = (start + stop) // 2
+        if middle == start:
+            return []
+        return [_Part(first, count, start, middle), _Part(first, count, middle, stop)]
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return it as arguments of the native reader."""
+        return {"first": self.first, "count": self.series, "within": (self.start, self.stop)}
+
 
 class Stored:
     """The points of a bucket's shards.
@@ -88,31 +103,34 @@ class Stored:
                 yield frame.slice(first, rows)
 
     def _parts(self, selection: Selection, limit: int, *, is_whole: bool) -> Iterator[_Part]:
-        """Divide a selection into parts of at most so many values: series by series, or if whole by time."""
+        """Divide a selection into parts of at most so many values: series by series, or if whole by time.
+
+        More values are in a part where most of its blocks reach into both halves of its time, as a block is
+        decoded whole for each part that it reaches into.
+        """
         count, values = self._shards.series(**_arguments(selection))
         if not count:
             return
-        waiting = [_Part(0, count, selection.start, selection.stop)]
+        parts = [_Part(0, count, selection.start, selection.stop)]
         if values > limit and not is_whole:
             step = max(1, count * limit // values)
-            waiting = [
+            parts = [
                 _Part(first, min(step, count - first), selection.start, selection.stop)
                 for first in range(0, count, step)
             ]
-        waiting.reverse()
+        waiting = [(part, self._values(selection, part)) for part in reversed(parts)]
         while waiting:
-            part = waiting.pop()
-            first, count, start, stop = part
-            of_part: dict[str, Any] = {"first": first, "count": count, "within": (start, stop)}
-            _, values = self._shards.series(**_arguments(selection), **of_part)
-            if values <= limit or (stop - start == 1 and (count == 1 or is_whole)):
+            part, values = waiting.pop()
+            halves = part.halves(is_whole=is_whole) if values > limit else []
+            counted = [(half, self._values(selection, half)) for half in halves]
+            if not counted or 2 * sum(values for _, values in counted) > 3 * values:
                 yield part
-            elif count > 1 and not is_whole:
-                half = count // 2
-                waiting += [_Part(first + half, count - half, start, stop), _Part(first, half, start, stop)]
             else:
-                middle = (start + stop) // 2
-                waiting += [_Part(first, count, middle, stop), _Part(first, count, start, middle)]
+                waiting += reversed(counted)
+
+    def _values(self, selection: Selection, part: _Part) -> int:
+        """Return about how many values have to be decoded for a part."""
+        return self._shards.series(**_arguments(selection), **part.as_arguments())[1]
 
     def consumption(
         self,
@@ -147,9 +165,8 @@ class Stored:
         return meters.frame()
 
     def _answer(self, selection: Selection, part: _Part | None = None) -> Answer:
-        first, count, *within = part or _Part(0, sys.maxsize, selection.start, selection.stop)
-        of_part: dict[str, Any] = {"first": first, "count": count, "within": tuple(within)}
-        return self._shards.read(**_arguments(selection), **of_part, threads=self._threads)
+        part = part or _Part(0, sys.maxsize, selection.start, selection.stop)
+        return self._shards.read(**_arguments(selection), **part.as_arguments(), threads=self._threads)
 
     def _kinds(self, selection: Selection) -> dict[str, str]:
         """Return the types of those of the fields that have one type in all shards."""
