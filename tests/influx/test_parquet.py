@@ -204,6 +204,22 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(
     assert ["meter", "site", "time", "f", "i"] == pq.read_schema(file.path).names
 
 
+def test_two_measurements_need_two_names(snapshot: Snapshot, tmp_path: Path) -> None:
+    """The files of one would replace those of the other. Nothing is written before that is known."""
+    with pytest.raises(InvalidArgumentError, match=r"`name` must .*'a/b \.\.' and 'power' apart"):
+        snapshot.write_parquet(tmp_path, name="{year}-{month}.parquet")
+    assert [] == list(tmp_path.iterdir())
+    [file] = snapshot.write_parquet(tmp_path, msname="a/b ..", name="{year}-{month}.parquet")
+    assert "2026-01.parquet" == file.path.name
+
+
+def test_nothing_is_written_if_a_name_is_unknown(snapshot: Snapshot, tmp_path: Path) -> None:
+    """Also where it is not the first one."""
+    with pytest.raises(NotFoundError, match="powr"):
+        snapshot.write_parquet(tmp_path, msname=["power", "powr"], missing="raise")
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_read_that_breaks_off_leaves_nothing(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], tmp_path: Path
 ) -> None:

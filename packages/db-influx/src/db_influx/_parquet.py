@@ -19,11 +19,11 @@ from db_influx._arguments import invalid, text
 from db_influx._backup import about_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-__all__ = ["NAME", "ParquetFile", "Period", "Writer", "check_installed", "periods"]
+__all__ = ["NAME", "ParquetFile", "Period", "Writer", "check_apart", "check_installed", "periods"]
 
 NAME = "{measurement}-{year}-{month}.parquet"
 _LONGEST = 230  # bytes of a name; the part of a file that is written has more
@@ -100,6 +100,21 @@ def periods(folder: object, name: object, measurement: str, start: int, stop: in
     if len({period.path for period in found}) < len(found):
         raise invalid("name", f"must name months of different years apart, not {template!r}")
     return found
+
+
+def check_apart(name: str, files: Iterable[tuple[str, Path]]) -> None:
+    """Raise an error if a file of one measurement would take the place of another one's.
+
+    Args:
+        name: Template of the files' names.
+        files: Measurements and the paths of their files.
+    """
+    owners: dict[Path, str] = {}
+    for measurement, path in files:
+        owner = owners.setdefault(path, measurement)
+        if owner != measurement:
+            reason = f"must name files of {owner!r} and {measurement!r} apart, as by {{measurement}}"
+            raise invalid("name", f"{reason}, not {name!r}")
 
 
 def _file_name(measurement: str) -> str:

@@ -13,7 +13,7 @@ from db_influx import _arguments, _flux, _times
 from db_influx._aggregates import Aggregate, check_types
 from db_influx._field_types import KINDS
 from db_influx._options import Options, StoredConsumptionOptions, StoredOptions, takes
-from db_influx._parquet import NAME, ParquetFile, Writer, check_installed, periods
+from db_influx._parquet import NAME, ParquetFile, Writer, check_apart, check_installed, periods
 
 if TYPE_CHECKING:
     import os
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from db_core.frame import Frame, Into
     from db_influx._backup import File
     from db_influx._flux import Selection, Tags
+    from db_influx._parquet import Period
     from db_influx._options import Missing
     from db_influx._stored import Stored
     from db_influx._times import Instant, Length
@@ -310,7 +311,8 @@ class Snapshot:
             msname: One measurement or several; None is all.
             fields: One field or several; None is all of the measurement.
             name: Template of the files' names, of {measurement}, {year} and {month} in `tz`. Months that it
-                gives one name are one file. It may name folders: "{measurement}/{year}/{month}.parquet".
+                gives one name are one file, and two measurements can't have one. It may name folders:
+                "{measurement}/{year}/{month}.parquet".
 
         Returns:
             The files, with their rows; a month without points has none.
@@ -324,7 +326,7 @@ class Snapshot:
         stored = self._open()
         names = stored.measurements() if msname is None else _arguments.names(msname, "msname")
         fields = None if fields is None else _arguments.names(fields, "fields")
-        written: list[ParquetFile] = []
+        planned: list[tuple[Selection, tuple[str, ...], Period]] = []
         for measurement in names:
             selection = self._selection(start, stop, measurement, fields, tags, call)
             if selection.fields is None:
@@ -334,13 +336,16 @@ class Snapshot:
             begin, end = max(first, selection.start), min(after, selection.stop)
             by = tuple(stored.tag_keys(measurement)) if call.by is None else call.by
             files = periods(folder, name, measurement, begin, end, call.tz) if begin < end else []
-            for period in files:
-                part = replace(selection, start=period.start, stop=period.stop)
-                with Writer(period.path) as writer:
-                    for frame in stored.batches(part, _ROWS, replace(call, by=by)):
-                        writer.write(frame.to_arrow())
-                    file = writer.finish()
-                written += [file] if file else []
+            planned += [(selection, by, period) for period in files]
+        check_apart(name, [(selection.measurement, period.path) for selection, _, period in planned])
+        written: list[ParquetFile] = []
+        for selection, by, period in planned:
+            part = replace(selection, start=period.start, stop=period.stop)
+            with Writer(period.path) as writer:
+                for frame in stored.batches(part, _ROWS, replace(call, by=by)):
+                    writer.write(frame.to_arrow())
+                file = writer.finish()
+            written += [file] if file else []
         return written
 
     def _open(self) -> Stored:
