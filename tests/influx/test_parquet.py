@@ -204,6 +204,21 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(
     assert ["meter", "site", "time", "f", "i"] == pq.read_schema(file.path).names
 
 
+def test_a_file_that_can_not_be_begun_leaves_nothing(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Ctrl-C comes after pyarrow has made it and before it has written its head."""
+
+    def begun(path: Path, *_: object, **__: object) -> None:
+        path.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter", begun)
+    with pytest.raises(KeyboardInterrupt):
+        snapshot.write_parquet(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_two_measurements_need_two_names(snapshot: Snapshot, tmp_path: Path) -> None:
     """The files of one would replace those of the other. Nothing is written before that is known."""
     with pytest.raises(InvalidArgumentError, match=r"`name` must .*'a/b \.\.' and 'power' apart"):

@@ -164,6 +164,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._is_begun = False  # there may be a part, even if there is no writer of it
         self._writer: Any = None
         self._rows = 0
         self._lock = Lock()  # where a task is cancelled, a thread may be writing
@@ -178,6 +179,7 @@ class Writer:
             if self._writer is not None:
                 with suppress(Exception):  # as where the disk is full, of which there is an error already
                     self._writer.close()
+            if self._is_begun:
                 self._part.unlink(missing_ok=True)
 
     def write(self, table: Any) -> None:
@@ -187,6 +189,7 @@ class Writer:
         with self._lock, about_space(self._path.parent):
             if self._writer is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._is_begun = True
                 self._writer = ParquetWriter(self._part, table.schema, **_encodings(table.schema))
             self._writer.write_table(table)
         self._rows += table.num_rows
