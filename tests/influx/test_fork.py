@@ -30,6 +30,7 @@ ROWS = 500_000  # more than sockets hold
 PATIENCE = 60  # seconds
 OPEN = Path("/proc/self/fd")
 START, STOP = "2026-01-01", "2026-01-02"
+FIRST = 1_767_225_600_000_000_000  # START
 
 
 def in_a_child(job: Callable[[], None]) -> int:
@@ -150,3 +151,21 @@ def test_managers_that_are_made_while_a_process_forks_keep_no_other_from_a_new_s
         assert not any(manager._wire is wire for manager, wire in zip(managers, wires, strict=True))
 
     assert ends_well(in_a_child(child))
+
+
+def test_a_child_leaves_the_files_of_a_snapshot(
+    manager: InfluxManager, own_store: Store, tmp_path: Path
+) -> None:
+    """It reads them too, and neither closes them for its parent nor when it lets go of them."""
+    own_store.write(*(f"m v={number} {FIRST + number}" for number in range(9)))
+    snapshot = manager.snapshot(own_store.name, START, STOP, folder=tmp_path)
+    held = [snapshot]
+
+    def job() -> None:
+        assert len(held[0].read(None, None, "m", "v")) == 9
+        held.pop().close()
+
+    with snapshot:
+        assert ends_well(in_a_child(job))
+        assert 9 == len(snapshot.read(None, None, "m", "v"))
+    assert [] == list(tmp_path.iterdir())

@@ -11,7 +11,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, overload
 from zoneinfo import ZoneInfo
@@ -31,7 +30,7 @@ from db_core.frame import AnyFrame, Into
 from db_core.line_protocol import Duplicates
 from db_influx._aggregates import AggFunc
 from db_influx._async_manager import Opening
-from db_influx._backup import File
+from db_influx._backup import File, Folder
 from db_influx._flux import Tags
 from db_influx._options import (
     Closed,
@@ -709,8 +708,8 @@ class InfluxManager(Generic[_FrameT_co]):
     def get_query_api(self) -> QueryApi: ...
 
 class Snapshot(Generic[_FrameT_co]):
-    def __init__(self, files: Sequence[Sequence[File]], folder: TemporaryDirectory[str] | None, *, start: int,
-        stop: int, options: Options) -> None: ...
+    def __init__(self, files: Sequence[Sequence[File]], folder: Folder | None, *, start: int, stop: int,
+        options: Options) -> None: ...
     @overload
     @classmethod
     def open(cls, path: str | os.PathLike[str], bucket: str | None = None, *,

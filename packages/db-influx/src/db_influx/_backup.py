@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import shutil
 import tarfile
+import tempfile
+import weakref
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import Message
 from pathlib import Path, PurePosixPath
@@ -28,6 +31,7 @@ __all__ = [
     "Bucket",
     "BucketList",
     "File",
+    "Folder",
     "Metrics",
     "Shard",
     "ShardArchive",
@@ -257,6 +261,31 @@ class ShardArchive:
 
 
 # --- Files ------------------------------------------------------------------------
+
+
+class Folder:
+    """A temporary folder, which goes when it is cleaned up or let go; a forked process leaves it alone.
+
+    Args:
+        place: Where it is made; None is the system's folder for such.
+
+    Attributes:
+        path: Its path.
+    """
+
+    def __init__(self, place: Path | None = None) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="db-influx-", dir=place))
+        self._end = weakref.finalize(self, _remove, self.path, os.getpid())
+
+    def cleanup(self) -> None:
+        """Remove it, the first time."""
+        self._end()
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 def check_space(folder: Path, size: int) -> None:

@@ -7,12 +7,11 @@ import json
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from db_core.errors import IncompleteResultError, NotFoundError, ParseError
 from db_influx._arguments import invalid
-from db_influx._backup import about_space, buckets_of, check_space, is_of_shard, members, shard_file
+from db_influx._backup import Folder, about_space, buckets_of, check_space, is_of_shard, members, shard_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,7 @@ __all__ = ["find"]
 _PIECE = 1 << 20  # bytes
 
 
-def find(path: Path, bucket: str | None) -> tuple[list[list[File]], TemporaryDirectory[str] | None]:
+def find(path: Path, bucket: str | None) -> tuple[list[list[File]], Folder | None]:
     """Return the files of each shard, and the folder to remove in the end if some had to be unpacked.
 
     Args:
@@ -56,7 +55,7 @@ def _chosen(names: Sequence[str], bucket: str | None, place: Path) -> str:
 # --- A backup ---------------------------------------------------------------------
 
 
-def _of_backup(manifest: Path, name: str | None) -> tuple[list[list[File]], TemporaryDirectory[str] | None]:
+def _of_backup(manifest: Path, name: str | None) -> tuple[list[list[File]], Folder | None]:
     try:
         buckets = buckets_of(json.loads(manifest.read_bytes())["buckets"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -69,9 +68,9 @@ def _of_backup(manifest: Path, name: str | None) -> tuple[list[list[File]], Temp
     packed = [archive for archive in archives if archive.suffix == ".gz"]
     if not packed:
         return [members(archive) for archive in archives], None
-    folder = TemporaryDirectory(prefix="db-influx-")
+    folder = Folder()
     try:
-        unpacked = {archive: _unpack(archive, Path(folder.name)) for archive in packed}
+        unpacked = {archive: _unpack(archive, folder.path) for archive in packed}
         return [members(unpacked.get(archive, archive)) for archive in archives], folder
     except BaseException:
         folder.cleanup()

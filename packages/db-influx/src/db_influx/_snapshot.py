@@ -18,17 +18,16 @@ from db_influx._parquet import NAME, ParquetFile, Writer, check_apart, check_ins
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Iterable, Iterator, Sequence
-    from tempfile import TemporaryDirectory
     from types import GenericAlias, TracebackType
     from zoneinfo import ZoneInfo
 
     from typing_extensions import Unpack
 
     from db_core.frame import Frame, Into
-    from db_influx._backup import File
+    from db_influx._backup import File, Folder
     from db_influx._flux import Selection, Tags
-    from db_influx._parquet import Period
     from db_influx._options import Missing
+    from db_influx._parquet import Period
     from db_influx._stored import Stored
     from db_influx._times import Instant, Length
 
@@ -64,7 +63,7 @@ class Snapshot:
     def __init__(
         self,
         files: Sequence[Sequence[File]],
-        folder: TemporaryDirectory[str] | None,
+        folder: Folder | None,
         *,
         start: int,
         stop: int,

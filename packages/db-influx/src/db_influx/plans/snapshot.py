@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core.errors import AuthenticationError, DatabaseError, IncompleteResultError, NotFoundError
-from db_influx._backup import Bucket, BucketList, Metrics, ShardArchive, check_space
+from db_influx._backup import Bucket, BucketList, Folder, Metrics, ShardArchive, check_space
 from db_influx._steps import Download, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from db_influx._backup import File
     from db_influx._steps import Steps
@@ -43,7 +42,7 @@ def download(
     wanted: Wanted,
     place: Path | None,
     progress: Callable[[int, int | None], object] | None,
-    make: Callable[[list[list[File]], TemporaryDirectory[str]], Any],
+    make: Callable[[list[list[File]], Folder], Any],
 ) -> Steps[Any]:
     """Download the shards that overlap a range.
 
@@ -57,9 +56,9 @@ def download(
     # With the shard that begins where the range ends: its first instant closes the last window of meters.
     shards = [shard for shard in bucket.shards if shard.start <= wanted.stop and wanted.start < shard.stop]
     metrics = yield from _metrics()
-    folder = TemporaryDirectory(prefix="db-influx-", dir=place)
+    folder = Folder(place)
     try:
-        path = Path(folder.name)
+        path = folder.path
         sizes = {shard.number: metrics.sizes[shard.number] for shard in shards} if metrics else {}
         check_space(path, sum(sizes.values()))
         told = _Progress(progress, sum(sizes.values()) or None)
