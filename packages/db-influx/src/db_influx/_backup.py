@@ -331,13 +331,14 @@ def members(path: Path) -> list[File]:
                     if is_of_shard(name):
                         files.append(File(name, str(path), member.offset_data, member.size))
     except (tarfile.TarError, EOFError) as error:
-        raise IncompleteResultError(f"the archive of the shard is damaged: {error}") from error
+        raise IncompleteResultError(f"{path}, the archive of a shard, is damaged: {error}") from error
     with path.open("rb") as file:
         file.seek(end)
         # Where the server fails, an error in words follows what it has sent.
         mark = file.read(_MARK)
         if mark != bytes(_MARK) or any(file.read(1 << 16)):
-            raise IncompleteResultError("the archive of the shard was cut off: it does not end as one does")
+            message = f"{path}, the archive of a shard, was cut off: it has no end at byte {end}"
+            raise IncompleteResultError(message)
     return files
 
 
