@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from db_core.errors import ConfigurationError, ConnectionFailedError, InvalidArgumentError, NotFoundError
-from db_influx._parquet import periods
+from db_influx._parquet import Writer, periods
 from tests.influx.answers import http
 
 if TYPE_CHECKING:
@@ -216,6 +216,14 @@ def test_a_file_that_can_not_be_begun_leaves_nothing(
     monkeypatch.setattr("pyarrow.parquet.ParquetWriter", begun)
     with pytest.raises(KeyboardInterrupt):
         snapshot.write_parquet(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_write_that_comes_too_late_leaves_nothing(tmp_path: Path) -> None:
+    """As where a task was cancelled before its thread began to write."""
+    with Writer(tmp_path / "m.parquet") as writer:
+        pass
+    writer.write(pa.table({"v": [1.0]}))
     assert [] == list(tmp_path.iterdir())
 
 

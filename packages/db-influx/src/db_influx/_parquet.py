@@ -165,6 +165,7 @@ class Writer:
         self._path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         self._is_begun = False  # there may be a part, even if there is no writer of it
+        self._is_over = False
         self._writer: Any = None
         self._rows = 0
         self._lock = Lock()  # where a task is cancelled, a thread may be writing
@@ -176,6 +177,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._lock:
+            self._is_over = True
             if self._writer is not None:
                 with suppress(Exception):  # as where the disk is full, of which there is an error already
                     self._writer.close()
@@ -187,6 +189,8 @@ class Writer:
         from pyarrow.parquet import ParquetWriter
 
         with self._lock, about_space(self._path.parent):
+            if self._is_over:  # a thread comes late, and nobody waits for it
+                return
             if self._writer is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._is_begun = True
