@@ -301,8 +301,8 @@ def test_buckets_of_two_organizations_may_have_one_name(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
 ) -> None:
     """The one of the manager's organization is meant, by its name or ID."""
-    other: list[dict[str, Any]] = [{**listed(2)[0], "organizationName": "p", "organizationID": "1" * 16}]
-    for org, shard in (("o", 1), ("p", 2), ("1" * 16, 2)):
+    other: list[dict[str, Any]] = [{**listed(2)[0], "organizationName": "p", "organizationID": "a" * 16}]
+    for org, shard in (("o", 1), ("p", 2), ("a" * 16, 2), ("A" * 16, 2)):
         one = peer(metadata(json.loads(json.dumps(other + listed(1)))), metrics(), http(archive()), metrics())
         with call_peer(one, org=org).snapshot("b", *SPAN):
             assert f"/api/v2/backup/shards/{shard}" == paths(one)[2]

@@ -85,7 +85,8 @@ def _bucket(wanted: Wanted) -> Steps[Bucket]:
         message = f"a snapshot needs the operator token, such as that of the server's first setup: {error}"
         raise AuthenticationError(message) from error
     for bucket in buckets:
-        if bucket.name == wanted.bucket and wanted.org in (bucket.org_name, bucket.org_number):
+        is_of_org = wanted.org == bucket.org_name or wanted.org.lower() == bucket.org_number
+        if bucket.name == wanted.bucket and is_of_org:
             return bucket
     message = f'could not find bucket "{wanted.bucket}" of organization "{wanted.org}"'
     raise NotFoundError(message)
