@@ -171,3 +171,26 @@ def test_a_file_that_goes_while_it_is_read_is_an_error(
         shutil.rmtree(folder)
         with pytest.raises(IncompleteResultError):
             snapshot.read(*SPAN, "m", "v")
+
+
+def test_a_relative_path_stays_what_it_is(
+    manager: InfluxManager,
+    server: servers.InfluxDB,
+    own_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the program changes its working directory meanwhile."""
+    manager.synchronous_write(own_store.name, FRAME, "m", tag_columns=["k"])
+    for name in ("backup", "elsewhere", "temporary"):
+        (tmp_path / name).mkdir()
+    back_up(server, tmp_path / "backup", compress=False)
+    monkeypatch.chdir(tmp_path)
+    with (
+        Snapshot.open("backup", own_store.name) as opened,
+        manager.snapshot(own_store.name, *SPAN, folder="temporary") as downloaded,
+    ):
+        monkeypatch.chdir("elsewhere")
+        for snapshot in (opened, downloaded):
+            assert len(FRAME) == len(snapshot.read(*SPAN, "m", "v"))
+    assert [] == list((tmp_path / "temporary").iterdir())

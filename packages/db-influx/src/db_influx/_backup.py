@@ -274,7 +274,8 @@ class Folder:
     """
 
     def __init__(self, place: Path | None = None) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="db-influx-", dir=place))
+        # Absolute, or it is another one where the working directory changes.
+        self.path = Path(tempfile.mkdtemp(prefix="db-influx-", dir=place)).absolute()
         self._end = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def cleanup(self) -> None:

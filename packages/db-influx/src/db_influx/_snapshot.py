@@ -117,7 +117,7 @@ class Snapshot:
         options = Options.of(into=into, tz=tz, missing=missing)
         if bucket is not None:
             _arguments.text(bucket, "bucket")
-        files, folder = _backup_folder.find(Path(path), bucket)
+        files, folder = _backup_folder.find(Path(path).absolute(), bucket)
         try:
             return cls(files, folder, start=_times.EARLIEST, stop=_times.LATEST, options=options)
         except BaseException:
