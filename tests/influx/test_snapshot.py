@@ -20,6 +20,7 @@ from db_core.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from influxdb_client import InfluxDBClient
 
@@ -245,12 +246,30 @@ def test_an_integer_beside_a_float_is_one_where_that_is_exact(mixed: Snapshot) -
 
 
 def test_types_that_do_not_unify_are_an_error(mixed: Snapshot) -> None:
-    """Where both are in the range; batches can't tell where a type is, and have one schema."""
+    """Where both are in the range."""
     with pytest.raises(SchemaConflictError, match="other"):
         mixed.read(*SPAN, "m", "other")
-    assert ["x"] == mixed.read("2026-01-10", SPAN[1], "m", "other")["other"].tolist()
     with pytest.raises(SchemaConflictError, match="other"):
-        list(mixed.read_batches("2026-01-10", SPAN[1], "m", "other"))
+        list(mixed.read_batches(*SPAN, "m", "other"))
+    assert ["x"] == mixed.read("2026-01-10", SPAN[1], "m", "other")["other"].tolist()
+    [frame] = mixed.read_batches("2026-01-10", SPAN[1], "m", "other")
+    assert ["x"] == frame["other"].tolist()
+    [frame] = mixed.read_batches(SPAN[0], "2026-01-10", "m", ["large", "other"])
+    assert {"large": [2**53 + 1], "other": [1.0]} == frame.to_dict("list")
+    assert [] == list(mixed.read_batches("2026-01-14", SPAN[1], "m", "other"))
+
+
+def test_files_of_one_call_have_one_schema(mixed: Snapshot, tmp_path: Path) -> None:
+    """Of which types that do not unify are an error before anything is written."""
+    with pytest.raises(SchemaConflictError, match="'other' of 'm' is float64 and string"):
+        mixed.write_parquet(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+    [file] = mixed.write_parquet(tmp_path, "2026-01-10")
+    assert {"exact": [0.5], "large": [0.5], "other": ["x"]} == (
+        pl.read_parquet(file.path).drop("time").to_dict(as_series=False)
+    )
+    mixed.write_parquet(tmp_path, fields="exact", tz="Pacific/Kiritimati", name="{month}.parquet")
+    assert pl.Float64 == pl.read_parquet(tmp_path / "01.parquet").schema["exact"]
 
 
 # --- Names and ranges that are not there --------------------------------------------

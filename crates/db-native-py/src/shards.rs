@@ -143,8 +143,15 @@ impl Shards {
         py.detach(|| self.shards.measurements()).map_err(|error| raise(py, &error))
     }
 
-    fn fields(&self, py: Python<'_>, measurement: &str) -> PyResult<Vec<(String, Vec<&'static str>)>> {
-        let fields = py.detach(|| self.shards.fields(measurement)).map_err(|error| raise(py, &error))?;
+    #[pyo3(signature = (measurement, within = None))]
+    fn fields(
+        &self,
+        py: Python<'_>,
+        measurement: &str,
+        within: Option<(i64, i64)>,
+    ) -> PyResult<Vec<(String, Vec<&'static str>)>> {
+        let within = within.map_or((i64::MIN, i64::MAX), |(start, stop)| (start, stop.saturating_sub(1)));
+        let fields = py.detach(|| self.shards.fields(measurement, within)).map_err(|error| raise(py, &error))?;
         Ok(fields.into_iter().map(|(name, kinds)| (name, kinds.into_iter().map(kind).collect())).collect())
     }
 

@@ -260,7 +260,7 @@ proptest! {
         prop_assert_eq!(&expected, &by_series.into_iter().collect());
 
         let kinds = [Kind::Float, Kind::Integer, Kind::Boolean, Kind::Text, Kind::Unsigned];
-        for (name, found) in shards.fields("m x").unwrap() {
+        for (name, found) in shards.fields("m x", (i64::MIN, i64::MAX)).unwrap() {
             let field = FIELDS.iter().position(|field| *field == name).unwrap();
             prop_assert!(found.iter().all(|kind| (0..histories.len()).any(|shard| *kind == kinds[(field + shard) % 5])));
         }
@@ -282,7 +282,7 @@ fn measurements_are_told_by_their_names() {
 
     assert_eq!(vec!["a", "a,b", "b c"], shards.measurements().unwrap());
     assert_eq!(None, shards.range("gone"));
-    assert!(shards.fields("gone").unwrap().is_empty());
+    assert!(shards.fields("gone", (i64::MIN, i64::MAX)).unwrap().is_empty());
 }
 
 #[test]
@@ -321,4 +321,30 @@ fn a_block_whose_times_do_not_ascend_is_read_as_any_other() {
     expected.sort_unstable();
     let found: Vec<i64> = found.into_values().flat_map(BTreeMap::into_keys).collect();
     assert_eq!(expected, found);
+}
+
+#[test]
+fn the_types_of_a_field_are_told_of_a_range_of_time() {
+    let shard = |name: &str, time: i64, value: Value| {
+        let points = vec![block(&[(time, value.clone()), (time + 9, value)])];
+        vec![source(name, tsm_file(&BTreeMap::from([(b"m#!~#f".to_vec(), points)])))]
+    };
+    let mut second = shard("1.tsm", 100, Value::Boolean(true));
+    second
+        .push(source("1.wal", segment(&[Entry::Write(vec![(b"m#!~#f".to_vec(), vec![(120, Value::Boolean(true))])])])));
+    let shards = Shards::open(vec![shard("1.tsm", 0, Value::Long(5)), second]).unwrap();
+
+    let none: Vec<(String, Vec<Kind>)> = Vec::new();
+    let kinds = |kinds: &[Kind]| vec![("f".to_owned(), kinds.to_vec())];
+    for ((first, last), expected) in [
+        ((i64::MIN, i64::MAX), kinds(&[Kind::Integer, Kind::Boolean])),
+        ((9, 100), kinds(&[Kind::Integer, Kind::Boolean])),
+        ((i64::MIN, 99), kinds(&[Kind::Integer])),
+        ((10, 109), kinds(&[Kind::Boolean])),
+        ((110, 120), kinds(&[Kind::Boolean])),
+        ((10, 99), none.clone()),
+        ((121, i64::MAX), none),
+    ] {
+        assert_eq!(expected, shards.fields("m", (first, last)).unwrap(), "{first} to {last}");
+    }
 }

@@ -81,10 +81,13 @@ impl Shards {
         Ok(found.into_iter().collect())
     }
 
-    /// The fields of a measurement by name, and of each its types.
-    pub fn fields(&self, measurement: &str) -> Result<Vec<(String, Vec<Kind>)>> {
+    /// The fields of a measurement by name, and of each its types, from a first time to a last as the indexes tell.
+    pub fn fields(&self, measurement: &str, (first, last): (i64, i64)) -> Result<Vec<(String, Vec<Kind>)>> {
         let mut found: BTreeMap<String, BTreeSet<Kind>> = BTreeMap::new();
         for (holder, key, _, field) in self.keys(measurement) {
+            if holder.count(key, first, last) == 0 {
+                continue;
+            }
             found.entry(holder.text(key, field)?).or_default().insert(holder.kind(key));
         }
         Ok(found.into_iter().map(|(name, kinds)| (name, kinds.into_iter().collect())).collect())

@@ -436,8 +436,14 @@ class Shards:
     def measurements(self) -> list[str]:
         """Return the names of the measurements that have points, sorted."""
 
-    def fields(self, measurement: str) -> list[tuple[str, list[str]]]:
-        """Return the fields of a measurement, sorted by name, each with its types, one or several."""
+    def fields(self, measurement: str, within: tuple[int, int] | None = None) -> list[tuple[str, list[str]]]:
+        """Return the fields of a measurement, sorted by name, each with its types, one or several.
+
+        Args:
+            measurement: The measurement.
+            within: Start and stop of a range, nanoseconds, half-open: only what has points in it, as far as
+                the indexes tell.
+        """
 
     def tag_keys(self, measurement: str) -> list[str]:
         """Return the names of a measurement's tags, sorted."""

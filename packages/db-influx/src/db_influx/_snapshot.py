@@ -230,7 +230,7 @@ class Snapshot:
             tags, and within a series in order of time.
 
         Raises:
-            SchemaConflictError: Also if a field has types in the snapshot that do not unify.
+            SchemaConflictError: Also if a field has types in the range that do not unify.
         """
         call = self._options.but(StoredOptions, options, into=into)
         selection = self._selection(start, stop, msname, _arguments.names(fields, "fields"), tags, call)
@@ -319,13 +319,14 @@ class Snapshot:
         Raises:
             ConfigurationError: pyarrow is not installed.
             DiskSpaceError: The disk is full.
+            SchemaConflictError: Also if a field has types in the range that do not unify.
         """
         check_installed()
         call = replace(self._options.but(StoredOptions, options), into="arrow")
         stored = self._open()
         names = stored.measurements() if msname is None else _arguments.names(msname, "msname")
         fields = None if fields is None else _arguments.names(fields, "fields")
-        planned: list[tuple[Selection, tuple[str, ...], Period]] = []
+        planned: list[tuple[Selection, tuple[str, ...], dict[str, str], Period]] = []
         for measurement in names:
             selection = self._selection(start, stop, measurement, fields, tags, call)
             if selection.fields is None:
@@ -335,13 +336,14 @@ class Snapshot:
             begin, end = max(first, selection.start), min(after, selection.stop)
             by = tuple(stored.tag_keys(measurement)) if call.by is None else call.by
             files = periods(folder, name, measurement, begin, end, call.tz) if begin < end else []
-            planned += [(selection, by, period) for period in files]
-        check_apart(name, [(selection.measurement, period.path) for selection, _, period in planned])
+            kinds = stored.kinds_of_all(selection)
+            planned += [(selection, by, kinds, period) for period in files]
+        check_apart(name, [(selection.measurement, period.path) for selection, *_, period in planned])
         written: list[ParquetFile] = []
-        for selection, by, period in planned:
+        for selection, by, kinds, period in planned:
             part = replace(selection, start=period.start, stop=period.stop)
             with Writer(period.path) as writer:
-                for frame in stored.batches(part, _ROWS, replace(call, by=by)):
+                for frame in stored.batches(part, _ROWS, replace(call, by=by), kinds):
                     writer.write(frame.to_arrow())
                 file = writer.finish()
             written += [file] if file else []

@@ -88,14 +88,23 @@ class Stored:
         kinds = self._kinds(selection)
         return _wide(self._answer(selection), selection, options, kinds, tag_columns=tag_columns)
 
-    def batches(self, selection: Selection, rows: int, options: Options) -> Iterator[Frame]:
-        """Yield points in frames of at most so many rows, series by series, all of one schema."""
+    def batches(
+        self, selection: Selection, rows: int, options: Options, kinds: Mapping[str, str] | None = None
+    ) -> Iterator[Frame]:
+        """Yield points in frames of at most so many rows, series by series, all of one schema.
+
+        Args:
+            selection: What to read.
+            rows: Most rows of a frame.
+            options: The levels and the zone of the frames.
+            kinds: The types of the fields; None is those of `kinds_of_all`.
+        """
         differing = self._shards.differing(**_arguments(selection))
         by = tuple(differing) if options.by is None else options.by
         options = replace(options, by=by)
         # Of series that agree in `by` those of one time have to be seen together.
         is_whole = not set(differing).issubset(by)
-        kinds = self._kinds_of_all(selection)
+        kinds = self.kinds_of_all(selection) if kinds is None else kinds
         limit = max(_READS_AHEAD * rows * len(selection.fields or kinds), _MOST_VALUES)
         for part in self._parts(selection, limit, is_whole=is_whole):
             frame = _wide(self._answer(selection, part), selection, options, kinds)
@@ -173,21 +182,24 @@ class Stored:
         types = self.types(selection.measurement)
         return {field: types[field][0] for field in _named(selection, types) if len(types[field]) == 1}
 
-    def _kinds_of_all(self, selection: Selection) -> dict[str, str]:
+    def kinds_of_all(self, selection: Selection) -> dict[str, str]:
         """Return a type for each field that holds for all frames of a read: numbers of several are floats.
 
         Raises:
-            SchemaConflictError: A field has types that do not unify.
+            SchemaConflictError: A field has types in the range that do not unify.
         """
-        types = self.types(selection.measurement)
         kinds = self._kinds(selection)
-        for field in _named(selection, types):
-            if field not in kinds and not _NUMBERS.issuperset(types[field]):
+        in_range = dict(self._shards.fields(selection.measurement, (selection.start, selection.stop)))
+        for field in _named(selection, self.types(selection.measurement)):
+            if field in kinds:
+                continue
+            found = in_range.get(field, [])
+            if len(found) > 1 and not _NUMBERS.issuperset(found):
                 raise SchemaConflictError(
-                    f"field {field!r} of {selection.measurement!r} is {' and '.join(types[field])} in the "
-                    "snapshot, so that no type holds for all frames. Read parts of the range by `read`"
+                    f"field {field!r} of {selection.measurement!r} is {' and '.join(found)} in the range "
+                    "asked for, so that no type holds for all of it. Ask for parts in which it has one type"
                 )
-            kinds.setdefault(field, "float64")
+            kinds[field] = found[0] if len(found) == 1 else "float64"
         return kinds
 
 
