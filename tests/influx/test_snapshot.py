@@ -17,6 +17,7 @@ from db_core.errors import (
     NotFoundError,
     SchemaConflictError,
 )
+from db_influx import _stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +191,28 @@ def test_batches_of_one_long_series_are_cut_by_time(
 
     assert [-1.0, *range(15_000), -2.0] == frame["v"].tolist()
     assert ["a", *"b" * 15_000, "c"] == frame.index.get_level_values("k").tolist()
+
+
+def test_batches_of_fields_that_few_series_have_are_bounded_too(
+    manager: InfluxManager, own_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows have a place for each of the fields."""
+    own_store.write(
+        *(f"m,k=k{key:02} f{key:02}={row} {T0 + row * SECOND}" for key in range(40) for row in range(1_000))
+    )
+    sizes = []
+    wide = _stored._wide
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        frame = wide(*arguments, **options)
+        sizes.append(len(frame))
+        return frame
+
+    monkeypatch.setattr(_stored, "_wide", counted)
+    with manager.snapshot(own_store.name, *SPAN) as snapshot:
+        names = snapshot.fields("m")
+        assert 40_000 == sum(map(len, snapshot.read_batches(None, None, "m", names, batch_rows=1_000)))
+    assert max(sizes) <= max(4_000, _stored._MOST_VALUES // len(names))
 
 
 def test_blocks_of_one_time_are_not_cut_by_it(

@@ -178,7 +178,7 @@ impl Shards {
         py.detach(|| self.select(query).map(|selection| selection.differing())).map_err(|error| raise(py, &error))
     }
 
-    /// How many series match, and about how many values a run of them has.
+    /// How many series match, and about how many rows a run of them has.
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (measurement, *, fields, tags, start, stop, first = 0, count = usize::MAX, within = None))]
     fn series(
@@ -198,7 +198,7 @@ impl Shards {
         let count = || {
             let selection = self.select(query)?;
             let series = first..first.saturating_add(count);
-            Ok((selection.len(), self.shards.values(&selection, series, (from, to.saturating_sub(1)))))
+            Ok((selection.len(), self.shards.rows(&selection, series, (from, to.saturating_sub(1)))))
         };
         py.detach(count).map_err(|error: Error| raise(py, &error))
     }

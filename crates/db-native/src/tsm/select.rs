@@ -63,11 +63,6 @@ impl Selection {
         self.series.is_empty()
     }
 
-    /// About how many values there are, at most: blocks are taken to have 1,000.
-    pub fn values(&self) -> usize {
-        self.weights.iter().sum()
-    }
-
     /// The parts of a run of the series.
     pub(crate) fn parts_of(&self, series: Range<usize>) -> &[Part] {
         let start = self.parts.partition_point(|part| (part.series as usize) < series.start);
@@ -136,13 +131,20 @@ impl<'a> Found<'a> {
 }
 
 impl Shards {
-    /// About how many values a run of series has from a first time to a last, at most.
-    pub fn values(&self, selection: &Selection, series: Range<usize>, (first, last): (i64, i64)) -> usize {
+    /// About how many rows a run of series has from a first time to a last, if the fields of a series have its times.
+    ///
+    /// Blocks are taken to have 1,000 points, so there are fewer as a rule.
+    pub fn rows(&self, selection: &Selection, series: Range<usize>, (first, last): (i64, i64)) -> usize {
         let count = |part: &Part| {
             let holder = self.shards[part.shard as usize].holders().nth(part.holder as usize);
             holder.map_or(0, |holder| holder.count(part.key as usize, first, last))
         };
-        selection.parts_of(series).iter().map(count).sum()
+        let of_field = |parts: &[Part]| parts.iter().map(count).sum();
+        let of_series = |parts: &[Part]| -> usize {
+            parts.chunk_by(|one, other| one.field == other.field).map(of_field).max().unwrap_or(0)
+        };
+        let parts = selection.parts_of(series);
+        parts.chunk_by(|one, other| (one.series, one.shard) == (other.series, other.shard)).map(of_series).sum()
     }
 
     /// Finds the series that match and have points in the range, as far as the indexes tell.

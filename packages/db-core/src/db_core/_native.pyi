@@ -477,16 +477,17 @@ class Shards:
         count: int = ...,
         within: tuple[int, int] | None = None,
     ) -> tuple[int, int]:
-        """Count the series that match, and the values of `count` of them.
+        """Count the series that match, and the rows of `count` of them.
 
-        The values are counted by blocks, which are taken to hold 1,000 points, so there are fewer as a rule.
+        Rows are counted by the blocks of that field of a series which has most. These are taken to hold 1,000
+        points, so there are fewer rows as a rule, and more where the fields of a series have different times.
 
         Args:
             fields: These fields; None is all of them.
             tags: Names of tags and the values of each that match. An empty text stands for no such tag.
-            first: Number of the first series whose values are counted.
+            first: Number of the first series whose rows are counted.
             count: How many series are counted from there; all by default.
-            within: From and to which time values are counted, half-open; None is `start` and `stop`.
+            within: From and to which time rows are counted, half-open; None is `start` and `stop`.
         """
 
     def read(

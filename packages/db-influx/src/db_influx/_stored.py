@@ -105,40 +105,41 @@ class Stored:
         # Of series that agree in `by` those of one time have to be seen together.
         is_whole = not set(differing).issubset(by)
         kinds = self.kinds_of_all(selection) if kinds is None else kinds
-        limit = max(_READS_AHEAD * rows * len(selection.fields or kinds), _MOST_VALUES)
+        # By rows, not values: a row has a place for each field, also where a series has few of them.
+        limit = max(_READS_AHEAD * rows, _MOST_VALUES // max(1, len(selection.fields or kinds)))
         for part in self._parts(selection, limit, is_whole=is_whole):
             frame = _wide(self._answer(selection, part), selection, options, kinds)
             for first in range(0, len(frame), rows):
                 yield frame.slice(first, rows)
 
     def _parts(self, selection: Selection, limit: int, *, is_whole: bool) -> Iterator[_Part]:
-        """Divide a selection into parts of at most so many values: series by series, or if whole by time.
+        """Divide a selection into parts of at most so many rows: series by series, or if whole by time.
 
-        More values are in a part where most of its blocks reach into both halves of its time, as a block is
+        More rows are in a part where most of its blocks reach into both halves of its time, as a block is
         decoded whole for each part that it reaches into.
         """
-        count, values = self._shards.series(**_arguments(selection))
+        count, rows = self._shards.series(**_arguments(selection))
         if not count:
             return
         parts = [_Part(0, count, selection.start, selection.stop)]
-        if values > limit and not is_whole:
-            step = max(1, count * limit // values)
+        if rows > limit and not is_whole:
+            step = max(1, count * limit // rows)
             parts = [
                 _Part(first, min(step, count - first), selection.start, selection.stop)
                 for first in range(0, count, step)
             ]
-        waiting = [(part, self._values(selection, part)) for part in reversed(parts)]
+        waiting = [(part, self._rows(selection, part)) for part in reversed(parts)]
         while waiting:
-            part, values = waiting.pop()
-            halves = part.halves(is_whole=is_whole) if values > limit else []
-            counted = [(half, self._values(selection, half)) for half in halves]
-            if not counted or 2 * sum(values for _, values in counted) > 3 * values:
+            part, rows = waiting.pop()
+            halves = part.halves(is_whole=is_whole) if rows > limit else []
+            counted = [(half, self._rows(selection, half)) for half in halves]
+            if not counted or 2 * sum(rows for _, rows in counted) > 3 * rows:
                 yield part
             else:
                 waiting += reversed(counted)
 
-    def _values(self, selection: Selection, part: _Part) -> int:
-        """Return about how many values have to be decoded for a part."""
+    def _rows(self, selection: Selection, part: _Part) -> int:
+        """Return about how many rows have to be decoded for a part."""
         return self._shards.series(**_arguments(selection), **part.as_arguments())[1]
 
     def consumption(
