@@ -16,6 +16,7 @@ from db_core.errors import (
     InvalidArgumentError,
     NotFoundError,
     ParseError,
+    QueryError,
 )
 from db_influx import Snapshot
 from db_influx._backup import BucketList
@@ -181,6 +182,21 @@ def test_a_cut_archive_is_asked_for_again(
 
     shard = "/api/v2/backup/shards/1"
     assert ["/api/v2/backup/metadata", "/metrics", shard, shard, "/metrics"] == paths(one)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_shard_whose_files_are_being_replaced_is_asked_for_again(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+) -> None:
+    """InfluxDB then answers with an internal error, which is the caller's where there are no retries."""
+    text = b'{"code":"internal error","message":"An internal error has occurred - check server logs"}'
+    busy = http(text, status="500 Internal Server Error")
+    one = peer(metadata(listed(1)), metrics(), busy, http(archive()), metrics())
+    with call_peer(one, retries=1).snapshot("b", *SPAN) as snapshot:
+        assert [] == snapshot.measurements()
+
+    with pytest.raises(QueryError, match="internal error"):
+        call_peer(peer(metadata(listed(1)), metrics(), busy), retries=0).snapshot("b", *SPAN)
 
 
 def test_the_disk_is_checked_first(

@@ -471,7 +471,11 @@ def _download(server: Server, pool: Pool, step: Download, limits: CallLimits) ->
         at_end.callback(exchange.close)
         head = yield from exchange.begin(server.request(step.path, {}, headers, None))
         if head.status != HTTPStatus.OK:
-            raise (yield from _refusal(server, exchange, QueryError))
+            error = yield from _refusal(server, exchange, QueryError)
+            # InfluxDB can't link the files of a shard while one is replaced, and says no more than this.
+            if isinstance(error, QueryError) and head.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise Again(error)
+            raise error
         exchange.check_end()
         exchange.unpack()
         sink = step.sink(head.headers.get("content-type", ""))
