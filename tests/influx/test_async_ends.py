@@ -21,7 +21,7 @@ from db_core.errors import (
     QueryError,
     WriteError,
 )
-from db_influx import AsyncInfluxManager, InfluxManager
+from db_influx import AsyncInfluxManager, InfluxManager, _async_wire
 from tests.influx.answers import ANSWER, http
 from tests.peer import PATIENCE, endless, read_nothing, reset, silence, stall
 from tests.security.conftest import front, pki
@@ -437,3 +437,33 @@ def test_an_interrupt_ends_every_transfer(peer: Callable[..., Peer]) -> None:
             child.kill()
 
     assert "Warning" not in errors
+
+
+def test_a_connection_whose_last_bytes_left_behind_its_end_can_be_closed() -> None:
+    """The loop has let go of it by then, and CPython 3.11 can't abort what it has let go of."""
+
+    def read_all(peer: socket.socket) -> None:
+        while peer.recv(1 << 20):
+            pass
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        near, far = await asyncio.to_thread(connected)
+        with far:
+            _, connection = await loop.create_connection(_async_wire._Connection, sock=near)
+            connection._transport.write(bytes(32 << 20))  # more than the system takes
+            far.shutdown(socket.SHUT_WR)
+            await connection._change(PATIENCE)  # the end has come
+            await asyncio.to_thread(read_all, far)
+            connection.close()
+
+    asyncio.run(main())
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """Return both ends of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    near.setblocking(False)  # noqa: FBT003
+    return near, far

@@ -239,6 +239,7 @@ class _Connection(asyncio.Protocol):
         self._size = 0
         self._received = 0  # bytes, since something was sent
         self._is_over = False
+        self._is_lost = False  # asyncio has let go of it
         self._error: Exception | None = None
         self._is_full = False  # the system takes no more of what is sent
         self._changed: asyncio.Future[None] | None = None
@@ -262,7 +263,7 @@ class _Connection(asyncio.Protocol):
         self._tell()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._is_over = True
+        self._is_over = self._is_lost = True
         if error is not None:  # without the frames in which it was met, which hold what was sent, and this
             self._error = error.with_traceback(None)
         self._tell()
@@ -289,8 +290,9 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it at once."""
-        if os.getpid() != self._process:
-            return  # it is the parent's, with which a fork shares the loop's selector
+        # A fork shares the loop's selector with its parent. Some versions of asyncio can't abort what is lost.
+        if self._is_lost or os.getpid() != self._process:
+            return
         with suppress(RuntimeError):  # the loop is closed, and so is the connection
             self._transport.abort()
 
