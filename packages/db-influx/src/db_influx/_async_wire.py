@@ -290,7 +290,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it at once."""
-        # A fork shares the loop's selector with its parent. Some versions of asyncio can't abort what is lost.
+        # A fork shares the selector with its parent, and some versions of asyncio can't abort what is lost.
         if self._is_lost or os.getpid() != self._process:
             return
         with suppress(RuntimeError):  # the loop is closed, and so is the connection
