@@ -3,12 +3,13 @@
 //! Compared with the naive twin, and with itself for other splits of the same bytes.
 
 use arrow_array::RecordBatch;
-use db_native::{Answer, Decoder, EmptyText, EndMark, Error, ErrorKind, Levels, Pivot};
+use db_native::{Answer, Decoder, EndMark, Error, ErrorKind};
 
 use crate::common::plain::Plain;
 use crate::common::twin::{self, Fault};
 use crate::common::unions;
 use crate::memory::bounded;
+use crate::pivot::every_field;
 
 /// Bytes that decoding may hold for each byte it is given. A block that declares a column and has no row
 /// takes the most.
@@ -91,20 +92,8 @@ fn framed(answer: &Answer, text: &[u8]) {
     assert_eq!(unions::twin(&plain), union.map(|batch| unions::frame(&batch)).map_err(column_of), "{}", shown(text));
     let split = bounded("split", text.len(), FRAMING, || db_native::split(answer));
     assert_eq!(unions::twin_of_split(&plain), split.map(frames).map_err(column_of), "{}", shown(text));
-    let spec = Pivot {
-        fields: None,
-        levels: Levels::Differing,
-        tag_columns: true,
-        empty_text: EmptyText::Empty,
-        kinds: Vec::new(),
-        tz: "UTC".to_owned(),
-        axis: Vec::new(),
-        zeros: Vec::new(),
-        spreads: Vec::new(),
-        renamed: Vec::new(),
-    };
     // What the tables of any query pivot to, no twin knows: only that it ends, in bounds.
-    let _ = bounded("pivot", text.len(), FRAMING, || db_native::pivot(vec![answer], &spec));
+    let _ = bounded("pivot", text.len(), FRAMING, || db_native::pivot(vec![answer], &every_field()));
 }
 
 fn shown(text: &[u8]) -> String {

@@ -88,3 +88,19 @@ fn value(u: &mut Unstructured<'_>, datatype: &str) -> Result<Value> {
         _ => Value::double(f64::from(u.arbitrary::<i16>()?) / 8.0),
     })
 }
+
+/// A pivot of every field and tag of an answer of which nothing is known.
+pub(crate) fn every_field() -> Pivot {
+    Pivot {
+        fields: None,
+        levels: Levels::Differing,
+        tag_columns: true,
+        empty_text: EmptyText::Empty,
+        kinds: Vec::new(),
+        tz: "UTC".to_owned(),
+        axis: Vec::new(),
+        zeros: Vec::new(),
+        spreads: Vec::new(),
+        renamed: Vec::new(),
+    }
+}

@@ -1,8 +1,9 @@
 //! Any bytes as an answer of InfluxQL, against the naive twin; and what the frames make of it.
 
-use db_native::{Datatype, EmptyText, EndMark, Levels, Pivot};
+use db_native::{Datatype, EndMark};
 
 use crate::common::series::{Declared, check as compare, decode_fast};
+use crate::pivot::every_field;
 
 /// Bytes of an answer that is also fed byte by byte and framed, so that most inputs take some microseconds.
 const LONGEST: usize = 300;
@@ -34,17 +35,5 @@ pub fn check(data: &[u8]) {
     // What the tables of any query pivot to, no twin knows: only that it ends.
     let _ = db_native::union(&answer);
     let _ = db_native::split(&answer);
-    let spec = Pivot {
-        fields: None,
-        levels: Levels::Differing,
-        tag_columns: true,
-        empty_text: EmptyText::Empty,
-        kinds: Vec::new(),
-        tz: "UTC".to_owned(),
-        axis: Vec::new(),
-        zeros: Vec::new(),
-        spreads: Vec::new(),
-        renamed: Vec::new(),
-    };
-    let _ = db_native::pivot(vec![answer], &spec);
+    let _ = db_native::pivot(vec![answer], &every_field());
 }
