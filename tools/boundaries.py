@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 _PARTS = {
-    **dict.fromkeys(["__init__", "_manager", "_async_manager", "_methods", "_base", "_snapshot"], "managers"),
+    **dict.fromkeys(
+        ["__init__", "_manager", "_async_manager", "_methods", "_base", "_partition", "_snapshot"], "managers"
+    ),
     **dict.fromkeys(["_wire", "_async_wire"], "wires"),
     **dict.fromkeys(["_requests", "_attempts", "_http", "_io"], "requests"),
 }

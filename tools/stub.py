@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,14 @@ _ROOT = Path(__file__).parents[1]
 _SOURCES = [_ROOT / "packages" / name / "src" for name in ("db-core", "db-influx")]
 _PACKAGE = _SOURCES[1] / "db_influx"
 _STUB = _PACKAGE / "__init__.pyi"
-_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py", "_snapshot.py"]
-_CLASSES = ["AsyncInfluxManager", "InfluxManager", "Snapshot"]  # the others are imported as they are
+_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py"]
+_IMPORTING += ["_snapshot.py", "_partition.py"]
+_CLASSES = [
+    "AsyncInfluxManager",
+    "InfluxManager",
+    "Partition",
+    "Snapshot",
+]  # the others are imported as they are
 _HEAD = """\
 # Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
 \"\"\"{docstring}\"\"\"
@@ -54,6 +61,8 @@ _RETURNS: dict[str, tuple[str | None, dict[str, str]]] = {
     "Framed": (None, {"": "{frame}"}),
     "FramedIterator": (None, {"": "Generator[{frame}]"}),
     "Snapshot": (None, {"": "Snapshot[_FrameT_co]"}),
+    "Partition | None": (None, {"": "Partition[_FrameT_co] | None"}),
+    "list[Partition]": (None, {"": "list[Partition[_FrameT_co]]"}),
     "FramedOrList": ("split", {"Literal[False] = False": "{frame}", "Literal[True]": "list[{frame}]"}),
     "Newest": (
         "with_time",
@@ -72,8 +81,10 @@ def stub() -> str:
     for name in _CLASSES:
         owner = getattr(db_influx, name)
         inherited = _functions(Methods) if issubclass(owner, Methods) else {}
-        members = {"__init__": owner.__init__, **inherited, **_functions(owner)}
+        made = {} if is_dataclass(owner) else {"__init__": owner.__init__}
+        members = {**made, **inherited, **_functions(owner)}
         lines = [line for function in members.values() for line in _method(name, function)]
+        lines = [*_properties(owner), *lines]
         classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
     head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=db_influx.__all__)
     # ruff removes the imports that nothing uses, sorts the others and makes all quotes double.
@@ -84,6 +95,13 @@ def stub() -> str:
     text = "\n".join([head, *classes])
     run = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, cwd=_ROOT, check=True)
     return run.stdout
+
+
+def _properties(owner: type) -> Iterator[str]:
+    for name, value in vars(owner).items():
+        if isinstance(value, property) and not name.startswith("_"):
+            returned = inspect.signature(value.fget).return_annotation if value.fget else "Any"
+            yield f"    @property\n    def {name}(self) -> {returned}: ..."
 
 
 def _functions(owner: type) -> dict[str, Callable[..., Any]]:

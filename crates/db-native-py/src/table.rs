@@ -97,6 +97,11 @@ impl Table {
         Ok(Self::of_batch(batch.slice(start, rows.min(batch.num_rows() - start))))
     }
 
+    fn by_time(&self, py: Python<'_>, levels: usize) -> PyResult<Self> {
+        let batch = self.batch(py)?;
+        py.detach(|| db_native::by_time(&batch, levels)).map(Self::of_batch).map_err(|error| raise(py, &error))
+    }
+
     fn __len__(&self) -> PyResult<usize> {
         self.stream().map(|stream| rows(&stream))
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from db_core.frame import Frame
 from db_influx import _flux
 from db_influx._flux import Selection
 from db_influx._options import Options
@@ -96,7 +97,7 @@ class Played:
                 step = plan.send(reply) if failure is None else plan.throw(failure)
             except StopIteration as end:
                 assert [] == self.left
-                return end.value
+                return end.value.release("pandas") if isinstance(end.value, Frame) else end.value
             reply = failure = None
             try:
                 reply = self._reply(step)

@@ -134,6 +134,9 @@ class Table:
         """Return the same rows in one batch."""
 
     def slice(self, start: int, rows: int) -> Table: ...
+    def by_time(self, levels: int) -> Table:
+        """Return the rows in order of time, whose column follows the levels and comes first then."""
+
     def columns(self) -> list[Array]: ...
     def release(self) -> list[Array]:
         """Hand the columns over; the table can't be used again."""

@@ -14,7 +14,7 @@ from db_core.errors import InvalidArgumentError
 from db_core.foreign import is_of_a_library, shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
     import polars as pl
@@ -104,6 +104,19 @@ class Frame:
     def slice(self, start: int, rows: int) -> Self:
         """Return at most `rows` rows from `start` on, without a copy."""
         return self.derive(self._batch.slice(start, min(rows, len(self))))
+
+    def by_time(self) -> Self:
+        """Return the rows in order of time, and the time as the only index, before all other columns.
+
+        The last column of the index must be times. Rows of one time keep their order.
+        """
+        return type(self)(self._batch.by_time(self._index - 1), 1)
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Return some of the columns, in this order; those of the index must come first."""
+        places = self.columns
+        columns = self._batch.columns()
+        return self.derive(Table(list(names), [columns[places.index(name)] for name in names], len(self)))
 
     def derive(self, batch: Table) -> Self:
         """Return a frame of other columns with as many index columns."""

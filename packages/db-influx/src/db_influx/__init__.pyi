@@ -45,7 +45,7 @@ from db_influx._options import (
 from db_influx._parquet import ParquetFile
 from db_influx._times import Instant, Length
 
-__all__ = ["AsyncInfluxManager", "InfluxManager", "ParquetFile", "Snapshot"]
+__all__ = ["AsyncInfluxManager", "InfluxManager", "ParquetFile", "Partition", "Snapshot"]
 
 _FrameT_co = TypeVar("_FrameT_co", default=pd.DataFrame, covariant=True)
 
@@ -190,6 +190,26 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
         max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
         closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
+        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
+        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
+        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, list[Partition[_FrameT_co]]]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -524,6 +544,26 @@ class InfluxManager(Generic[_FrameT_co]):
         by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
         max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
         closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
+    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
+        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
+        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
+        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> list[Partition[_FrameT_co]]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: None = None, timeout: float | None = None) -> _FrameT_co: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -706,6 +746,41 @@ class InfluxManager(Generic[_FrameT_co]):
     def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApi: ...
     def get_buckets_api(self) -> BucketsApi: ...
     def get_query_api(self) -> QueryApi: ...
+
+class Partition(Generic[_FrameT_co]):
+    @property
+    def start(self) -> pd.Timestamp: ...
+    @property
+    def stop(self) -> pd.Timestamp: ...
+    @property
+    def earliest(self) -> pd.Timestamp: ...
+    @property
+    def latest(self) -> pd.Timestamp: ...
+    @property
+    def schema(self) -> dict[str, str]: ...
+    @overload
+    def read(self, columns: str | Iterable[str] | None = None, *, into: None = None) -> _FrameT_co: ...
+    @overload
+    def read(self, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def read(self, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def read(self, columns: str | Iterable[str] | None = None, *, into: Literal["arrow"]) -> pa.Table: ...
+    @overload
+    def empty(self, columns: str | Iterable[str] | None = None, *, into: None = None) -> _FrameT_co: ...
+    @overload
+    def empty(self, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def empty(self, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def empty(self, columns: str | Iterable[str] | None = None, *, into: Literal["arrow"]) -> pa.Table: ...
+    def narrowed(self, start: Instant | None = None, stop: Instant | None = None,
+        tags: Tags | None = None) -> Partition[_FrameT_co] | None: ...
+    def checked_columns(self, columns: str | Iterable[str] | None) -> tuple[str, ...] | None: ...
 
 class Snapshot(Generic[_FrameT_co]):
     def __init__(self, files: Sequence[Sequence[File]], folder: Folder | None, *, start: int, stop: int,

@@ -305,6 +305,25 @@ def counts(selection: Selection) -> Query:
     return Query(f'{selection.flux()}\n  |> count()\n  |> group(columns: ["_field"])\n  |> sum()')
 
 
+def width(start: int, stop: int, number: int) -> int:
+    """Return the nanoseconds of each of about so many equal parts of a range."""
+    return -((start - stop) // number)
+
+
+def histogram(selection: Selection, number: int) -> Query:
+    """Ask how many points each field has over all series in each of about so many equal windows of the range.
+
+    A window's time is its start; those without points are left out.
+    """
+    every = width(selection.start, selection.stop, number)
+    offset = selection.start % every
+    return Query(
+        f"{selection.flux()}\n  |> aggregateWindow(every: {every}ns, offset: {offset}ns, fn: count, "
+        'createEmpty: false, timeSrc: "_start")\n'
+        '  |> group(columns: ["_field", "_time"])\n  |> sum()'
+    )
+
+
 def average(selection: Selection, large: Container[str] = ()) -> Query:
     """Ask for the mean over the whole range, and for the newest time in it.
 

@@ -24,6 +24,7 @@ __all__ = [
     "Missing",
     "OnReset",
     "Options",
+    "PartitionOptions",
     "PerField",
     "PointOptions",
     "Protocol",
@@ -97,6 +98,16 @@ class MeterOptions(TypedDict, total=False):
 
 class ConsumptionOptions(ReadOptions, MeterOptions, total=False):
     """Keywords of reads of consumption."""
+
+
+class PartitionOptions(ReadOptions, total=False):
+    """Keywords of partitions; those of windows and consumption are about these."""
+
+    on_reset: OnReset
+    rollover: PerField | None
+    quality: bool
+    closed: Closed
+    label: Edge
 
 
 class StoredConsumptionOptions(StoredOptions, MeterOptions, total=False):

@@ -178,6 +178,11 @@ class Windows:
         start, stop = self._window(within)
         return max(start, self._start) + self.late, min(stop, self._stop) + self.late
 
+    def edge_from(self, time: int) -> int:
+        """Return the first edge of a window at a time or after it; it may lie outside the range."""
+        start, stop = self._window(time)
+        return time if time == start else stop
+
     def as_arguments(self, label: str) -> dict[str, Any]:
         """Return what `db_core.meter.Consumption` has to know of the windows, labelled by this edge."""
         lead = (self.longest if label == "start" else 0) - self.late

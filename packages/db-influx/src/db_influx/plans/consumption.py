@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Sequence
 
+    from db_core.frame import Frame
     from db_core.meter import Unsettled
     from db_influx._flux import Query, Selection
     from db_influx._options import Closed, ConsumptionOptions, Edge, Options
@@ -97,7 +98,7 @@ def consumption(
     labels: array[int] | None,
     kinds: Mapping[str, str],
     options: Options,
-) -> Steps[Any]:
+) -> Steps[Frame]:
     """Read the totals of meters and return their consumption in each window.
 
     Args:
@@ -143,16 +144,18 @@ def consumption(
     del answers, by_name, work  # `meters` has the same totals
     # With `by`, two series of one meter may have totals in one window.
     if not options.by and policy["on_reset"] not in ("restart", "rollover") and not policy["max_rate"]:
-        return (yield Work(meters.frame, size))
+        whole: Frame = yield Work(meters.frame, size)
+        return whole
     unsettled: Unsettled = yield Work(meters.unsettled, size)
     doubtful: dict[int, _Window] = yield Work(partial(_doubtful, unsettled, windows, label), size)
     stretches: list[_Stretch] = yield Work(partial(_stretches, unsettled, doubtful), size)
 
-    def frame(known: Unsettled | None) -> Steps[Any]:
+    def frame(known: Unsettled | None) -> Steps[Frame]:
         queries = yield Work(partial(_points, selection, stretches, known), size)
         points = (yield Ask(queries, at_once)) if queries else []
         work = partial(meters.frame, points, list(doubtful.values()))
-        return (yield Work(work, size + bytes_of(points)))
+        made: Frame = yield Work(work, size + bytes_of(points))
+        return made
 
     try:
         return (yield from frame(unsettled))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from db_influx._steps import Steps
     from db_influx._windows import Windows
 
-__all__ = ["DownsampleSpec", "average", "downsample"]
+__all__ = ["DownsampleSpec", "average", "downsample", "kind_of"]
 
 _IN_STORAGE = ("count", "first", "last", "max", "mean", "min", "spread", "sum")
 _MAY_OVERFLOW = ("mean", "sum")
@@ -84,7 +84,7 @@ def downsample(
     """
     columns = spec.columns
     summed = _fields(column for column in columns if column.function in _MAY_OVERFLOW)
-    kinds = {column.column: kind for column in columns if (kind := _kind(column, types))}
+    kinds = {column.column: kind for column in columns if (kind := kind_of(column, types))}
     make, size = partial(_Queries, selection, spec, options.max_parallel), 8 * spec.windows.count
     try:
         queries: _Queries = yield Work(make, size)
@@ -242,7 +242,7 @@ def _fields(columns: Iterable[Aggregate]) -> list[str]:
     return list(dict.fromkeys(column.field for column in columns))
 
 
-def _kind(column: Aggregate, types: FieldTypes) -> str | None:
+def kind_of(column: Aggregate, types: FieldTypes) -> str | None:
     """Return the type of a column, if it is known without its values."""
     if column.function == "count":
         return "int64"

@@ -19,8 +19,9 @@ from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Mapping
 
-    from db_core.frame import Frame
+    from db_core.frame import Frame, Into
     from db_influx._aggregates import AggFunc
     from db_influx._flux import Selection
     from db_influx._options import Edge, Options
@@ -29,13 +30,31 @@ if TYPE_CHECKING:
     from db_influx.plans.consumption import ConsumptionSpec
     from db_influx.plans.schema import Databases
 
-__all__ = ["accumulated", "downsample_spec", "downsampled", "last_mean", "stored"]
+__all__ = ["accumulated", "downsample_spec", "downsampled", "handed", "last_mean", "stored"]
+
+
+def handed(plan: Steps[Frame], into: Into) -> Steps[Any]:
+    """Do a plan and hand its frame over to pandas, polars or pyarrow."""
+    return (yield from converted((yield from plan), into))
 
 
 def stored(
-    databases: Databases, selection: Selection, options: Options, *, tag_columns: bool = False
-) -> Steps[Any]:
-    """Read points as they are stored, in slices; see `InfluxManager.read_all_fields` for `tag_columns`."""
+    databases: Databases,
+    selection: Selection,
+    options: Options,
+    *,
+    tag_columns: bool = False,
+    kinds: Mapping[str, str] | None = None,
+) -> Steps[Frame]:
+    """Read points as they are stored, in slices.
+
+    Args:
+        databases: The known mappings of the manager.
+        selection: What to read.
+        options: How it is read.
+        tag_columns: Append the tags that are no index level.
+        kinds: The types of the fields in the frame; None is those that they have.
+    """
     while True:
         schema = yield from Schema.of(databases, selection, options)
         points = source(schema, selection, options)
@@ -51,11 +70,11 @@ def stored(
         if (yield from points.is_current(databases, selection.bucket)):
             break
         del answers  # a field has another type since, or the bucket another database
-    kinds = schema.kinds(selection.fields)
+    kinds = schema.kinds(selection.fields) if kinds is None else kinds
     frame = yield from wide(answers, selection.fields, options, tag_columns=tag_columns, kinds=kinds)
     del answers  # the frame has their values
     yield from schema.check_frame(selection, frame, options)
-    return (yield from converted(frame, options.into))
+    return frame
 
 
 def downsample_spec(
@@ -75,7 +94,7 @@ def downsample_spec(
 
 def downsampled(
     databases: Databases, selection: Selection, spec: DownsampleSpec, options: Options
-) -> Steps[Any]:
+) -> Steps[Frame]:
     """Read one value per window."""
     labels = (yield from _labels(spec, "`create_empty`")) if spec.create_empty else None
     schema = yield from Schema.of(databases, selection, options)
@@ -85,7 +104,7 @@ def downsampled(
     check_types(spec.columns, schema.types, selection.measurement)
     frame = yield from downsample(selection, spec, labels, schema.types or {}, options)
     yield from schema.check_frame(selection, frame, options)
-    return (yield from converted(frame, options.into))
+    return frame
 
 
 def _labels(spec: DownsampleSpec | ConsumptionSpec, without: str) -> Steps[array[int]]:
@@ -95,7 +114,7 @@ def _labels(spec: DownsampleSpec | ConsumptionSpec, without: str) -> Steps[array
 
 def accumulated(
     databases: Databases, selection: Selection, spec: ConsumptionSpec, options: Options
-) -> Steps[Any]:
+) -> Steps[Frame]:
     """Read consumption per window."""
     labels = (yield from _labels(spec, "`quality` and `gaps`")) if spec.needs_labels else None
     schema = yield from Schema.of(databases, selection, options)
@@ -103,15 +122,15 @@ def accumulated(
     totals = [Aggregate(field, field, "consumption", "spread") for field in selection.fields or ()]
     check_types(totals, schema.types, selection.measurement, argument="fields")
     kinds = schema.kinds(selection.fields)
-    frame: Frame = yield from consumption(selection, spec, labels, kinds, options)
+    frame = yield from consumption(selection, spec, labels, kinds, options)
     yield from schema.check_frame(selection, frame, options)
-    return (yield from converted(frame, options.into))
+    return frame
 
 
-def last_mean(databases: Databases, selection: Selection, options: Options) -> Steps[Any]:
+def last_mean(databases: Databases, selection: Selection, options: Options) -> Steps[Frame]:
     """Read the mean of each field over the whole range."""
     schema = yield from Schema.of(databases, selection, options)
     yield from schema.check_types([selection], newest=True)
     frame = yield from average(selection, schema.types or {}, options)
     yield from schema.check_frame(selection, frame, options)
-    return (yield from converted(frame, options.into))
+    return frame
