@@ -262,8 +262,8 @@ class Methods(Base):
 
         The columns and their types are decided here, for all partitions. Of the points, only one of each
         series and field is read. Without `interval` and `timestep`, points are read as they are stored.
-        Windows are never cut. Consumption has no `gaps` and no `max_rate` here, since both look at totals beyond the
-        edges of a partition: `read_accumulated_value` has them.
+        Windows are never cut. Consumption has no `gaps` and no `max_rate` here, since both look at totals
+        beyond the edges of a partition: `read_accumulated_value` has them.
 
         Args:
             fields: One field or several.
