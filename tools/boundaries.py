@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 PACKAGES = Path(__file__).parents[1] / "packages"
 _PARTS = {
     **dict.fromkeys(
-        ["__init__", "_manager", "_async_manager", "_methods", "_base", "_partition", "_snapshot"], "managers"
+        ["__init__", "_manager", "_async_manager", "methods", "_base", "_partition", "_snapshot"], "managers"
     ),
+    "plans": "plans",
     **dict.fromkeys(["_wire", "_async_wire"], "wires"),
     **dict.fromkeys(["_requests", "_attempts", "_http", "_io"], "requests"),
 }
@@ -66,11 +67,9 @@ def _across(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _part(module: str) -> str:
-    """Return the part that a module is of; a name without an underscore is one that the package exports."""
+    """Return the part that a module is of; other names without an underscore are what the package exports."""
     first = module.partition("/")[0]
-    if first == "plans":
-        return first
-    return _PARTS.get(first, "helpers") if first.startswith("_") else "managers"
+    return _PARTS.get(first, "helpers" if first.startswith("_") else "managers")
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """Write `db_influx/__init__.pyi`, which tells type checkers the frame that each `into` gives.
 
-The methods of both managers stand once, in `db_influx._methods`. What one returns there may be a word of
+The methods of both managers stand once, in `db_influx.methods`. What one returns there may be a word of
 `_RETURNS`, of which this makes one signature for each kind of frame. `--check` writes nothing, and fails
 where the file is not what this would write.
 """
@@ -24,8 +24,8 @@ _ROOT = Path(__file__).parents[1]
 _SOURCES = [_ROOT / "packages" / name / "src" for name in ("db-core", "db-influx")]
 _PACKAGE = _SOURCES[1] / "db_influx"
 _STUB = _PACKAGE / "__init__.pyi"
-_IMPORTING = ["_methods.py", "_base.py", "_options.py", "_manager.py", "_async_manager.py"]
-_IMPORTING += ["_snapshot.py", "_partition.py"]
+_NAMES = ["_base", "_options", "_manager", "_async_manager", "_snapshot", "_partition"]
+_IMPORTING = [*sorted(_PACKAGE.glob("methods/*.py")), *(_PACKAGE / f"{name}.py" for name in _NAMES)]
 _CLASSES = [
     "AsyncInfluxManager",
     "InfluxManager",
@@ -33,7 +33,7 @@ _CLASSES = [
     "Snapshot",
 ]  # the others are imported as they are
 _HEAD = """\
-# Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
+# Made by tools/stub.py from the signatures in _base.py, methods/ and the managers: change those instead.
 \"\"\"{docstring}\"\"\"
 
 import os
@@ -75,12 +75,13 @@ def stub() -> str:
     """Return the text of the stub."""
     sys.path[:0] = map(str, _SOURCES)
     import db_influx
-    from db_influx._methods import Methods
+    from db_influx.methods import Methods
 
     classes = []
     for name in _CLASSES:
         owner = getattr(db_influx, name)
-        inherited = _functions(Methods) if issubclass(owner, Methods) else {}
+        parts = Methods.__bases__ if issubclass(owner, Methods) else ()
+        inherited = {name: one for part in parts for name, one in _functions(part).items()}
         made = {} if is_dataclass(owner) else {"__init__": owner.__init__}
         members = {**made, **inherited, **_functions(owner)}
         lines = [line for function in members.values() for line in _method(name, function)]
@@ -135,7 +136,7 @@ def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
             known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made and into else ""}
             given = _parameters(signature, known)
             result = kind.format(frame=frame)
-            if owner.startswith("Async") and function.__module__ == "db_influx._methods":
+            if owner.startswith("Async") and function.__module__.startswith("db_influx.methods."):
                 result = _awaited(result)
             define = "async def" if inspect.iscoroutinefunction(function) else "def"
             yield from _wrapped(f"    {define} {function.__name__}({', '.join(given)}) -> {result}: ...")
@@ -178,7 +179,7 @@ def _imports() -> str:
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
     found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
     for path in _IMPORTING:
-        for node in ast.parse((_PACKAGE / path).read_text()).body:
+        for node in ast.parse(path.read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING
             found += [
                 ast.unparse(one)

@@ -1,4 +1,4 @@
-# Made by tools/stub.py from the signatures in _base.py, _methods.py and the managers: change those instead.
+# Made by tools/stub.py from the signatures in _base.py, methods/ and the managers: change those instead.
 """Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow."""
 
 import os
@@ -190,26 +190,6 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
         max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
         closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
-    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
-        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
-        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
-        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
-        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> Coroutine[Any, Any, list[Partition[_FrameT_co]]]: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -290,6 +270,26 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
+    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
+        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
+        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
+        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, list[Partition[_FrameT_co]]]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
@@ -374,6 +374,10 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+    def get_measurements_on_bucket(self, bucket: str, *,
+        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
+    def get_fields(self, bucket: str, measurement: str, *,
+        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
         folder: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int | None], object] | None = None,
@@ -392,10 +396,6 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
         timeout: float | None = None) -> Coroutine[Any, Any, list[Rejection]]: ...
-    def get_measurements_on_bucket(self, bucket: str, *,
-        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
-    def get_fields(self, bucket: str, measurement: str, *,
-        timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
     async def aclose(self) -> None: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -544,26 +544,6 @@ class InfluxManager(Generic[_FrameT_co]):
         by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
         max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
         closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
-    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
-        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
-        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
-        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
-        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
-        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
-        label: Edge = "stop") -> list[Partition[_FrameT_co]]: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: None = None, timeout: float | None = None) -> _FrameT_co: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
-    @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
-        into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -636,6 +616,26 @@ class InfluxManager(Generic[_FrameT_co]):
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
         by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
+    def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
+        bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
+        interval: Length | None = None, agg_func: AggFunc = "mean", timestep: Length | None = None,
+        dense: bool = False, connect: Callable[[], InfluxManager] | None = None, timeout: float | None = None,
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
+        protocol: Protocol | None = None, by: Iterable[str] | None = None, on_reset: OnReset = "null",
+        rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> list[Partition[_FrameT_co]]: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: None = None, timeout: float | None = None) -> _FrameT_co: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
+    @overload
+    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+        into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
         into: None = None, timeout: float | None = None) -> _FrameT_co: ...
@@ -720,6 +720,8 @@ class InfluxManager(Generic[_FrameT_co]):
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None) -> Generator[pa.Table]: ...
+    def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]: ...
+    def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
         folder: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int | None], object] | None = None,
@@ -737,8 +739,6 @@ class InfluxManager(Generic[_FrameT_co]):
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
         timeout: float | None = None) -> list[Rejection]: ...
-    def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]: ...
-    def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

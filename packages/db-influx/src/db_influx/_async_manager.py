@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from db_influx._methods import Methods
 from db_influx._official import OfficialAsync, point_settings
+from db_influx.methods import Methods
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Mapping

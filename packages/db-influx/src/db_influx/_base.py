@@ -123,6 +123,10 @@ class Base:
         """Return what does the steps of plans."""
         raise NotImplementedError
 
+    def _call(self, allowed: Any, keywords: Any, into: Into | None = None) -> Options:
+        """Return the options of a call, checked."""
+        return self._options.but(allowed, keywords, into=into)
+
     def _run(self, plan: Steps[Any], call: Options) -> Any:
         """Do a plan and return its result."""
         return self._wire.run(plan, call.timeout)

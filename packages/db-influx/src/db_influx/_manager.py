@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from db_influx._methods import Methods
 from db_influx._official import point_settings
+from db_influx.methods import Methods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
