@@ -26,7 +26,9 @@ _PARTS = {
     ),
     "plans": "plans",
     **dict.fromkeys(["_wire", "_async_wire"], "wires"),
-    **dict.fromkeys(["_requests", "_attempts", "_http", "_io"], "requests"),
+    **dict.fromkeys(
+        ["_requests", "_server", "_exchange", "_refusals", "_attempts", "_http", "_io"], "requests"
+    ),
 }
 _MAY_IMPORT = {
     "managers": {"managers", "plans", "wires", "requests", "helpers"},

@@ -33,7 +33,7 @@ def found(folder: Path, name: str, source: str) -> list[str]:
         ("_async_wire.py", "from db_influx._wire import Wire", "wires"),
         ("_async_wire.py", "if TYPE_CHECKING:\n    from db_influx._base import Base", "managers"),
         ("_requests.py", "from db_influx.methods import Methods", "managers"),
-        ("_flux.py", "from db_influx._requests import Server", "requests"),
+        ("_flux.py", "from db_influx._server import Server", "requests"),
         ("_steps.py", "from db_influx import InfluxManager", "managers"),
     ],
 )

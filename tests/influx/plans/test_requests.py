@@ -24,7 +24,7 @@ from db_influx import _requests
 from db_influx._flux import Query
 from db_influx._io import CallLimits, Connect, Pause, Pool, Receive, Send
 from db_influx._options import Transport
-from db_influx._requests import Server
+from db_influx._server import Server
 from db_influx._settings import InfluxSettings
 from db_influx._steps import AskAtMost, AskJson, Batch, Post, Reduced, Stream, Work
 from tests.influx.answers import ANSWER

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from influxdb_client.client.write_api_async import WriteApiAsync
 
     from db_influx._options import Options
-    from db_influx._requests import Server
+    from db_influx._server import Server
     from db_influx._steps import Steps
 
 __all__ = ["AsyncInfluxManager", "Opening"]

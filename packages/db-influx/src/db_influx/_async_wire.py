@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
     from db_influx._io import CallLimits, Tls
-    from db_influx._requests import Server
+    from db_influx._server import Server
     from db_influx._steps import Query, Reduced, Step, Steps
 
 __all__ = ["AsyncWire"]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from db_core.errors import DatabaseError, OperationTimeoutError
+from db_core.errors import DatabaseError, IncompleteResultError, OperationTimeoutError
+from db_influx._io import Pause
 
 if TYPE_CHECKING:
-    from db_influx._io import CallLimits
+    from collections.abc import Callable
 
-__all__ = ["Again", "pause_before", "retry_after", "too_late"]
+    from db_influx._io import CallLimits, Io
+
+__all__ = ["Again", "attempts", "pause_before", "retry_after", "too_late"]
+
+_T = TypeVar("_T")
 
 _FIRST_PAUSE = 0.25  # seconds, at most, before the first retry; twice as long before each next one
 _LONGEST_PAUSE = 30.0
@@ -31,6 +36,34 @@ class Again(Exception):  # noqa: N818 - it is no error until attempts run out
         super().__init__(error)
         self.error = error
         self.after = after
+
+
+def attempts(limits: CallLimits, attempt: Callable[[], Io[_T]]) -> Io[_T]:
+    """Make an attempt, and others where they may help."""
+    done = 0
+    if limits.left == 0:
+        raise too_late(limits)
+    while True:
+        try:
+            return (yield from attempt())
+        except Again as again:
+            error, after = again.error, again.after
+        except IncompleteResultError as incomplete:
+            error, after = incomplete, None
+        except OperationTimeoutError as late:
+            if limits.left == 0:  # then the wait was cut short, and its words are of no use
+                raise too_late(limits) from late
+            raise
+        try:
+            if limits.left == 0:
+                raise too_late(limits, error) from error
+            pause = pause_before(done, limits, after)
+            if pause is None:
+                raise error
+        finally:
+            del error  # or it holds its own traceback, and so what was sent, until garbage is collected
+        yield Pause(pause)
+        done += 1
 
 
 def pause_before(done: int, limits: CallLimits, after: float | None) -> float | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from db_core.frame import Into
     from db_influx._options import Missing, Protocol
-    from db_influx._requests import Server
+    from db_influx._server import Server
     from db_influx._settings import InfluxSettings
     from db_influx._steps import Steps
 
@@ -112,7 +112,7 @@ class Base:
         _made.add(self)
 
     def _open(self) -> None:
-        from db_influx._requests import Server
+        from db_influx._server import Server
         from db_influx.plans.schema import Databases
 
         self._wire = self._make_wire(Server(self._settings, self._transport))

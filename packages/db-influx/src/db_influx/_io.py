@@ -1,4 +1,4 @@
-"""What `_requests` asks a wire to do, as small values: resolve, connect, send, receive, pause, work.
+"""What requests ask a wire to do, as small values: resolve, connect, send, receive, pause, work.
 
 Only a wire opens sockets or waits. A step that lasts too long raises `TimeoutError`, one that fails another
 `OSError`.

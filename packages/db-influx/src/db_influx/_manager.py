@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from influxdb_client.client.query_api import QueryApi
     from influxdb_client.client.write_api import WriteApi
 
-    from db_influx._requests import Server
+    from db_influx._server import Server
 
 __all__ = ["InfluxManager"]
 

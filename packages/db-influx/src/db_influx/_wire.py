@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from db_core.annotated_csv import Answer
     from db_influx._io import CallLimits, Io
-    from db_influx._requests import Server
+    from db_influx._server import Server
     from db_influx._steps import Step, Steps
 
 __all__ = ["Wire"]
