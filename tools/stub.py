@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +82,7 @@ def stub() -> str:
         owner = getattr(db_influx, name)
         parts = Methods.__bases__ if issubclass(owner, Methods) else ()
         inherited = {name: one for part in parts for name, one in _functions(part).items()}
-        made = {} if is_dataclass(owner) else {"__init__": owner.__init__}
-        members = {**made, **inherited, **_functions(owner)}
+        members = {"__init__": owner.__init__, **inherited, **_functions(owner)}
         lines = [line for function in members.values() for line in _method(name, function)]
         lines = [*_properties(owner), *lines]
         classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
@@ -99,6 +98,8 @@ def stub() -> str:
 
 
 def _properties(owner: type) -> Iterator[str]:
+    if is_dataclass(owner):
+        yield from (f"    {field.name}: {field.type}" for field in fields(owner))
     for name, value in vars(owner).items():
         if isinstance(value, property) and not name.startswith("_"):
             returned = inspect.signature(value.fget).return_annotation if value.fget else "Any"
@@ -110,14 +111,14 @@ def _functions(owner: type) -> dict[str, Callable[..., Any]]:
         name: value.__func__ if isinstance(value, classmethod) else value
         for name, value in vars(owner).items()
         if (inspect.isfunction(value) or isinstance(value, classmethod))
-        and (not name.startswith("_") or name.endswith(("enter__", "exit__")))
+        and (not name.startswith("_") or name.endswith(("enter__", "exit__", "tokenize__")))
     }
 
 
 def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
     """Yield the lines of a method: one signature, or one for each type that it may return."""
     signature = inspect.signature(function)
-    returned = signature.return_annotation
+    returned = str(signature.return_annotation)  # None itself of a method that `dataclass` makes
     flag, types = _RETURNS.get(returned, (None, {"": returned}))
     made = function.__name__ == "__init__"
     of_class = "cls" in signature.parameters
@@ -178,6 +179,7 @@ def _imports() -> str:
 
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
     found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
+    found += ["from db_influx._partition import Connection"]
     for path in _IMPORTING:
         for node in ast.parse(path.read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING

@@ -43,7 +43,9 @@ from db_influx._options import (
     Protocol,
 )
 from db_influx._parquet import ParquetFile
+from db_influx._partition import Connection
 from db_influx._times import Instant, Length
+from db_influx.plans.partitions import Layout
 
 __all__ = ["AsyncInfluxManager", "InfluxManager", "ParquetFile", "Partition", "Snapshot"]
 
@@ -748,6 +750,10 @@ class InfluxManager(Generic[_FrameT_co]):
     def get_query_api(self) -> QueryApi: ...
 
 class Partition(Generic[_FrameT_co]):
+    connection: Connection
+    layout: Layout
+    within: tuple[int, int]
+    conditions: tuple[tuple[str, tuple[str, ...]], ...]
     @property
     def start(self) -> pd.Timestamp: ...
     @property
@@ -758,6 +764,8 @@ class Partition(Generic[_FrameT_co]):
     def latest(self) -> pd.Timestamp: ...
     @property
     def schema(self) -> dict[str, str]: ...
+    def __init__(self, connection: Connection, layout: Layout, within: tuple[int, int],
+        conditions: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> None: ...
     @overload
     def read(self, columns: str | Iterable[str] | None = None, *, into: None = None) -> _FrameT_co: ...
     @overload
@@ -781,6 +789,7 @@ class Partition(Generic[_FrameT_co]):
     def narrowed(self, start: Instant | None = None, stop: Instant | None = None,
         tags: Tags | None = None) -> Partition[_FrameT_co] | None: ...
     def checked_columns(self, columns: str | Iterable[str] | None) -> tuple[str, ...] | None: ...
+    def __dask_tokenize__(self) -> Any: ...
 
 class Snapshot(Generic[_FrameT_co]):
     def __init__(self, files: Sequence[Sequence[File]], folder: Folder | None, *, start: int, stop: int,

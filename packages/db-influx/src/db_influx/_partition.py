@@ -89,7 +89,7 @@ def _manager(url: str, org: str, token: str, transport: Transport) -> InfluxMana
     return InfluxManager(url, org, token, **asdict(transport))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, match_args=False)
 class Partition:
     """A part of a read, small and picklable; `InfluxManager.partitions` makes them.
 
