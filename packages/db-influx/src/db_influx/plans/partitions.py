@@ -233,7 +233,8 @@ def empty(layout: Layout, asked: Sequence[str] | None = None) -> Frame:
     else:
         frame = pivot((), fields=list(layout.kinds), kinds=layout.kinds, by=layout.tags, tz=options.tz)
     frame = frame.by_time()
-    return frame if asked is None else frame.only(["time", *asked])
+    # As frames that are read: in Arrow, whether a column may be null is part of its type.
+    return frame.only(frame.columns if asked is None else ["time", *asked])
 
 
 def released(frame: Frame, into: Into) -> Any:
