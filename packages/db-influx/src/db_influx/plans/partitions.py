@@ -332,8 +332,10 @@ def _by_rows(selection: Selection, rows: int, options: Options) -> Steps[list[in
     The rows of a range are about the points of its most frequent field. A range with more points than wanted
     is counted in windows, and those of its windows that have more are counted in windows again.
     """
-    todo, counted = [(selection.start, selection.stop)], []
+    todo = [(selection.start, selection.stop)]
+    counted: list[tuple[int, int]] = []
     while todo:
+        found = sum(count for _, count in counted)
         queries = [_flux.histogram(replace(selection, start=a, stop=b), _AT_ONCE) for a, b in todo]
         answers = yield Ask(queries, options.max_parallel)
         finer = []
@@ -343,6 +345,7 @@ def _by_rows(selection: Selection, rows: int, options: Options) -> Steps[list[in
             for table, _ in columns(answer, _field=TEXT, _time=("timestamp",), _value=("int64",)):
                 for time, count in zip(table["_time"], table["_value"], strict=True):
                     most[time] = max(most.get(time, 0), count)
+            found += sum(most.values())
             for time, count in most.items():
                 end = min(time + width, stop)
                 if count > rows and end - time > 1:
@@ -350,7 +353,7 @@ def _by_rows(selection: Selection, rows: int, options: Options) -> Steps[list[in
                 else:
                     counted.append((time, count))
         todo = finer
-        if sum(count for _, count in counted) // rows > _MOST:
+        if found // rows > _MOST:
             raise _too_many("rows", f"{rows} makes more", "larger")
     edges, held = [selection.start], 0
     for time, count in sorted(counted):
