@@ -23,6 +23,7 @@ from db_influx.plans.columns import TEXT, columns
 from db_influx.plans.consumption import ConsumptionSpec
 from db_influx.plans.downsample import DownsampleSpec, kind_of
 from db_influx.plans.frames import wide
+from db_influx.plans.points import source
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
@@ -151,8 +152,13 @@ def planned(
     schema = yield from Schema.of(databases, selection, options)
     if reduction is not None:
         yield from _check_reduction(schema, selection, reduction)
+    else:
+        source(schema, selection, options)  # raises what every part would
+    # Windows that are closed at the right have the point at the stop of the range, and not that at its start.
+    late = isinstance(reduction, Metered) and reduction.closed == "right"
+    within = replace(selection, start=selection.start + late, stop=selection.stop + late)
     # A field may have another type in each shard, so that each is asked about such fields.
-    queries = [_flux.series(one) for one in schema.apart([selection])]
+    queries = [_flux.series(one) for one in schema.apart([within])]
     answers = yield Ask(queries, options.max_parallel)
     known = schema.kinds(selection.fields)
     found = yield from wide(answers, selection.fields, options, kinds=known, tag_columns=options.by is None)
