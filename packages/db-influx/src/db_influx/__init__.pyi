@@ -281,16 +281,16 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
         label: Edge = "stop") -> Coroutine[Any, Any, list[Partition[_FrameT_co]]]: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
@@ -627,16 +627,16 @@ class InfluxManager(Generic[_FrameT_co]):
         rollover: PerField | None = None, quality: bool = False, closed: Closed = "right",
         label: Edge = "stop") -> list[Partition[_FrameT_co]]: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: None = None, timeout: float | None = None) -> _FrameT_co: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
     @overload
-    def read_partition(self, partition: Partition, columns: str | Iterable[str] | None = None, *,
+    def read_partition(self, partition: Partition[Any], columns: str | Iterable[str] | None = None, *,
         into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
