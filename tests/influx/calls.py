@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from db_influx._flux import Selection
+from db_influx._options import Options, Transport
+from db_influx._partition import Connection, Secret, divided
+from db_influx.plans.partitions import Layout
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,6 +21,11 @@ BUCKET = "nobody-made-this-bucket"
 T0 = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SPAN = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
+# A partition that no server was asked for.
+WHOLE = Selection(BUCKET, "m", ("v",), (), T0, T0 + 86_400_000_000_000)
+LAYOUT = Layout(WHOLE, None, (), {"v": "float64"}, dense=False, options=Options.of(missing="ignore", by=[]))
+NOWHERE = Connection("http://127.0.0.1:9", "o", Transport(), None, Secret())
+[PART] = divided(NOWHERE, LAYOUT, (WHOLE.start, WHOLE.stop))
 
 CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "read": lambda manager: manager.read(*SPAN, "m", "v", BUCKET),
@@ -23,6 +33,8 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "read_all_fields": lambda manager: manager.read_all_fields(*SPAN, "m", BUCKET),
     "read_accumulated_value": lambda manager: manager.read_accumulated_value(*SPAN, "m", "v", BUCKET, 60),
     "in seconds": lambda manager: manager.read_accumulated_value_in_seconds(*SPAN, "m", "v", BUCKET, 60),
+    "partitions": lambda manager: manager.partitions(*SPAN, "m", "v", BUCKET, every="1d"),
+    "read_partition": lambda manager: manager.read_partition(PART),
     "average": lambda manager: manager.read_average_value_in_seconds(BUCKET, "m", "v", 60),
     "last": lambda manager: manager.read_last_data_point(BUCKET, "m", "v"),
     "measurements": lambda manager: manager.get_measurements_on_bucket(BUCKET),

@@ -44,6 +44,8 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         "fields",
         lambda m, b: m.read_last_data_points(b, "m", None),  # type: ignore[arg-type]
     ),
+    "a part of no length": ("every", lambda m, b: m.partitions(*SPAN, "m", "v", b, every=0)),
+    "no partition": ("partition", lambda m, _: m.read_partition(b"")),  # type: ignore[call-overload]
     "levels of the last points in a mapping": (
         "by",
         lambda m, b: m.read_last_data_points(b, "m", "v", by={}),

@@ -18,7 +18,7 @@ import pytest
 from db_core.errors import DatabaseError, NotFoundError, OperationTimeoutError, WriteError
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.influx.answers import ANSWER, GZIPPED, chunked, http
-from tests.influx.calls import CALLS, FRAME, SPAN, T0, WRITE
+from tests.influx.calls import CALLS, FRAME, PART, SPAN, T0, WRITE
 from tests.peer import reset, silence
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ ANSWERS: dict[str, Callable[[Any, str], Any]] = {
     "consumption in seconds": lambda m, b: m.read_accumulated_value_in_seconds(
         *DAYS, "everything", "total", b, 7_200, gaps="spread"
     ),
+    "partitions": lambda m, b: m.partitions(*DAYS, "everything", ["v", "total"], b, rows=60),
     "average": lambda m, b: m.read_average_value_in_seconds(b, "recent", "v", 86_400),
     "last point": lambda m, b: m.read_last_data_point(b, "everything", ["total", "text"], with_time=True),
     "last points": lambda m, b: m.read_last_data_points(b, "everything", ["v", "on"]),
@@ -248,6 +249,10 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "duration": lambda m: m.read_average_value_in_seconds("b", "m", "v", -1),
     "tags": lambda m: m.read_last_data_point("b", "m", "v", tags="k=v"),
     "bucket": lambda m: m.read_last_data_points("", "m", "v"),
+    "every": lambda m: m.partitions(*SPAN, "m", "v", "b"),
+    "rows": lambda m: m.partitions(*SPAN, "m", "v", "b", rows=0),
+    "partition": lambda m: m.read_partition(7),
+    "columns": lambda m: m.read_partition(PART, "w"),
     "batch_rows": lambda m: m.read_batches(*SPAN, "m", "v", "b", batch_rows=0),
     "flux": lambda m: m.query(""),
     "params": lambda m: m.query_batches("any", {"a": {1, 2}}),

@@ -24,6 +24,7 @@ from influxdb_client.rest import ApiException
 
 from db_core.errors import ConfigurationError, DatabaseError, InvalidArgumentError, NotFoundError
 from db_influx import InfluxManager
+from tests.influx.calls import PART
 from tests.security.hostile import TEXTS, text_arguments
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ CANARY = 777_777.0
 # What each argument is. An argument that is not here fails the first test.
 PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
 CHOICES = (
-    *("start", "stop", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
+    *("start", "stop", "every", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
     *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol"),
 )
 WRITES = ("synchronous_write", "check_write")
@@ -58,6 +59,7 @@ READS = {
     "read_last_data_point": {},
     "read_last_data_points": {},
     "read_batches": {},
+    "partitions": {"every": "1d", "interval": "1m", "agg_func": "last"},
     "snapshot": {},
     "write_parquet": {},
     "get_measurements_on_bucket": {},
@@ -75,6 +77,8 @@ CASES = {
     ("get_write_api", "tags"),
     *((method, "folder") for method in ("snapshot", "write_parquet")),
     ("snapshot", "progress"),
+    ("partitions", "connect"),
+    *(("read_partition", argument) for argument in ("partition", "columns", "into")),
     ("write_parquet", "name"),
     *(
         (method, argument)
@@ -257,6 +261,8 @@ def call(manager: InfluxManager, method: str, place: Place, **options: Any) -> s
     if method == "snapshot":
         with manager.snapshot(**arguments) as snapshot:
             return read_of(snapshot, place)
+    if method == "partitions":
+        return {number for part in manager.partitions(**arguments) for number in numbers(part.read())}
     if method == "write_parquet":
         with TemporaryDirectory() as folder:
             files = manager.write_parquet(folder, **{"by": []} | arguments)
@@ -401,19 +407,35 @@ def test_a_level_is_named_as_asked(shared: InfluxManager, world: World, method: 
 # --- Choices and settings: one of a list, a form, or refused ----------------------
 
 
+def test_no_text_is_a_partition_or_the_name_of_its_columns() -> None:
+    """Nor a function that returns a manager; nothing is sent."""
+    with InfluxManager("http://127.0.0.1:9", "o", "t", retries=0) as nowhere:
+        calls: dict[str, Callable[[Any], Any]] = {
+            "partition": nowhere.read_partition,
+            "columns": partial(nowhere.read_partition, PART),
+            "connect": lambda text: nowhere.partitions("-1d", None, "m", "v", "b", every="1d", connect=text),
+        }
+        for argument, ask in calls.items():
+            for name, text in TEXTS.items():
+                with pytest.raises(InvalidArgumentError, match=f"`{argument}`") as caught:
+                    ask(text)
+                assert argument == caught.value.argument, name
+
+
 @pytest.mark.parametrize(
     ("method", "argument"), sorted(case for case in CASES if case[1] in CHOICES and case[0] != "__init__")
 )
 def test_what_is_no_choice_is_refused_before_anything_is_sent(method: str, argument: str) -> None:
     """No hostile text is a time, a length, a function, a zone or the name of a kind."""
+    alone: dict[str, Any] = {"interval": None} if (method, argument) == ("partitions", "timestep") else {}
     with InfluxManager("http://127.0.0.1:9", "o", "t", retries=0) as nowhere:
         for name, text in TEXTS.items():
             ask = partial(call, nowhere, method, Place("b"))
             if method not in READS:
-                given = ("b", frame_of({"v": [1.0, 2.0]}), "m") if method in WRITES else ("buckets()",)
-                ask = partial(getattr(nowhere, method), *given)
+                given: Any = ("b", frame_of({"v": [1.0, 2.0]}), "m") if method in WRITES else ("buckets()",)
+                ask = partial(getattr(nowhere, method), *([PART] if method == "read_partition" else given))
             with pytest.raises(InvalidArgumentError) as caught:
-                list(ask(**{argument: text}))
+                list(ask(**{argument: text}, **alone))
             assert argument == caught.value.argument, name
             assert f"`{argument}`" in str(caught.value), name
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from db_core.errors import Rejection
 from db_core.frame import AnyFrame
-from db_influx import AsyncInfluxManager, InfluxManager, ParquetFile, Snapshot
+from db_influx import AsyncInfluxManager, InfluxManager, ParquetFile, Partition, Snapshot
 
 if TYPE_CHECKING:
     from db_core.frame import Into
@@ -110,6 +110,24 @@ def snapshots(manager: InfluxManager, polars: InfluxManager[pl.DataFrame], into:
     assert_type(manager.write_parquet("folder", "-1d", None, "m", None, "home"), list[ParquetFile])
 
 
+def partitions(manager: InfluxManager, polars: InfluxManager[pl.DataFrame], into: Into) -> None:
+    """The frames of a partition are those of its manager, or of `into`."""
+    parts = manager.partitions("-1d", None, "m", "power", "home", every="1h", tz="UTC")
+    assert_type(parts, list[Partition[pd.DataFrame]])
+    assert_type(parts[0].read(), pd.DataFrame)
+    assert_type(parts[0].read(["power"], into="polars"), pl.DataFrame)
+    assert_type(parts[0].empty(into="arrow"), pa.Table)
+    assert_type(parts[0].read(into=into), AnyFrame)
+    assert_type(parts[0].narrowed("-1h"), Partition[pd.DataFrame] | None)
+    [part, *_] = polars.partitions(
+        "-1d", None, "m", "kwh", "home", rows=9, timestep=60, connect=InfluxManager
+    )
+    assert_type(part.read(), pl.DataFrame)
+    assert_type(manager.read_partition(part), pd.DataFrame)
+    assert_type(manager.read_partition(part, "kwh", into="polars"), pl.DataFrame)
+    manager.partitions("-1d", None, "m", "power", "home", every="1h", gaps="book")  # type: ignore[call-arg]
+
+
 def looks_up(manager: InfluxManager) -> None:
     """The newest point is a dict of values, or of pairs of time and value."""
     assert_type(manager.read_last_data_point("home", "m", "power"), dict[str, Any])
@@ -136,6 +154,10 @@ async def awaits(manager: AsyncInfluxManager, polars: AsyncInfluxManager[pl.Data
     assert_type(await manager.query_influxql("text", bucket="home"), pd.DataFrame)
     assert_type(await manager.read_all_fields("-1d", None, "m", "home", protocol="flux"), pd.DataFrame)
     assert_type(await manager.get_fields("home", "m"), list[str])
+    [part, *_] = await polars.partitions("-1d", None, "m", "power", "home", every="1h")
+    assert_type(part.read(), pl.DataFrame)
+    assert_type(await manager.read_partition(part), pd.DataFrame)
+    assert_type(await manager.read_partition(part, ["power"], into=into), AnyFrame)
     assert_type(await manager.check_write("home", pd.DataFrame(), "m"), list[Rejection])
     await manager.read("-1d", None, "m", "power", "home", into="csv")  # type: ignore[call-overload]
     manager.read("-1d", None, "m", "power", "home").head()  # type: ignore[attr-defined]
