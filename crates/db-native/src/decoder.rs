@@ -76,7 +76,8 @@ pub struct Group {
 /// of one name share one dictionary over all groups.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// One entry per distinct schema, in order of first appearance; of shards, one per schema and part that was read.
+    /// One entry per distinct schema, in order of first appearance; of shards, one per field, type and
+    /// part that was read.
     pub groups: Vec<Group>,
     /// The tables, in order of arrival.
     pub tables: Vec<Table>,

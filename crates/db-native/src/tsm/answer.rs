@@ -10,9 +10,9 @@ use arrow_buffer::NullBuffer;
 use crate::annotated::{ColumnSchema, Datatype, Schema};
 use crate::column::{UTC, dictionary};
 use crate::decoder::{Answer, Form, Group, Table};
-use crate::tsm::read::Chunk;
+use crate::tsm::read::{Chunk, Lane};
 use crate::tsm::select::Selection;
-use crate::tsm::values::{Kind, Points, Values};
+use crate::tsm::values::{Points, Values};
 
 /// Texts that one column repeats, in all groups.
 #[derive(Default)]
@@ -31,7 +31,9 @@ impl<'a> Words<'a> {
 }
 
 impl Selection {
-    /// Puts chunks together: a group per chunk and type, and a table per series, field and shard.
+    /// Puts chunks together: a group per chunk, field and type, and a table per series there.
+    ///
+    /// What of a series lies in several shards is one table where only its points stand side by side.
     pub fn answer(&self, chunks: Vec<Chunk>) -> Answer {
         let mut tags = Vec::with_capacity(self.tags.len());
         for tag in 0..self.tags.len() {
@@ -44,14 +46,14 @@ impl Selection {
         let mut words: Vec<Words<'_>> = Vec::new();
         words.resize_with(tags.len() + 2, Words::default);
         let result = words[0].code("_result");
-        // Per chunk and type, the codes of each column of words.
-        let mut codes: Vec<[Vec<Vec<Option<i32>>>; 5]> = Vec::with_capacity(chunks.len());
+        // Per chunk and lane, the codes of each column of words.
+        let mut codes: Vec<Vec<Vec<Vec<Option<i32>>>>> = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
-            let mut of_chunk: [Vec<Vec<Option<i32>>>; 5] = Kind::ALL.map(|_| vec![Vec::new(); words.len()]);
+            let mut of_chunk = vec![vec![Vec::new(); words.len()]; chunk.lanes.len()];
             for table in &chunk.tables {
-                let columns = &mut of_chunk[table.kind as usize];
+                let columns = &mut of_chunk[table.lane];
                 columns[0].push(Some(result));
-                columns[1].push(Some(words[1].code(&self.fields[table.field as usize])));
+                columns[1].push(Some(words[1].code(&self.fields[chunk.lanes[table.lane].field as usize])));
                 for (column, tag) in tags.iter().enumerate() {
                     let value = self.series[table.series as usize][*tag].as_deref();
                     columns[column + 2].push(value.map(|value| words[column + 2].code(value)));
@@ -64,45 +66,54 @@ impl Selection {
             .map(|words| Arc::new(LargeStringArray::from_iter_values(words.texts)) as ArrayRef)
             .collect();
         let mut answer = Answer::default();
-        let mut begun = 0;
-        for (chunk, codes) in chunks.into_iter().zip(codes) {
-            let mut numbers: [Vec<i64>; 5] = Default::default();
-            let mut places = [0; 5];
-            let mut rows = [0; 5];
+        for (Chunk { lanes, tables, .. }, codes) in chunks.into_iter().zip(codes) {
+            // Per lane the number of its group, of rows that tables have so far, and the numbers of its tables.
+            let mut groups = Vec::with_capacity(lanes.len());
             let mut next = answer.groups.len();
-            for (place, points) in places.iter_mut().zip(&chunk.points) {
-                *place = next;
-                next += usize::from(points.len() > 0);
+            for lane in &lanes {
+                groups.push((next, 0, Vec::new()));
+                next += usize::from(lane.points.len() > 0);
             }
-            let first = begun;
-            for table in &chunk.tables {
-                let kind = table.kind as usize;
-                let ordinal = numbers[kind].len();
-                numbers[kind].push(i64::try_from(begun).unwrap_or(i64::MAX));
-                answer.tables.push(Table { group: places[kind], ordinal, start: rows[kind], rows: table.rows });
-                rows[kind] += table.rows;
-                begun += 1;
+            for table in &tables {
+                let (group, rows, numbers) = &mut groups[table.lane];
+                let number = answer.tables.len();
+                answer.tables.push(Table { group: *group, ordinal: numbers.len(), start: *rows, rows: table.rows });
+                *rows += table.rows;
+                numbers.push(number);
             }
-            for ((points, codes), numbers) in chunk.points.into_iter().zip(codes).zip(numbers) {
-                if points.len() == 0 {
-                    continue;
+            let mut leading: Option<Times> = None;
+            for ((Lane { points, follows, .. }, codes), (.., numbers)) in lanes.into_iter().zip(codes).zip(groups) {
+                let rows = points.len();
+                let Points { times, values } = points;
+                let times = match &leading {
+                    Some(leading) if follows => leading.slice(0, rows),
+                    _ => own_times(times),
+                };
+                leading.get_or_insert_with(|| times.clone());
+                if rows > 0 {
+                    let names = tags.iter().map(|tag| self.tags[*tag].as_str());
+                    answer.groups.push(group(times, values, names, codes, &words, &numbers));
                 }
-                let first_table = numbers.first().and_then(|number| usize::try_from(*number).ok()).unwrap_or(first);
-                let names = tags.iter().map(|tag| self.tags[*tag].as_str());
-                answer.groups.push(group(points, names, codes, &words, numbers, first_table));
             }
         }
         answer
     }
 }
 
+type Times = PrimitiveArray<TimestampNanosecondType>;
+
+fn own_times(mut times: Vec<i64>) -> Times {
+    times.shrink_to_fit();
+    Times::new(times.into(), None).with_timezone(UTC)
+}
+
 fn group<'a>(
-    points: Points,
+    times: Times,
+    values: Values,
     tags: impl Iterator<Item = &'a str>,
     codes: Vec<Vec<Option<i32>>>,
     words: &[ArrayRef],
-    numbers: Vec<i64>,
-    first_table: usize,
+    numbers: &[usize],
 ) -> Group {
     let column =
         |name: &str, datatype, group, constant| ColumnSchema { name: name.to_owned(), datatype, group, constant };
@@ -110,7 +121,7 @@ fn group<'a>(
         column("result", Datatype::String, false, true),
         column("table", Datatype::Long, false, true),
         column("_time", Datatype::Time, false, false),
-        column("_value", points.kind().datatype(), false, false),
+        column("_value", values.kind().datatype(), false, false),
         column("_field", Datatype::String, true, true),
     ];
     columns.extend(tags.map(|tag| column(tag, Datatype::String, true, true)));
@@ -118,13 +129,12 @@ fn group<'a>(
         let nulls = codes.contains(&None).then(|| codes.iter().map(Option::is_some).collect::<NullBuffer>());
         dictionary(codes.into_iter().map(Option::unwrap_or_default).collect(), nulls, Arc::clone(words))
     });
-    let rows = points.len();
-    let Points { mut times, values } = points;
-    times.shrink_to_fit();
-    let times = PrimitiveArray::<TimestampNanosecondType>::new(times.into(), None).with_timezone(UTC);
+    let rows = times.len();
+    let first_table = numbers.first().copied().unwrap_or_default();
+    let numbers = numbers.iter().map(|number| i64::try_from(*number).unwrap_or(i64::MAX));
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
     arrays.extend(texts.next());
-    arrays.push(Arc::new(Int64Array::from(numbers)));
+    arrays.push(Arc::new(Int64Array::from_iter_values(numbers)));
     arrays.push(Arc::new(times));
     arrays.push(array(values));
     arrays.extend(texts);

@@ -52,6 +52,11 @@ impl<'a> Block<'a> {
         self.times.count()
     }
 
+    /// Whether each point is later than the one before; `decoded` are their times.
+    pub(crate) fn ascends(self, decoded: &[i64]) -> bool {
+        self.times.ascend(decoded)
+    }
+
     /// Appends the points, which are of the block's type. After an error, there may be more times or values.
     pub(crate) fn decode(self, points: &mut Points) -> Result<(), Fault> {
         let own = &self.values[..self.length];

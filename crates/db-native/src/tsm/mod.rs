@@ -47,7 +47,10 @@ pub struct Shards {
 impl Shards {
     /// Reads the indexes of shards, each given by its files.
     pub fn open(shards: Vec<Vec<Source>>) -> Result<Self> {
-        Ok(Self { shards: shards.into_iter().map(Shard::open).collect::<Result<_>>()? })
+        let mut shards: Vec<Shard> = shards.into_iter().map(Shard::open).collect::<Result<_>>()?;
+        // So that the points of a series come in order of time.
+        shards.sort_by_key(Shard::first);
+        Ok(Self { shards })
     }
 
     fn holders(&self) -> impl Iterator<Item = Holder<'_>> {

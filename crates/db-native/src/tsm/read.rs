@@ -20,32 +20,99 @@ use crate::tsm::select::{Part, Selection};
 use crate::tsm::shard::{Holder, Shard, TsmFile};
 use crate::tsm::values::{Kind, Points};
 
-/// Points of one series and field: rows of a type's points that follow the rows of the table before it.
+/// Points of one series: rows of a lane that follow the rows of the lane's table before it. Their times ascend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
     pub(crate) series: u32,
-    pub(crate) field: u32,
-    pub(crate) kind: Kind,
+    pub(crate) lane: usize,
     pub(crate) rows: usize,
 }
 
-/// Points that were read.
+/// Points of one field and type, series after series.
 #[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) field: u32,
+    pub(crate) points: Points,
+    /// Whether its times have been those of the first lane so far, row by row, so that it keeps none.
+    pub(crate) follows: bool,
+    /// How many blocks are to be read.
+    blocks: usize,
+    /// How many rows these are, at about.
+    expected: usize,
+    /// The number of its last table, and the last time there.
+    last: Option<(usize, i64)>,
+}
+
+/// Points that were read.
+#[derive(Debug, Default)]
 pub struct Chunk {
-    /// By type.
-    pub(crate) points: [Points; 5],
+    pub(crate) lanes: Vec<Lane>,
     pub(crate) tables: Vec<Stored>,
-    /// How many blocks are to be read, by type.
-    blocks: [usize; 5],
+    /// By field and type the number of the lane.
+    places: Vec<[Option<usize>; 5]>,
+    /// The shard and series of which the first lane has its last rows, and where these begin.
+    leading: Option<(u32, u32, usize)>,
 }
 
 impl Chunk {
-    fn new() -> Self {
-        Self { points: Kind::ALL.map(Points::new), tables: Vec::new(), blocks: [0; 5] }
+    /// The number of the lane of a field and type.
+    fn place(&mut self, field: u32, kind: Kind) -> usize {
+        let number = field as usize;
+        if number >= self.places.len() {
+            self.places.resize(number + 1, [None; 5]);
+        }
+        let next = self.lanes.len();
+        let place = *self.places[number][kind as usize].get_or_insert(next);
+        if place == next {
+            let points = Points::new(kind);
+            self.lanes.push(Lane { field, points, follows: next > 0, blocks: 0, expected: 0, last: None });
+        }
+        place
     }
 
-    fn of(&mut self, kind: Kind) -> &mut Points {
-        &mut self.points[kind as usize]
+    /// The lengths of a field's lanes, by type.
+    fn lengths(&self, field: u32) -> [usize; 5] {
+        let places = self.places.get(field as usize).copied().unwrap_or_default();
+        places.map(|place| place.map_or(0, |place| self.lanes[place].points.len()))
+    }
+
+    /// Makes a table of what a lane has more than so many rows, or of the table before it a longer one.
+    fn close(&mut self, part: Part, place: usize, before: usize) {
+        let (lead, lane) = match self.lanes.split_at_mut(place) {
+            ([lead, ..], [lane, ..]) => (Some(lead), lane),
+            (_, [lane, ..]) => (None, lane),
+            _ => return,
+        };
+        let rows = lane.points.len() - before;
+        let times = &lane.points.times[before - lane.points.untimed()..];
+        let (Some(first), Some(last)) = (times.first(), times.last()) else { return };
+        let table = match lane.last {
+            Some((table, end)) if self.tables[table].series == part.series && end < *first => {
+                self.tables[table].rows += rows;
+                table
+            }
+            _ => {
+                self.tables.push(Stored { series: part.series, lane: place, rows });
+                self.tables.len() - 1
+            }
+        };
+        lane.last = Some((table, *last));
+        let Some(lead) = lead else {
+            self.leading = Some((part.shard, part.series, before));
+            return;
+        };
+        if !lane.follows {
+            return;
+        }
+        if self.leading == Some((part.shard, part.series, before)) && lead.points.times[before..] == *times {
+            lane.points.times.clear();
+            return;
+        }
+        let mut times = Vec::with_capacity(lane.expected.max(before + rows));
+        times.extend_from_slice(&lead.points.times[..before]);
+        times.append(&mut lane.points.times);
+        lane.points.times = times;
+        lane.follows = false;
     }
 }
 
@@ -70,11 +137,12 @@ impl Shards {
         let mut parts = selection.parts_of(series).to_vec();
         // By shard, so that the runs of one shard's files are in memory at a time.
         parts.sort_by_key(|part| part.shard);
-        let mut chunk = Chunk::new();
+        let mut chunk = Chunk::default();
         for part in &parts {
             if let Some(file) = self.shards[part.shard as usize].files.get(part.holder as usize) {
                 let key = part.key as usize;
-                chunk.blocks[file.index.kind(key) as usize] += file.entries(key, within.0, within.1).count();
+                let place = chunk.place(part.field, file.index.kind(key));
+                chunk.lanes[place].blocks += file.entries(key, within.0, within.1).count();
             }
         }
         let mut spare = Vec::new();
@@ -131,7 +199,7 @@ impl<'a> Reader<'a> {
         }
         // Stable, so that of blocks that begin together the last file's comes last.
         pieces.sort_by_key(|piece| piece.first);
-        let before = Kind::ALL.map(|kind| chunk.of(kind).len());
+        let before = chunk.lengths(parts[0].field);
         let mut rest = pieces.as_slice();
         while let Some(first) = rest.first() {
             let mut end = first.last;
@@ -145,10 +213,11 @@ impl<'a> Reader<'a> {
             rest = behind;
             self.group(group, chunk)?;
         }
+        let after = chunk.lengths(parts[0].field);
         for (kind, before) in Kind::ALL.into_iter().zip(before) {
-            let rows = chunk.of(kind).len() - before;
-            if rows > 0 {
-                chunk.tables.push(Stored { series: parts[0].series, field: parts[0].field, kind, rows });
+            if after[kind as usize] > before {
+                let place = chunk.place(parts[0].field, kind);
+                chunk.close(parts[0], place, before);
             }
         }
         self.pieces = pieces;
@@ -164,14 +233,19 @@ impl<'a> Reader<'a> {
             && self.deleted(part, first, last).is_empty()
         {
             let kind = self.shard.files[part.holder as usize].index.kind(part.key as usize);
-            let blocks = chunk.blocks[kind as usize];
-            let points = chunk.of(kind);
+            let place = chunk.place(part.field, kind);
+            let Lane { points, follows, blocks, expected, .. } = &mut chunk.lanes[place];
             let rows = points.len();
-            self.decode(part, entry, points)?;
+            let ascends = self.decode(part, entry, points)?;
             if rows == 0 {
-                points.expect(blocks);
+                let more = points.len().saturating_mul(blocks.saturating_sub(1));
+                *expected = points.len().saturating_add(more);
+                points.expect(more);
+                if !*follows {
+                    _ = points.times.try_reserve_exact(more);
+                }
             }
-            if points.times[rows..].is_sorted_by(|one, other| one < other) {
+            if ascends {
                 return Ok(());
             }
             decoded.push(points.rows(rows..points.len()));
@@ -212,7 +286,8 @@ impl<'a> Reader<'a> {
                 end += 1;
             }
             let points = &decoded[number];
-            chunk.of(points.kind()).extend(points, start..end);
+            let place = chunk.place(group[0].part.field, points.kind());
+            chunk.lanes[place].points.extend(points, start..end);
         }
         Ok(())
     }
@@ -223,8 +298,8 @@ impl<'a> Reader<'a> {
         file.map_or(&[], |file| file.deleted.of(part.key as usize, first, last))
     }
 
-    /// Appends the points of a block.
-    fn decode(&mut self, part: Part, entry: Entry, points: &mut Points) -> Result<()> {
+    /// Appends the points of a block, and tells whether each is later than the one before.
+    fn decode(&mut self, part: Part, entry: Entry, points: &mut Points) -> Result<bool> {
         let TsmFile { source, index, .. } = &self.shard.files[part.holder as usize];
         let key = part.key as usize;
         self.blocks[part.holder as usize].take(entry, &mut self.spare, |bytes| {
@@ -236,13 +311,15 @@ impl<'a> Reader<'a> {
             if block.kind != points.kind() {
                 return Err(damage("its values are of another type than the index says"));
             }
-            let rows = points.len();
+            let before = points.times.len();
             block.decode(points).map_err(damage)?;
-            let times = &points.times[rows..];
-            if times.iter().any(|time| *time < entry.first || *time > entry.last) {
-                return Err(damage("it has times outside of those that the index says"));
-            }
-            Ok(())
+            let times = &points.times[before..];
+            let is_within = |time: &i64| (entry.first..=entry.last).contains(time);
+            let ascends = block.ascends(times);
+            let ends = [times.first(), times.last()];
+            let are_within =
+                if ascends { ends.into_iter().flatten().all(is_within) } else { times.iter().all(is_within) };
+            if are_within { Ok(ascends) } else { Err(damage("it has times outside of those that the index says")) }
         })
     }
 }

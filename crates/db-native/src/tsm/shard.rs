@@ -62,6 +62,12 @@ impl Shard {
         Ok(Self { files: files.collect::<Result<_>>()?, unfiled: wal::replay(&segments)? })
     }
 
+    /// The first time of its points, as the indexes tell.
+    pub(crate) fn first(&self) -> i64 {
+        let unfiled = self.unfiled.keys.iter().filter_map(|(_, points)| points.times.first());
+        self.files.iter().map(|file| file.index.range.0).chain(unfiled.copied()).min().unwrap_or(i64::MAX)
+    }
+
     /// All that holds points, in the order in which it wins.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Holder<'_>> {
         self.files.iter().map(Holder::File).chain([Holder::Unfiled(&self.unfiled)])

@@ -44,6 +44,19 @@ impl<'a> Times<'a> {
         }
     }
 
+    /// Whether each is later than the one before; `decoded` are these times.
+    pub(crate) fn ascend(self, decoded: &[i64]) -> bool {
+        match self {
+            // A run wraps around or ascends.
+            Self::Run { first, step, count } => {
+                let steps = i64::try_from(count.saturating_sub(1)).ok();
+                let length = steps.zip(i64::try_from(step).ok()).and_then(|(steps, step)| steps.checked_mul(step));
+                count <= 1 || step > 0 && length.is_some_and(|length| first.cast_signed().checked_add(length).is_some())
+            }
+            Self::Raw(_) | Self::Packed { .. } => decoded.is_sorted_by(|one, other| one < other),
+        }
+    }
+
     /// Appends them. Sums wrap around, as the server's do.
     pub(crate) fn decode(self, times: &mut Vec<i64>) {
         times.reserve(self.count());

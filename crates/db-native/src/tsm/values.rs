@@ -49,9 +49,22 @@ pub(crate) enum Values {
     Unsigned(Vec<u64>),
 }
 
+impl Values {
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Float(_) => Kind::Float,
+            Self::Integer(_) => Kind::Integer,
+            Self::Boolean(_) => Kind::Boolean,
+            Self::Text(_) => Kind::Text,
+            Self::Unsigned(_) => Kind::Unsigned,
+        }
+    }
+}
+
 /// Points of one type.
 #[derive(Debug)]
 pub(crate) struct Points {
+    /// Of all points, or of the last ones, where those of the others are kept elsewhere.
     pub(crate) times: Vec<i64>,
     pub(crate) values: Values,
 }
@@ -69,38 +82,41 @@ impl Points {
     }
 
     pub(crate) const fn kind(&self) -> Kind {
-        match self.values {
-            Values::Float(_) => Kind::Float,
-            Values::Integer(_) => Kind::Integer,
-            Values::Boolean(_) => Kind::Boolean,
-            Values::Text(_) => Kind::Text,
-            Values::Unsigned(_) => Kind::Unsigned,
-        }
+        self.values.kind()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.times.len()
+        match &self.values {
+            Values::Float(values) => values.len(),
+            Values::Integer(values) => values.len(),
+            Values::Boolean(values) => values.len(),
+            Values::Text(values) => values.len(),
+            Values::Unsigned(values) => values.len(),
+        }
     }
 
-    /// Takes memory for so many blocks as large as the first one, which is here, if there is so much.
+    /// The rows whose times are kept elsewhere.
+    pub(crate) fn untimed(&self) -> usize {
+        self.len() - self.times.len()
+    }
+
+    /// Takes memory for the values of so many more rows, if there is so much.
     ///
-    /// Without, growing costs as much as decoding: each time all points would be moved to new memory.
-    pub(crate) fn expect(&mut self, blocks: usize) {
-        let more = self.len().saturating_mul(blocks.saturating_sub(1));
-        // What is not used is given back in the end; where there is too little, it grows as it goes.
-        let taken = self.times.try_reserve_exact(more);
-        _ = taken.and_then(|()| match &mut self.values {
+    /// Without, growing costs as much as decoding: each time all values would be moved to new memory. What is not
+    /// used is given back in the end; where there is too little, it grows as it goes.
+    pub(crate) fn expect(&mut self, more: usize) {
+        _ = match &mut self.values {
             Values::Float(values) => values.try_reserve_exact(more),
             Values::Integer(values) => values.try_reserve_exact(more),
             Values::Boolean(values) => values.try_reserve_exact(more),
             Values::Unsigned(values) => values.try_reserve_exact(more),
             Values::Text(_) => Ok(()),
-        });
+        };
     }
 
     /// Forgets the rows from `rows` on.
     pub(crate) fn truncate(&mut self, rows: usize) {
-        self.times.truncate(rows);
+        self.times.truncate(rows - self.untimed());
         match &mut self.values {
             Values::Float(values) => values.truncate(rows),
             Values::Integer(values) => values.truncate(rows),
@@ -136,8 +152,9 @@ impl Points {
         self.rows((0..order.len()).filter(last).map(|place| order[place]))
     }
 
-    /// Appends rows of other points of the same type.
+    /// Appends rows of other points of the same type, whose times they have.
     pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        let untimed = other.untimed();
         match (&mut self.values, &other.values) {
             (Values::Float(own), Values::Float(other)) => own.extend_from_slice(&other[rows.clone()]),
             (Values::Integer(own), Values::Integer(other)) => own.extend_from_slice(&other[rows.clone()]),
@@ -148,6 +165,6 @@ impl Points {
             }
             _ => unreachable!("points of one type are joined"),
         }
-        self.times.extend_from_slice(&other.times[rows]);
+        self.times.extend_from_slice(&other.times[rows.start - untimed..rows.end - untimed]);
     }
 }

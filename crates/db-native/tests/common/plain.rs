@@ -70,11 +70,18 @@ impl Plain {
 }
 
 impl From<&Answer> for Plain {
-    /// Reads an answer, and checks what its fields' documentation promises.
+    /// Reads an answer of a query, and checks what its fields' documentation promises.
     fn from(answer: &Answer) -> Self {
-        let schemas: Vec<Schema> = answer.groups.iter().map(|group| group.schema.as_ref().clone()).collect();
         let long = answer.groups.iter().filter(|group| group.form == Form::Long).map(|group| group.schema.as_ref());
         assert_eq!(long.clone().count(), long.collect::<HashSet<_>>().len(), "one group per schema");
+        Self::of_groups(answer)
+    }
+}
+
+impl Plain {
+    /// Reads an answer whose groups may be of one schema, as those of shards, and checks what is documented.
+    pub(crate) fn of_groups(answer: &Answer) -> Self {
+        let schemas: Vec<Schema> = answer.groups.iter().map(|group| group.schema.as_ref().clone()).collect();
         let mut columns = Vec::new();
         for (index, group) in answer.groups.iter().enumerate() {
             let tables = answer.tables.iter().filter(|table| table.group == index).count();

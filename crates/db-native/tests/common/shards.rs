@@ -167,7 +167,7 @@ pub(crate) fn read(shards: &Shards, query: &Query, parts: usize) -> Result<(Sele
 /// The points of an answer; a time that a series and field have twice is a fault.
 pub(crate) fn stored(answer: &Answer) -> Stored {
     let mut stored = Stored::new();
-    for table in Plain::from(answer).tables {
+    for table in Plain::of_groups(answer).tables {
         let names: Vec<&str> = table.schema.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(["result", "table", "_time", "_value", "_field"], names[..5]);
         let mut last = i64::MIN;
