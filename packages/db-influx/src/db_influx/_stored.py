@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +16,8 @@ from db_core.tsm import Shards
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from db_core.frame import Frame
     from db_core.tsm import Answer
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Stored"]
 
 _MOST_VALUES = 1 << 18  # that are decoded at once for small batches
-_READS_AHEAD = 4  # batches that are decoded at once
+_READS_AHEAD = 4  # batches that are decoded at once, as one part
+_PARTS_AHEAD = 2  # parts that are read at once, each by its share of the threads, while a frame is used
 _NUMBERS = {"float64", "int64", "uint64"}
 
 
@@ -107,10 +111,31 @@ class Stored:
         kinds = self.kinds_of_all(selection) if kinds is None else kinds
         # By rows, not values: a row has a place for each field, also where a series has few of them.
         limit = max(_READS_AHEAD * rows, _MOST_VALUES // max(1, len(selection.fields or kinds)))
-        for part in self._parts(selection, limit, is_whole=is_whole):
-            frame = _wide(self._answer(selection, part), selection, options, kinds)
+        parts = self._parts(selection, limit, is_whole=is_whole)
+        for frame in self._ahead(parts, selection, options, kinds):
             for first in range(0, len(frame), rows):
                 yield frame.slice(first, rows)
+
+    def _ahead(
+        self, parts: Iterable[_Part], selection: Selection, options: Options, kinds: Mapping[str, str]
+    ) -> Iterator[Frame]:
+        """Yield the frames of parts, in order, while threads read the next parts."""
+        threads = max(1, self._threads // _PARTS_AHEAD)
+
+        def read(part: _Part) -> Frame:
+            return _wide(self._answer(selection, part, threads), selection, options, kinds)
+
+        waiting: deque[Future[Frame]] = deque()
+        pool = ThreadPoolExecutor(min(self._threads, _PARTS_AHEAD))
+        try:
+            for part in parts:
+                waiting.append(pool.submit(read, part))
+                if len(waiting) > _PARTS_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _parts(self, selection: Selection, limit: int, *, is_whole: bool) -> Iterator[_Part]:
         """Divide a selection into parts of at most so many rows: series by series, or if whole by time.
@@ -174,9 +199,10 @@ class Stored:
         )
         return meters.frame()
 
-    def _answer(self, selection: Selection, part: _Part | None = None) -> Answer:
+    def _answer(self, selection: Selection, part: _Part | None = None, threads: int | None = None) -> Answer:
         part = part or _Part(0, sys.maxsize, selection.start, selection.stop)
-        return self._shards.read(**_arguments(selection), **part.as_arguments(), threads=self._threads)
+        threads = threads or self._threads
+        return self._shards.read(**_arguments(selection), **part.as_arguments(), threads=threads)
 
     def _kinds(self, selection: Selection) -> dict[str, str]:
         """Return the types of those of the fields that have one type in all shards."""
