@@ -15,10 +15,18 @@ const END: u64 = 0x7FF8_0000_0000_0001;
 /// What the first byte of the values says.
 const GORILLA: u8 = 1;
 
+/// The 57 bits at a bit's place, and seven that may be anything.
+#[inline]
+fn head(bytes: &[u8], at: usize) -> Option<u64> {
+    // Asked for by both ends, which takes one comparison.
+    let word: &[u8; 8] = bytes.get(at / 8..at / 8 + 8)?.first_chunk()?;
+    Some(u64::from_be_bytes(*word) << (at % 8))
+}
+
 /// The 64 bits at a bit's place.
 #[inline]
 fn peek(bytes: &[u8], at: usize) -> Option<u64> {
-    let chunk: &[u8; 9] = bytes.get(at / 8..)?.first_chunk()?;
+    let chunk: &[u8; 9] = bytes.get(at / 8..at / 8 + 9)?.first_chunk()?;
     let [first @ .., last] = *chunk;
     let shift = at % 8;
     Some(u64::from_be_bytes(first) << shift | u64::from(last) >> (8 - shift))
@@ -33,8 +41,8 @@ struct Reader {
     /// How many of its bits differed, and how many followed them.
     width: u32,
     behind: u32,
-    /// Whether all widths were possible.
-    sound: bool,
+    /// The bits of all numbers of bits that followed: more than 63 are impossible.
+    followed: u32,
 }
 
 impl Reader {
@@ -42,7 +50,7 @@ impl Reader {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the masked bits are few")]
     fn step(&mut self, bytes: &[u8]) -> Option<u64> {
-        let word = peek(bytes, self.at)?;
+        let word = head(bytes, self.at)?;
         let [differs, fresh] = [word >> 63, word >> 63 & word >> 62];
         let leading = (word >> 57) as u32 & 0x1F;
         let told = (word >> 51) as u32 & 0x3F;
@@ -55,7 +63,7 @@ impl Reader {
         let bits = peek(bytes, self.at + head)? >> (64 - self.width);
         let mask = 0_u64.wrapping_sub(differs);
         self.value ^= bits << (self.behind % 64) & mask;
-        self.sound &= self.behind < 64;
+        self.followed |= self.behind;
         self.at += head + (u64::from(self.width) & mask) as usize;
         Some(self.value)
     }
@@ -72,14 +80,18 @@ pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec
     if format >> 4 != GORILLA || count == 0 || bits < 64 || count > bits - 64 {
         return None;
     }
-    let mut reader = Reader { at: 64, value: peek(bytes, 0)?, width: 64, behind: 0, sound: true };
-    let mut ended = reader.value == END;
+    let mut reader = Reader { at: 64, value: peek(bytes, 0)?, width: 64, behind: 0, followed: 0 };
     let start = values.len();
-    values.resize(start + count, f64::from_bits(reader.value));
-    for value in &mut values[start + 1..] {
-        let read = reader.step(bytes)?;
-        ended |= read == END;
-        *value = f64::from_bits(read);
-    }
-    (!ended && reader.step(bytes)? == END && reader.sound && reader.at <= bits).then_some(())
+    let mut is_cut = false;
+    values.reserve(count);
+    values.push(f64::from_bits(reader.value));
+    // Of a known length, so that nothing is asked for each of them; it is told in the end whether they were sound.
+    values.extend((1..count).map(|_| {
+        let read = reader.step(bytes);
+        is_cut |= read.is_none();
+        f64::from_bits(read.unwrap_or_default())
+    }));
+    // To the end in any case, so that several are compared at once.
+    let has_ended = values[start..].iter().fold(false, |has_ended, value| has_ended | (value.to_bits() == END));
+    (!is_cut && !has_ended && reader.step(bytes)? == END && reader.followed < 64 && reader.at <= bits).then_some(())
 }
