@@ -9,18 +9,30 @@
 //! What the second does more than the first is the kernel. Used by
 //! `benchmarks/instructions.py`, which keeps the counts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 
 use db_native::{
     Answer, Consumption, Datatype, Decoder, Duplicates, EmptyText, EndMark, Gaps, Layout, Levels, OnReset, Pivot,
-    Points, Policy, Precision, SeriesDecoder, Totals, differences, pivot, union,
+    Points, Policy, Precision, Query, SeriesDecoder, Shards, Totals, differences, pivot, union,
 };
+
+#[path = "../tests/common"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod common {
+    pub(crate) mod plain;
+    pub(crate) mod shards;
+    pub(crate) mod tsm;
+}
+
+use common::plain::Value;
+use common::shards::{all_of, block, read, source, tsm_file};
 
 /// Makes a kernel's input and gives the kernel.
 type Prepare = fn() -> Box<dyn Fn()>;
 
-const KERNELS: [(&str, Prepare); 13] = [
+const KERNELS: [(&str, Prepare); 15] = [
     ("decode long form", || decoding(long(20, 5_000, ""))),
     ("decode short tables", || decoding(long(2_000, 10, ""))),
     ("decode nanosecond stamps", || decoding(long(20, 2_000, ".123456789"))),
@@ -41,6 +53,15 @@ const KERNELS: [(&str, Prepare); 13] = [
     }),
     ("pivot series", || {
         let answer = of_series(&series(20, 5_000), SeriesDecoder::inferred());
+        Box::new(move || drop(black_box(wide_frame(&answer))))
+    }),
+    ("decode shards", || {
+        let (shards, query) = stored(20, 2, 5_000);
+        Box::new(move || drop(black_box(read(&shards, &query, 1).expect("sound blocks"))))
+    }),
+    ("pivot shards", || {
+        let (shards, query) = stored(20, 2, 5_000);
+        let (_, answer) = read(&shards, &query, 1).expect("sound blocks");
         Box::new(move || drop(black_box(wide_frame(&answer))))
     }),
     ("meter differences", || {
@@ -72,6 +93,26 @@ fn main() {
 
 fn decoding(answer: String) -> Box<dyn Fn()> {
     Box::new(move || drop(black_box(decoded(&answer))))
+}
+
+/// Shards of meters with two fields, of 2 decimals, every 10 s: half of the rows in each of two shards.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the numbers are small")]
+fn stored(series: i64, fields: i64, rows: i64) -> (Shards, Query) {
+    let shard = |number: i64| {
+        let mut keys = BTreeMap::new();
+        for (meter, field) in (0..series).flat_map(|meter| (0..fields).map(move |field| (meter, field))) {
+            let point = |row: i64| {
+                let looks_random = (row + meter * rows + field).wrapping_mul(6_364_136_223_846_793_005) >> 33;
+                let value = looks_random.rem_euclid(100_000) as f64 / 100.0;
+                (1_700_000_000_000_000_000 + row * 10_000_000_000, Value::double(value))
+            };
+            let points: Vec<_> = (number * rows / 2..(number + 1) * rows / 2).map(point).collect();
+            let blocks = points.chunks(1_000).map(block).collect();
+            keys.insert(format!("meters,meter={meter:03}#!~#field-{field}").into_bytes(), blocks);
+        }
+        vec![source("000000001-000000001.tsm", tsm_file(&keys))]
+    };
+    (Shards::open(vec![shard(0), shard(1)]).expect("sound files"), all_of("meters"))
 }
 
 /// Decodes in pieces of the size that the transport gives.
