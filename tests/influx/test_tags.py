@@ -88,8 +88,9 @@ def test_any_collection_of_texts_is_one(given: Any) -> None:
     ids=repr,
 )
 def test_order_is_kept_and_a_set_is_sorted(given: Any, expected: tuple[str, ...]) -> None:
-    """Names are columns, so their order must not change from run to run."""
+    """Names are columns, and a question with values must be the same text, whatever the run."""
     assert expected == _arguments.names(given, "fields")
+    assert (("k", expected),) == _flux.conditions({"k": given})
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,12 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _values(key: str, values: object) -> tuple[str, ...]:
-    """Return the values that a tag may have, each once."""
+    """Return the values that a tag may have, each once; those of a set are sorted."""
     listed = [values] if values is None or isinstance(values, Real) else several(values)
     if not listed:
         raise invalid("tags", f"must have text or a collection of texts for {key!r}, not {values!r}")
-    return tuple(dict.fromkeys(_value(key, value) for value in listed))
+    checked = dict.fromkeys(_value(key, value) for value in listed)
+    return tuple(sorted(checked) if isinstance(values, set | frozenset) else checked)
 
 
 def _value(key: str, value: object) -> str:
