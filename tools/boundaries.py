@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 _PARTS = {
-    **dict.fromkeys(
-        ["__init__", "_manager", "_async_manager", "methods", "_base", "_partition", "_snapshot"], "managers"
-    ),
+    **dict.fromkeys(["__init__", "_manager", "_async_manager", "methods", "_base"], "managers"),
+    **dict.fromkeys(["_connection", "_partition", "_snapshot"], "managers"),
     "plans": "plans",
     **dict.fromkeys(["_wire", "_async_wire"], "wires"),
     **dict.fromkeys(

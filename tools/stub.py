@@ -180,7 +180,6 @@ def _imports() -> str:
 
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
     found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
-    found += ["from db_influx._partition import Connection"]
     for path in _IMPORTING:
         for node in ast.parse(path.read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING

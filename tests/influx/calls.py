@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from db_influx._connection import Connection, Secret
 from db_influx._flux import Selection
 from db_influx._options import Options, Transport
-from db_influx._partition import Connection, Secret, divided
+from db_influx._partition import divided
 from db_influx.plans.partitions import Layout
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from db_core.line_protocol import Duplicates
 from db_influx._aggregates import AggFunc
 from db_influx._async_manager import Opening
 from db_influx._backup import File, Folder
+from db_influx._connection import Connection
 from db_influx._flux import Tags
 from db_influx._options import (
     Closed,
@@ -43,7 +44,6 @@ from db_influx._options import (
     Protocol,
 )
 from db_influx._parquet import ParquetFile
-from db_influx._partition import Connection
 from db_influx._times import Instant, Length
 from db_influx.plans.partitions import Layout
 

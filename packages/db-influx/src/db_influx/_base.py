@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from db_core.frame import Into
+    from db_influx._connection import Connection
     from db_influx._options import Missing, Protocol
     from db_influx._server import Server
     from db_influx._settings import InfluxSettings
     from db_influx._steps import Steps
 
-__all__ = ["Base"]
+__all__ = ["Base", "connection_of"]
 
 _made: weakref.WeakSet[Base] = weakref.WeakSet()
 
@@ -158,3 +159,19 @@ class Base:
         self._settings, self._transport, self._options = state
         self._open()
         _made.add(self)
+
+
+def connection_of(manager: Base, connect: Any) -> Connection:
+    """Return how other processes connect as a manager does.
+
+    Args:
+        manager: The manager.
+        connect: None, or a function that returns the manager there instead.
+    """
+    from db_influx._connection import Connection, Secret
+
+    if connect is not None and not callable(connect):
+        raise _arguments.invalid("connect", f"must be a function that returns a manager, not {connect!r}")
+    settings = manager._settings  # noqa: SLF001 - of this file
+    token = Secret(settings.token.get_secret_value())
+    return Connection(settings.url, settings.org, manager._transport, connect, token)  # noqa: SLF001

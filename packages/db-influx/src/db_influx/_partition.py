@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,81 +11,21 @@ from db_influx import _arguments, _flux, _times
 from db_influx.plans import partitions as plans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from types import GenericAlias
 
     import pandas as pd
 
     from db_core.frame import Into
+    from db_influx._connection import Connection
     from db_influx._flux import Tags
-    from db_influx._manager import InfluxManager
-    from db_influx._options import Transport
     from db_influx._times import Instant
     from db_influx.plans.partitions import Layout
 
-__all__ = ["Connection", "Partition", "Secret", "divided"]
+__all__ = ["Partition", "divided"]
 
 # What a method returns whose arguments decide it; see `tools/stub.py`.
 Framed: TypeAlias = Any
-
-_MOST_MANAGERS = 16  # that a process keeps
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """How a partition finds its manager, in whatever process it is read.
-
-    Attributes:
-        url: Address of the server.
-        org: Name or ID of the organization.
-        transport: How to speak to the server.
-        connect: Makes the manager instead; it is called for each read.
-        token: API token, which no pickle, text or comparison has. Without it, it is that of the environment.
-    """
-
-    url: str
-    org: str
-    transport: Transport
-    connect: Callable[[], InfluxManager] | None
-    token: Secret
-
-    def manager(self) -> InfluxManager:
-        """Return a manager; those that this makes are kept, so that a process has few connections."""
-        if self.connect is not None:
-            return self.connect()
-        from db_core.settings import load
-        from db_influx._settings import InfluxSettings
-
-        settings = load(InfluxSettings, {"url": self.url, "org": self.org, "token": self.token.text})
-        return _manager(settings.url, settings.org, settings.token.get_secret_value(), self.transport)
-
-
-class Secret:
-    """A text that stays in its process: copies of it elsewhere have none, and all are equal."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str | None = None) -> None:
-        self.text = text
-
-    def __reduce__(self) -> tuple[type[Secret], tuple[()]]:
-        return Secret, ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret)
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __repr__(self) -> str:
-        return "Secret()"
-
-
-@lru_cache(maxsize=_MOST_MANAGERS)
-def _manager(url: str, org: str, token: str, transport: Transport) -> InfluxManager:
-    from db_influx._manager import InfluxManager
-
-    return InfluxManager(url, org, token, **asdict(transport))
 
 
 @dataclass(frozen=True, slots=True, eq=False, match_args=False)
@@ -226,10 +165,7 @@ class Partition:
 
     def __dask_tokenize__(self) -> Any:
         """Return what tells this partition from others, for Dask: the same in every process."""
-        connect = self.connection.connect
-        named = getattr(connect, "__module__", None), getattr(connect, "__qualname__", repr(connect))
-        identity = replace(self.connection, connect=None), *self._identity[1:]
-        return repr((type(self).__qualname__, named, *identity))
+        return repr((type(self).__qualname__, self.connection.__dask_tokenize__(), *self._identity[1:]))
 
     @property
     def _identity(self) -> tuple[object, ...]:

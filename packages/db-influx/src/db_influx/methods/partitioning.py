@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments, _times
-from db_influx._base import Base
+from db_influx._base import Base, connection_of
 from db_influx._options import PartitionOptions, QueryOptions, ReadOptions, takes
 from db_influx.methods.common import LABELS, MINUTE, in_range
 
@@ -96,13 +96,7 @@ class Partitioning(Base):
             _arguments.count(rows, "rows", least=1)
         reduction = _reduction(selection, interval, agg_func, timestep, of_windows, call)
         _arguments.flag(dense, "dense")
-        if connect is not None and not callable(connect):
-            raise _arguments.invalid("connect", f"must be a function that returns a manager, not {connect!r}")
-        token = _partition.Secret(self._settings.token.get_secret_value())
-        connection = _partition.Connection(
-            self._settings.url, self._settings.org, self._transport, connect, token
-        )
-        make = partial(_partition.divided, connection)
+        make = partial(_partition.divided, connection_of(self, connect))
         plan = plans.planned(self._databases, selection, reduction, cut, call, dense=dense, make=make)
         return self._run(plan, call)  # type: ignore[no-any-return]
 

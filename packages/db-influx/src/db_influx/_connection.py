@@ -1,0 +1,84 @@
+"""`Connection`: how another process finds a manager like this one, without a secret in what is sent there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db_influx._manager import InfluxManager
+    from db_influx._options import Transport
+
+__all__ = ["Connection", "Secret"]
+
+_MOST_MANAGERS = 16  # that a process keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a part of a read or write finds its manager, in whatever process it is done.
+
+    Attributes:
+        url: Address of the server.
+        org: Name or ID of the organization.
+        transport: How to speak to the server.
+        connect: Makes the manager instead; it is called for each part.
+        token: API token, which no pickle, text or comparison has. Without it, it is that of the environment.
+    """
+
+    url: str
+    org: str
+    transport: Transport
+    connect: Callable[[], InfluxManager] | None
+    token: Secret
+
+    def manager(self) -> InfluxManager:
+        """Return a manager; those that this makes are kept, so that a process has few connections."""
+        if self.connect is not None:
+            return self.connect()
+        from db_core.settings import load
+        from db_influx._settings import InfluxSettings
+
+        settings = load(InfluxSettings, {"url": self.url, "org": self.org, "token": self.token.text})
+        return _manager(settings.url, settings.org, settings.token.get_secret_value(), self.transport)
+
+    def __dask_tokenize__(self) -> Any:
+        """Return what tells this connection from others, for Dask: the same in every process.
+
+        It has no secret. Of `connect` it is a digest, as the arguments of a partial function may be secret.
+        """
+        from dask.base import tokenize
+
+        named = "" if self.connect is None else tokenize(self.connect)
+        return repr((named, replace(self, connect=None)))
+
+
+class Secret:
+    """A text that stays in its process: copies of it elsewhere have none, and all are equal."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[()]]:
+        return Secret, ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "Secret()"
+
+
+@lru_cache(maxsize=_MOST_MANAGERS)
+def _manager(url: str, org: str, token: str, transport: Transport) -> InfluxManager:
+    from db_influx._manager import InfluxManager
+
+    return InfluxManager(url, org, token, **asdict(transport))
