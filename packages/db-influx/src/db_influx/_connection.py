@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -39,11 +40,8 @@ class Connection:
         """Return a manager; those that this makes are kept, so that a process has few connections."""
         if self.connect is not None:
             return self.connect()
-        from db_core.settings import load
-        from db_influx._settings import InfluxSettings
-
-        settings = load(InfluxSettings, {"url": self.url, "org": self.org, "token": self.token.text})
-        return _manager(settings.url, settings.org, settings.token.get_secret_value(), self.transport)
+        environment = None if self.token.text else os.environ.get("INFLUXDB_TOKEN")
+        return _manager(self.url, self.org, self.token.text, environment, self.transport)
 
     def __dask_tokenize__(self) -> Any:
         """Return what tells this connection from others, for Dask: the same in every process.
@@ -78,7 +76,11 @@ class Secret:
 
 
 @lru_cache(maxsize=_MOST_MANAGERS)
-def _manager(url: str, org: str, token: str, transport: Transport) -> InfluxManager:
+def _manager(
+    url: str, org: str, token: str | None, environment: str | None, transport: Transport
+) -> InfluxManager:
+    """Return a manager; another one if the token in the environment is another one now."""
+    del environment  # the manager reads it, and says what is wrong with it
     from db_influx._manager import InfluxManager
 
     return InfluxManager(url, org, token, **asdict(transport))

@@ -252,7 +252,8 @@ def released(frame: Frame, into: Into) -> Any:
     made: Any = frame.release(into)
     if into != "pandas":
         return made
-    return made.astype({name: _NULLABLE[kind] for name, kind in kinds.items() if kind in _NULLABLE})
+    nullable = {name: _NULLABLE[kind] for name, kind in kinds.items() if kind in _NULLABLE}
+    return made.astype(nullable) if nullable else made  # which takes a millisecond for nothing
 
 
 def _handed(frame: Frame, layout: Layout, names: Sequence[str], into: Into) -> Any:
