@@ -84,9 +84,10 @@ def _field(name: str, value: object) -> str:
 
 def in_order_of_time(frame: pd.DataFrame, **kinds: str) -> pd.DataFrame:
     """Return the frame of one read, whose index has tags, as partitions have it: tags are categories."""
-    tags = list(frame.index.names[:-1])
+    tags: list[Any] = list(frame.index.names[:-1])
     flat = frame.reset_index(tags).sort_values(tags, kind="stable").sort_index(kind="stable")
-    return flat.astype(dict.fromkeys(tags, "category") | kinds)
+    made: pd.DataFrame = flat.astype(dict.fromkeys(tags, "category") | kinds)
+    return made
 
 
 def assert_same(expected: pd.DataFrame, found: pd.DataFrame) -> None:

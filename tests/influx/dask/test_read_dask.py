@@ -128,7 +128,7 @@ def test_rows_that_are_chosen_are_all_that_is_read(relay: Relay, relayed: Any, m
     frame = read_dask(relayed, **meters.range, fields=["power"], every="1d", protocol="flux", max_parallel=1)
     relay.queries()
 
-    found = computed(frame.loc["2026-03-28":"2026-03-28"])  # type: ignore[misc]
+    found = computed(frame.loc["2026-03-28":"2026-03-28"])
 
     assert 3 * 72 - 3 * 10 == len(found)
     assert 1 == len(relay.queries())
@@ -201,7 +201,7 @@ print(frame.__dask_keys__()[0][0], frame[["power"]].optimize().__dask_keys__()[0
 
 def test_keys_are_the_same_in_every_process(manager: InfluxManager, meters: Meters, server: Any) -> None:
     """Also where fields and tags are sets, whose order differs; another read has other keys."""
-    question = {**meters.range, "every": "1d"}
+    question: dict[str, Any] = {**meters.range, "every": "1d"}
     fields, tags = {"power", "total", "n"}, {"meter": set("ABCD")}
     settings = server.url, server.org, server.token
     code = SCRIPT.format(question=question, fields=fields, settings=settings)
