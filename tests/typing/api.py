@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_type
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 
@@ -25,6 +26,7 @@ from db_core import (
     to_line_protocol,
 )
 from db_influx import InfluxManager
+from db_influx.dask import read_dask, write_dask
 from db_redis import AsyncRedisClient, RedisClient
 
 if TYPE_CHECKING:
@@ -161,3 +163,14 @@ def fails(error: DatabaseError) -> None:
     _connection: type[ConnectionError] = ConnectionFailedError
     _timeout: type[TimeoutError] = OperationTimeoutError
     _value: type[ValueError] = ConfigurationError
+
+
+def in_dask(manager: InfluxManager[Any], frame: dd.DataFrame) -> None:
+    """A Dask DataFrame is read and written with the arguments of partitions and of writes."""
+    read_dask(manager, START, None, "m", {"power"}, "home", every="1d", tz="Europe/Lisbon", by=["meter"])
+    read_dask(manager, START, None, "m", "kwh", "home", rows=10**6, timestep=60, on_reset="restart")
+    read_dask(manager, START, None, "m", "power", "home", every="1d", into="polars")  # type: ignore[call-arg]
+    write_dask(frame, manager, "home", "m", {"site": "x"}, tag_columns=["meter"], duplicates="last")
+    write_dask(frame, manager, "home", "m", connect=InfluxManager, compute=False)
+    write_dask(frame, manager, "home", "m", duplicates="first")  # type: ignore[arg-type]
+    assert_type(read_dask(manager, START, None, "m", "power", "home", every="1d"), dd.DataFrame)
