@@ -33,13 +33,13 @@ pytestmark = pytest.mark.skipif(
 # What must not be in an environment into which only the one package is installed.
 UNWANTED = {
     "db-core": {"influxdb-client", "redis", "pandas", "polars", "pyarrow", "numpy", "orjson"},
-    "db-influx": {"redis", "orjson", "pyarrow", "polars"},
+    "db-influx": {"redis", "orjson", "pyarrow", "polars", "dask"},
     "db-redis": {"influxdb-client", "pandas", "polars", "pyarrow", "numpy"},
 }
 # What importing the package must not import.
 LAZY = {
     "db-core": {"numpy", "pandas", "polars", "pyarrow", "influxdb_client", "redis"},
-    "db-influx": {"numpy", "pandas", "polars", "pyarrow", "influxdb_client", "redis"},
+    "db-influx": {"numpy", "pandas", "polars", "pyarrow", "dask", "influxdb_client", "redis"},
     "db-redis": {"db_core._native", "numpy", "pandas", "polars", "pyarrow", "influxdb_client"},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import pandas as pd
 import pytest
 
 from db_core.errors import InvalidArgumentError
+from db_influx import InfluxManager
 from db_influx.dask import read_dask
 from tests.influx.dask.conftest import FIELDS, ZONE, assert_same, in_order_of_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db_influx import AsyncInfluxManager, InfluxManager
+    from db_influx import AsyncInfluxManager
     from tests.influx.dask.conftest import Meters, Relay
 
 CUTS: list[dict[str, Any]] = [{"every": "1d"}, {"every": "7h"}, {"rows": 100}, {"rows": 10_000}]
@@ -221,9 +223,40 @@ def test_keys_are_the_same_in_every_process(manager: InfluxManager, meters: Mete
         return f"{frame.__dask_keys__()[0][0]} {frame[['power']].optimize().__dask_keys__()[0][0]}\n"
 
     assert {keys()} == printed
-    others = [{"fields": ["power"]}, {"tags": {"meter": ["A"]}}, {"stop": "2026-03-30"}, {"every": "2d"}]
+    others: list[dict[str, Any]] = [
+        {"fields": ["power"]},
+        {"tags": {"meter": ["A"]}},
+        {"stop": "2026-03-30"},
+        {"every": "2d"},
+    ]
     others += [{"tz": "UTC"}, {"dense": True}, {"interval": "1h"}, {"interval": "1h", "label": "start"}]
     assert len(others) + 1 == len({keys(), *(keys(**other) for other in others)})
+
+
+def connect(url: str, token: str) -> InfluxManager:
+    """Return a manager, as on a worker."""
+    return InfluxManager(url, "o", token)
+
+
+def test_a_function_that_connects_is_part_of_the_keys(manager: InfluxManager, meters: Meters) -> None:
+    """The same function with the same arguments makes the same keys, and its arguments may be secret."""
+
+    def tokens(connect: Any) -> str:
+        made = manager.partitions(**meters.range, fields="power", every="1d", connect=connect)
+        return repr([one.__dask_tokenize__() for one in made])
+
+    functions = [
+        None,
+        connect,
+        InfluxManager,
+        partial(connect, "u", "a-secret"),
+        partial(connect, "v", "a-secret"),
+    ]
+
+    assert [tokens(one) for one in functions] == [tokens(one) for one in functions]
+    assert tokens(functions[3]) == tokens(partial(connect, "u", "a-secret"))
+    assert len(functions) == len(set(map(tokens, functions)))
+    assert not any("a-secret" in tokens(one) for one in functions)
 
 
 def test_what_is_no_manager_is_named(make_async: Callable[..., AsyncInfluxManager], meters: Meters) -> None:
