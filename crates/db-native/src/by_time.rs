@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_schema::DataType;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take;
 
 use crate::error::{Error, Result};
-use crate::unify::{Stretch, extend, gather};
 use crate::union::batch;
 
 /// The rows sorted by time, and the column of times before all others.
@@ -16,7 +15,8 @@ use crate::union::batch;
 /// Rows of one time keep their order. In a frame of [`pivot`](crate::pivot()), that is the order of
 /// their tags. `levels` is the number of columns before the time.
 ///
-/// Fails with [`ErrorKind::Input`](crate::ErrorKind::Input) where the column after the levels has no times.
+/// Fails with [`ErrorKind::Input`](crate::ErrorKind::Input) where the column after the levels has no times,
+/// and where there are 2^32 rows or more.
 pub fn by_time(frame: &RecordBatch, levels: usize) -> Result<RecordBatch> {
     let times = frame.columns().get(levels).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
     let times = times.ok_or_else(|| Error::input(None, None, format!("column {levels} has no times")))?.values();
@@ -27,16 +27,16 @@ pub fn by_time(frame: &RecordBatch, levels: usize) -> Result<RecordBatch> {
     if times.is_sorted() {
         return Ok(batch(fields, columns.map(Arc::clone).collect(), times.len()));
     }
-    let mut rows: Vec<usize> = (0..times.len()).collect();
+    let count = u32::try_from(times.len()).map_err(|_| {
+        Error::input(None, None, format!("can put at most {} rows in order, not {}", u32::MAX, times.len()))
+    })?;
+    let mut rows: Vec<u32> = (0..count).collect();
     // Stable, and fast here: it merges the series, which are sorted already.
-    rows.sort_by_key(|row| times[*row]);
-    let mut stretches = Vec::new();
-    for row in rows {
-        extend(&mut stretches, Stretch::Rows { source: 0, start: row, rows: 1 });
-    }
+    rows.sort_by_key(|row| times[*row as usize]);
+    let rows = UInt32Array::from(rows);
     let sorted = fields.iter().zip(columns).map(|(field, column)| {
-        let kind: &DataType = field.data_type();
-        gather(field.name(), kind, std::slice::from_ref(column), &stretches)
+        take(column, &rows, None)
+            .map_err(|why| Error::input(None, Some(field.name()), format!("its rows can't be put in order: {why}")))
     });
     let sorted = sorted.collect::<Result<_>>()?;
     Ok(batch(fields, sorted, times.len()))

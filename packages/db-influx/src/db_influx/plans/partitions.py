@@ -221,10 +221,10 @@ def part(
         windows = Windows(reduction.every, options.tz, start, stop, reduction.closed, "timestep")
         metered = ConsumptionSpec(windows, reduction.label, _of_fields(reduction.policy, fields))
         frame = yield from read.accumulated(databases, selection, metered, options)
-    work = partial(_handed, frame, layout, names, options.into)
     size = _VALUE * len(frame) * len(frame.columns)
+    held = [frame]
     del frame
-    return (yield Work(work, size))
+    return (yield Work(partial(_handed, held, layout, names, options.into), size))
 
 
 def empty(layout: Layout, asked: Sequence[str] | None = None) -> Frame:
@@ -256,8 +256,9 @@ def released(frame: Frame, into: Into) -> Any:
     return made.astype(nullable) if nullable else made  # which takes a millisecond for nothing
 
 
-def _handed(frame: Frame, layout: Layout, names: Sequence[str], into: Into) -> Any:
-    frame = frame.by_time()
+def _handed(held: list[Frame], layout: Layout, names: Sequence[str], into: Into) -> Any:
+    """Put a frame in order of time and hand it over. It is taken out of `held`, to be free by then."""
+    frame = held.pop().by_time()
     kinds = frame.kinds
     expected = {name: kind for name, kind in layout.schema.items() if name != "time"}
     for name in names[1:]:
