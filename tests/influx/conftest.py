@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from influxdb_client import InfluxDBClient
+from influxdb_client import BucketRetentionRules, InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_core.errors import DatabaseError
@@ -129,8 +129,11 @@ def _point(cells: dict[str, tuple[str, str]]) -> Point:
     )
 
 
-def _bucket(client: InfluxDBClient, name: str | None = None) -> Iterator[Store]:
-    bucket = client.buckets_api().create_bucket(bucket_name=name or f"test-{uuid.uuid4()}")
+def _bucket(client: InfluxDBClient, name: str | None = None, shard: int | None = None) -> Iterator[Store]:
+    rules = BucketRetentionRules(type="expire", every_seconds=0, shard_group_duration_seconds=shard)
+    bucket = client.buckets_api().create_bucket(
+        bucket_name=name or f"test-{uuid.uuid4()}", retention_rules=[rules] if shard else None
+    )
     yield Store(bucket.name, bucket.id, client)
     client.buckets_api().delete_bucket(bucket)
 
@@ -139,6 +142,12 @@ def _bucket(client: InfluxDBClient, name: str | None = None) -> Iterator[Store]:
 def store(official: InfluxDBClient) -> Iterator[Store]:
     """Give a bucket that the tests of a module share, each with a measurement of its own."""
     yield from _bucket(official)
+
+
+@pytest.fixture(scope="module")
+def daily(official: InfluxDBClient) -> Iterator[Store]:
+    """Give a bucket as `store`, whose shards are days: a field may have another type on another day."""
+    yield from _bucket(official, shard=86_400)
 
 
 @pytest.fixture

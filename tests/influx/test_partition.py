@@ -181,6 +181,17 @@ def test_tags_are_those_that_by_names(manager: InfluxManager, house: Store) -> N
         divide(manager, house, "f", by=[])
 
 
+def test_a_meter_whose_only_total_is_at_the_stop_has_its_tag(manager: InfluxManager, house: Store) -> None:
+    """Windows that are closed at the right have it; those closed at the left have that at the start."""
+    house.write(*(f"ends,meter={name} e=1i {T0 + day * DAY}" for name, day in (("a", 0), ("b", 2), ("c", 2))))
+
+    for closed, meters in (("right", ["b", "c"]), ("left", ["a"])):
+        options: Any = {"every": "1d", "timestep": "1h", "closed": closed}
+        parts = manager.partitions(*SPAN, "ends", "e", house.name, **options)
+        assert [["time", "meter", "e"]] * 2 == [list(part.schema) for part in parts]
+        assert meters == [name for part in parts for name in part.read(into="arrow")["meter"].to_pylist()]
+
+
 def test_a_field_that_is_named_as_a_tag_or_the_time_is_told(manager: InfluxManager, house: Store) -> None:
     """No frame could have both columns."""
     house.write(f"clash,meter=a meter=1,v=3 {T0}")
@@ -225,7 +236,8 @@ def test_some_columns_are_of_the_same_rows(manager: InfluxManager, house: Store)
         expected = whole.select("time", *names)
         assert expected.equals(part.read(columns, into="polars"))
         assert expected.schema == part.empty(columns, into="polars").schema
-        assert 0 == len(part.empty(columns, into="arrow"))
+        assert part.read(columns, into="arrow").schema == part.empty(columns, into="arrow").schema
+    assert part.read(into="arrow").schema == part.empty(into="arrow").schema
 
 
 def test_only_a_dense_read_asks_for_fewer_fields(
