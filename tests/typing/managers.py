@@ -15,6 +15,7 @@ import pyarrow as pa
 from db_core.errors import Rejection
 from db_core.frame import AnyFrame
 from db_influx import AsyncInfluxManager, InfluxManager, ParquetFile, Partition, Snapshot
+from db_influx.polars import scan_influx
 
 if TYPE_CHECKING:
     from db_core.frame import Into
@@ -126,6 +127,7 @@ def partitions(manager: InfluxManager, polars: InfluxManager[pl.DataFrame], into
     assert_type(manager.read_partition(part), pd.DataFrame)
     assert_type(manager.read_partition(part, "kwh", into="polars"), pl.DataFrame)
     manager.partitions("-1d", None, "m", "power", "home", every="1h", gaps="book")  # type: ignore[call-arg]
+    assert_type(scan_influx(polars, "-1d", None, "m", "power", "home", every="1h", tz="UTC"), pl.LazyFrame)
 
 
 def looks_up(manager: InfluxManager) -> None:
