@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +43,18 @@ def test_the_examples_of_a_document_run(
 
 
 def run(block: str, path: Path) -> None:
-    """Run a block; a call whose comment is a literal must give it."""
+    """Run a block; a call whose comment is a literal must give it.
+
+    One with a guard is a script: it is run as a file, since worker processes import it, and must print the
+    comments of its calls of `print`.
+    """
+    if '__name__ == "__main__"' in block:
+        with TemporaryDirectory() as folder:
+            script = Path(folder) / "script.py"
+            script.write_text(block)
+            done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
+        assert re.findall(r"^ *print\(.*\)  # (.*)$", block, re.MULTILINE) == done.stdout.splitlines()
+        return
     code = re.sub(r"^( *)(\w[^#\n]*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
     exec(compile(code, str(path), "exec", dont_inherit=True), {})
 
