@@ -55,6 +55,17 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """Test the data source of Spark, with the wheels; arguments go to pytest. Needs Java 17 or newer."""
+    _install(session, "test", wheels=True)
+    # pyspark is a source distribution only, so that here a wheel is built, of what constraints.txt names.
+    pinned = ("--constraint", CONSTRAINTS, "--build-constraints", CONSTRAINTS)
+    session.install(*pinned, "--group", "spark")
+    session.run("python", "-m", "tools.servers", "--", "true")
+    session.run("python", "-m", "pytest", "tests/influx/spark", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Write, read, cache and plot a month of 20 meters, on real servers."""
     _install(session, "demo", wheels=True)

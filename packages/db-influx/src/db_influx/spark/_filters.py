@@ -72,12 +72,13 @@ def narrowed(partitions: Iterable[Partition], filters: Iterable[Filter]) -> list
 def _range(one: Filter) -> _Range:
     """Return the nanoseconds, half-open, that a filter on the time leaves."""
     value = getattr(one, "value", None)
-    if type(one) not in _BOUNDS or not isinstance(value, datetime | int):
-        return None, None
-    nanos, unit = value, 1
     if isinstance(value, datetime):
         nanos, unit = (value - _EPOCH) // _MICROSECOND * 1_000, 1_000
-    start, stop = _BOUNDS[type(one)]
+    elif isinstance(value, int):
+        nanos, unit = value, 1
+    else:
+        return None, None
+    start, stop = _BOUNDS.get(type(one), (None, None))
     return None if start is None else nanos + start * unit, None if stop is None else nanos + stop * unit
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from db_core.errors import ConfigurationError
+from db_core.settings import load
 from db_influx._arguments import choice, invalid, text
+from db_influx._options import Transport
+from db_influx._partition import Connection, Secret
+from db_influx._settings import InfluxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +24,6 @@ __all__ = ["Connector", "Nanoseconds", "Place", "Reading", "Writing", "reading",
 Nanoseconds: TypeAlias = Literal["error", "truncate", "column"]
 _NANOSECONDS: tuple[Nanoseconds, ...] = ("error", "truncate", "column")
 _WRITTEN: tuple[Literal["error", "column"], ...] = ("error", "column")
-_MOST_MANAGERS = 16  # that a process keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,11 @@ class Place:
 
     def manager(self) -> InfluxManager:
         """Return a manager; those that this makes are kept, so that a process has few connections."""
-        return _manager(self.url, self.org) if self.connect is None else self.connect()
-
-
-@lru_cache(maxsize=_MOST_MANAGERS)
-def _manager(url: str | None, org: str | None) -> InfluxManager:
-    from db_influx._manager import InfluxManager
-
-    return InfluxManager(url, org)
+        if self.connect is not None:
+            return self.connect()
+        settings = load(InfluxSettings, {"url": self.url, "org": self.org})
+        token = Secret(settings.token.get_secret_value())
+        return Connection(settings.url, settings.org, Transport(), None, token).manager()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa  # noqa: TID253 - only who uses Spark imports this
 from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
@@ -98,9 +98,8 @@ class Writer(DataSourceArrowWriter):
         except WriteError as error:
             if not error.rejected:
                 raise
-            message = f"{error}. {self._told(rows, error.rejected)}"
             raise WriteError(
-                message,
+                f"{error}{self._told(rows, error.rejected)}",
                 accepted=error.accepted,
                 rejected=error.rejected,
                 frame=error.frame,
@@ -109,7 +108,7 @@ class Writer(DataSourceArrowWriter):
         except InvalidArgumentError as error:
             layout = {name: value for name, value in self._layout.items() if name != "timeout"}
             problems = Points.of(rows, options.measurement, layout.pop("tags", None), **layout).problems()
-            message = f"{error}. {self._told(rows, problems)}"
+            message = f"{error}{self._told(rows, problems)}"
             raise InvalidArgumentError(message, argument=error.argument) from error
 
     def _told(self, rows: pa.Table, rejected: Sequence[Rejection]) -> str:
@@ -118,7 +117,8 @@ class Writer(DataSourceArrowWriter):
         numbers = [
             row for one in rejected for row in range(one.start, min(one.stop, one.start + _MOST_NAMED))
         ]
-        named: list[dict[str, Any]] = [
-            {name: str(rows.column(name)[row]) for name in names} for row in numbers[:_MOST_NAMED]
+        named = [
+            {name: str(rows.column(name)[row]) for name in names}
+            for row in dict.fromkeys(numbers[:_MOST_NAMED])
         ]
-        return f"Among the rows: {', '.join(map(str, named))}"
+        return f". Among the rows: {', '.join(map(str, named))}" if named else ""
