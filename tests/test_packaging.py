@@ -39,7 +39,7 @@ UNWANTED = {
 # What importing the package must not import.
 LAZY = {
     "db-core": {"numpy", "pandas", "polars", "pyarrow", "influxdb_client", "redis"},
-    "db-influx": {"numpy", "pandas", "polars", "pyarrow", "dask", "influxdb_client", "redis"},
+    "db-influx": {"numpy", "pandas", "polars", "pyarrow", "dask", "pyspark", "influxdb_client", "redis"},
     "db-redis": {"db_core._native", "numpy", "pandas", "polars", "pyarrow", "influxdb_client"},
 }
 

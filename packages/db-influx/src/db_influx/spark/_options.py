@@ -11,7 +11,7 @@ from db_core.errors import ConfigurationError
 from db_core.settings import load
 from db_influx._arguments import choice, invalid, text
 from db_influx._options import Transport
-from db_influx._partition import Connection, Secret
+from db_influx._connection import Connection, Secret
 from db_influx._settings import InfluxSettings
 
 if TYPE_CHECKING:
