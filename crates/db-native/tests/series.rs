@@ -498,6 +498,12 @@ fn what_is_not_the_servers_shape_is_told_with_its_place() {
             "a text, a cell, is not UTF-8".to_owned() + &at(21),
         ),
         (series(b"\x80"), "a series lacks the key \"columns\"".to_owned() + &at(1)),
+        (series(b"\x81\xa7partial\xc3"), "a series lacks the key \"columns\"".to_owned() + &at(1)),
+        (series(b"\x82\xa7columns\x91\xa1a\xa7partial\xc3"), "a series lacks the key \"values\"".to_owned() + &at(12)),
+        (
+            text(b"\x81\xa7results\x91\x82\xacstatement_id\x00\xa7partial\xc3"),
+            "a result lacks the key \"series\" (byte 25, table 0, row 0)".to_owned(),
+        ),
         (
             series(b"\x81\xa4name\xdb\xff\xff\xff\xff"),
             format!("a text of 4294967295 bytes, at most {LONGEST_RECORD} are read{}", at(6)),

@@ -81,6 +81,10 @@ impl Keys {
     }
 }
 
+fn lacks(of: &str, key: &str) -> String {
+    format!("a {of} lacks the key {key:?}")
+}
+
 /// Push decoder of InfluxQL's answers in msgpack: [`feed`](Self::feed) bytes split anywhere, then
 /// [`finish`](Self::finish).
 ///
@@ -263,13 +267,13 @@ impl SeriesDecoder {
 
     /// Closes the arrays and maps that are at their end.
     fn close(&mut self) -> std::result::Result<(), ErrorKind> {
-        let lacks = |of: &str, key: &str| Err(ErrorKind::Syntax(format!("a {of} lacks the key {key:?}")));
         loop {
             self.place = match self.place {
                 Place::Row if self.rows == 0 => Place::SeriesKey,
                 Place::SeriesKey if self.series_keys.left == 0 => {
                     if self.series_keys.next <= 3 {
-                        return lacks("series", if self.series_keys.next <= 2 { "columns" } else { "values" });
+                        let key = if self.series_keys.next <= 2 { "columns" } else { "values" };
+                        return Err(ErrorKind::Syntax(lacks("series", key)));
                     }
                     self.series -= 1;
                     Place::Series
@@ -277,7 +281,7 @@ impl SeriesDecoder {
                 Place::Series if self.series == 0 => Place::ResultKey,
                 Place::ResultKey if self.result_keys.left == 0 => {
                     if self.result_keys.next <= 2 {
-                        return lacks("result", "series");
+                        return Err(ErrorKind::Syntax(lacks("result", "series")));
                     }
                     self.results -= 1;
                     Place::Result
@@ -331,7 +335,7 @@ impl SeriesDecoder {
         let [id, messages, series, partial] = RESULT_KEYS;
         let number = self.result_keys.read(cursor, "result", &[id, messages, series, partial, "error"])?;
         if number > 0 && number < RESULT_KEYS.len() && self.result_keys.next == 0 {
-            return Err(wrong(0, format!("a result lacks the key {id:?}")));
+            return Err(wrong(0, lacks("result", id)));
         }
         match number {
             0 => self.statement(cursor)?,
@@ -343,6 +347,7 @@ impl SeriesDecoder {
                 self.series = cursor.array("series")?;
                 self.place = Place::Series;
             }
+            3 if self.result_keys.next <= 2 => return Err(wrong(0, lacks("result", "series"))),
             3 => self.is_partial = cursor.boolean("whether a result is partial")?,
             _ => return error(cursor),
         }
@@ -376,7 +381,8 @@ impl SeriesDecoder {
             0 => self.head.name = Some(cursor.text("a series' name")?.to_owned()),
             1 => self.head.tags = tags(cursor)?,
             2 => self.begin(cursor)?,
-            3 if self.series_keys.next <= 2 => return Err(wrong(0, "a series lacks the key \"columns\"")),
+            3 | 4 if self.series_keys.next <= 2 => return Err(wrong(0, lacks("series", "columns"))),
+            4 if self.series_keys.next <= 3 => return Err(wrong(0, lacks("series", "values"))),
             3 => {
                 self.rows = cursor.array("rows")?;
                 self.place = Place::Row;
