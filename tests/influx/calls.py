@@ -1,4 +1,4 @@
-"""One call of each method that reads, and one that writes, for what holds for all of them."""
+"""One call of each method that reads, and of those that change something, for what holds for all of them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "last": lambda manager: manager.read_last_data_point(BUCKET, "m", "v"),
     "measurements": lambda manager: manager.get_measurements_on_bucket(BUCKET),
     "fields": lambda manager: manager.get_fields(BUCKET, "m"),
+    "tags": lambda manager: manager.get_tags(BUCKET, "m"),
+    "tag values": lambda manager: manager.get_tag_values(BUCKET, "m", "k"),
+    "count": lambda manager: manager.count(BUCKET, "m"),
+    "time_range": lambda manager: manager.time_range(BUCKET, "m"),
     "parquet": lambda manager: manager.write_parquet("nowhere", *SPAN, "m", "v", BUCKET),
     "query": lambda manager: manager.query("buckets()"),
     "split": lambda manager: manager.query("buckets()", split=True),
@@ -48,9 +52,24 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
 WRITE: dict[str, Callable[[InfluxManager], Any]] = {
     "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m")
 }
+CHANGE: dict[str, Callable[[InfluxManager], Any]] = {
+    "delete_bucket": lambda manager: manager.delete_bucket(BUCKET),
+}
+# They need no bucket that exists.
+ANYWHERE: dict[str, Callable[[InfluxManager], Any]] = {
+    "list_buckets": lambda manager: manager.list_buckets(),
+    "create_bucket": lambda manager: manager.create_bucket(BUCKET),
+}
 DOWNLOAD: dict[str, Callable[[InfluxManager], Any]] = {
     "snapshot": lambda manager: manager.snapshot(BUCKET, *SPAN)
 }
 
 each_read = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-each_call = pytest.mark.parametrize("call", (CALLS | WRITE | DOWNLOAD).values(), ids=CALLS | WRITE | DOWNLOAD)
+_OF_A_BUCKET = CALLS | WRITE | CHANGE | DOWNLOAD
+_ALL = _OF_A_BUCKET | ANYWHERE
+# A peer knows no bucket, and answers the question for one by itself, with which these begin.
+ANSWERED = ("delete_bucket", "list_buckets")
+_OF_A_PEER = {name: call for name, call in _ALL.items() if name not in ANSWERED}
+each_call_of_a_peer = pytest.mark.parametrize("call", _OF_A_PEER.values(), ids=_OF_A_PEER)
+each_call_of_a_bucket = pytest.mark.parametrize("call", _OF_A_BUCKET.values(), ids=_OF_A_BUCKET)
+each_call = pytest.mark.parametrize("call", _ALL.values(), ids=_ALL)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from influxdb_client import BucketRetentionRules, InfluxDBClient
+from influxdb_client import BucketRetentionRules, InfluxDBClient, Permission, PermissionResource
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_core.errors import DatabaseError
@@ -191,6 +191,27 @@ def make_manager(server: servers.InfluxDB) -> Iterator[Callable[..., InfluxManag
 def manager(make_manager: Callable[..., InfluxManager]) -> InfluxManager:
     """Give the manager under test."""
     return make_manager()
+
+
+@pytest.fixture
+def make_token(official: InfluxDBClient) -> Iterator[Callable[..., str]]:
+    """Give a function that makes a token of rights: each an action, a type, and an ID or None for all."""
+    [organization] = official.organizations_api().find_organizations(org=official.org)
+    with ExitStack() as at_end:
+
+        def make(*rights: tuple[str, str, str | None]) -> str:
+            permissions = [
+                Permission(
+                    action=action, resource=PermissionResource(type=kind, id=number, org_id=organization.id)
+                )
+                for action, kind, number in rights
+            ]
+            api = official.authorizations_api()
+            made = api.create_authorization(organization.id, permissions)
+            at_end.callback(api.delete_authorization, made)
+            return str(made.token)
+
+        yield make
 
 
 @pytest.fixture

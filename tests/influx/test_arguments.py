@@ -100,6 +100,15 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
         "data",
         lambda m, b: m.synchronous_write(b, FRAME * float("inf"), "m"),
     ),
+    "a tag that is a column of InfluxDB": ("tag", lambda m, b: m.get_tag_values(b, "m", "_time")),
+    "times of a count in the wrong order": (
+        "start",
+        lambda m, b: m.count(b, "m", "2026-01-02", "2026-01-01"),
+    ),
+    "tags of a range of times in a list": ("tags", lambda m, b: m.time_range(b, "m", ["k"])),  # type: ignore[arg-type]
+    "a bucket without a name": ("name", lambda m, _: m.create_bucket("")),
+    "a bucket to delete that is a number": ("name", lambda m, _: m.delete_bucket(5)),  # type: ignore[arg-type]
+    "a retention that is a number": ("retention", lambda m, _: m.create_bucket("never", retention=3_600)),
     "a series to write": ("data", lambda m, b: m.synchronous_write(b, pl.Series([1]), "m", time_column="t")),
 }
 

@@ -29,7 +29,15 @@ from db_core.errors import (
     WriteError,
 )
 from tests.influx.answers import ANSWER, NO_CONTENT, http
-from tests.influx.calls import BUCKET, FRAME, SPAN, T0, each_call
+from tests.influx.calls import (
+    BUCKET,
+    FRAME,
+    SPAN,
+    T0,
+    each_call,
+    each_call_of_a_bucket,
+    each_call_of_a_peer,
+)
 from tests.peer import silence
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ DAY = 86_400_000_000_000
 # --- What the server says -------------------------------------------------------
 
 
-@each_call
+@each_call_of_a_bucket
 def test_a_bucket_that_is_not_there_is_not_found(
     manager: InfluxManager, call: Callable[[InfluxManager], Any], request: pytest.FixtureRequest
 ) -> None:
@@ -194,7 +202,7 @@ def test_a_stopped_server_is_a_timeout(
 # --- Silence --------------------------------------------------------------------
 
 
-@each_call
+@each_call_of_a_peer
 def test_a_silent_server_is_a_timeout(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], call: Callable[[InfluxManager], Any]
 ) -> None:
@@ -230,7 +238,7 @@ def test_silence_in_the_middle_of_an_answer_is_a_timeout(
 # --- Redirects ------------------------------------------------------------------
 
 
-@each_call
+@each_call_of_a_peer
 @pytest.mark.parametrize(
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
 )

@@ -42,10 +42,16 @@ INDEX = pd.DatetimeIndex([NOW - timedelta(minutes=4), NOW - timedelta(minutes=2)
 CANARY = 777_777.0
 
 # What each argument is. An argument that is not here fails the first test.
-PLACES = {"msname": "measurement", "measurement": "measurement", "fields": "field", "bucket": "bucket"}
+PLACES = {
+    "msname": "measurement",
+    "measurement": "measurement",
+    "fields": "field",
+    "bucket": "bucket",
+    "tag": "tag key",
+}
 CHOICES = (
     *("start", "stop", "every", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
-    *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol"),
+    *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol", "retention"),
 )
 WRITES = ("synchronous_write", "check_write")
 SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing", "protocol")
@@ -64,6 +70,15 @@ READS = {
     "write_parquet": {},
     "get_measurements_on_bucket": {},
     "get_fields": {},
+    "get_tags": {},
+    "get_tag_values": {},
+    "count": {},
+    "time_range": {},
+}
+# Calls of methods that change something.
+CHANGES: dict[str, dict[str, Any]] = {
+    "create_bucket": {"name": "b"},
+    "delete_bucket": {"name": "b"},
 }
 CASES = {
     *(("__init__", argument) for argument in SETTINGS),
@@ -75,6 +90,9 @@ CASES = {
         for argument in ("influxql", "params", "bucket", "into")
     ),
     ("get_write_api", "tags"),
+    ("create_bucket", "name"),
+    ("create_bucket", "retention"),
+    ("delete_bucket", "name"),
     *((method, "folder") for method in ("snapshot", "write_parquet")),
     ("snapshot", "progress"),
     ("partitions", "connect"),
@@ -254,6 +272,7 @@ def call(manager: InfluxManager, method: str, place: Place, **options: Any) -> s
         "measurement": place.measurement,
         "fields": place.field,
         "bucket": place.bucket,
+        "tag": place.key,
         "tags": {place.key: place.value},
     }
     wanted = inspect.signature(getattr(manager, method)).parameters
@@ -273,7 +292,7 @@ def call(manager: InfluxManager, method: str, place: Place, **options: Any) -> s
         return {number for frame in found for number in numbers(frame)}
     if isinstance(found, pd.DataFrame):
         return numbers(found)
-    return set(found.values() if isinstance(found, dict) else found)
+    return set(found.values() if isinstance(found, dict) else found or ())
 
 
 def read_of(snapshot: Snapshot, place: Place) -> set[Any]:
@@ -296,6 +315,10 @@ def expected(method: str, place: Place, number: float) -> set[Any]:
         "read_last_data_points": {number},
         "get_measurements_on_bucket": {place.measurement},
         "get_fields": {place.field},
+        "get_tags": {place.key},
+        "get_tag_values": {place.value},
+        "count": {2},
+        "time_range": set(INDEX),
     }.get(method, {0.0, number})
 
 
@@ -431,7 +454,9 @@ def test_what_is_no_choice_is_refused_before_anything_is_sent(method: str, argum
     with InfluxManager("http://127.0.0.1:9", "o", "t", retries=0) as nowhere:
         for name, text in TEXTS.items():
             ask = partial(call, nowhere, method, Place("b"))
-            if method not in READS:
+            if method in CHANGES:
+                ask = partial(getattr(nowhere, method), **CHANGES[method])
+            elif method not in READS:
                 given: Any = ("b", frame_of({"v": [1.0, 2.0]}), "m") if method in WRITES else ("buckets()",)
                 ask = partial(getattr(nowhere, method), *([PART] if method == "read_partition" else given))
             with pytest.raises(InvalidArgumentError) as caught:
@@ -481,6 +506,31 @@ def test_a_setting_is_sent_as_it_is_or_refused(peer: Callable[..., Peer], argume
         else:
             assert f"Authorization: Token {text}" in headers, name
     assert 5 < sent
+
+
+# --- Changes ----------------------------------------------------------------------
+
+
+def test_a_bucket_is_made_filled_and_deleted_by_its_name_alone(shared: InfluxManager, world: World) -> None:
+    """Where the server takes the name; all other buckets stay as they are."""
+    before = shared.list_buckets()
+    made = 0
+    for name, text in TEXTS.items():
+        bucket = f"{text}{uuid.uuid4().hex}"
+        try:
+            shared.create_bucket(bucket)
+        except DatabaseError:
+            with pytest.raises((InvalidArgumentError, NotFoundError)):
+                shared.delete_bucket(bucket)
+            continue
+        made += 1
+        assert [bucket] == [one.name for one in shared.list_buckets() if one not in before], name
+        shared.synchronous_write(bucket, frame_of({"v": [1.0, 2.0]}), "m")
+        assert ["m"] == shared.get_measurements_on_bucket(bucket), name
+        shared.delete_bucket(bucket)
+        assert before == shared.list_buckets(), name
+    assert 20 <= made
+    assert 8 == len(world.canaries())
 
 
 # --- Queries ----------------------------------------------------------------------

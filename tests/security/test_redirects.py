@@ -23,6 +23,7 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "query": lambda manager: manager.query("buckets()"),
     "query_batches": lambda manager: list(manager.query_batches("buckets()")),
     "write": lambda manager: manager.synchronous_write("b", FRAME, "m"),
+    "create_bucket": lambda manager: manager.create_bucket("b"),
     "get_query_api": lambda manager: manager.get_query_api().query("buckets()"),
     "get_write_api": lambda manager: manager.get_write_api().write("b", record="m v=1"),
     "get_buckets_api": lambda manager: manager.get_buckets_api().find_buckets(),

@@ -25,7 +25,7 @@ from db_core import (
     read_annotated_csv,
     to_line_protocol,
 )
-from db_influx import InfluxManager
+from db_influx import Bucket, InfluxManager
 from db_influx.dask import read_dask, write_dask
 from db_redis import AsyncRedisClient, RedisClient
 
@@ -87,6 +87,18 @@ def looks_up(manager: InfluxManager) -> None:
     assert_type(manager.get_fields("home", "m"), list[str])
     with manager as same:
         assert_type(same, InfluxManager)
+
+
+def manages(manager: InfluxManager) -> None:
+    """What is managed has types of its own."""
+    assert_type(manager.get_tags("home", "m"), list[str])
+    assert_type(manager.get_tag_values("home", "m", "meter"), list[str])
+    assert_type(manager.list_buckets(), list[Bucket])
+    assert_type(manager.create_bucket("home", retention="30d"), Bucket)
+    assert_type(manager.list_buckets()[0].retention, timedelta | None)
+    assert_type(manager.count("home", "m", START, tz="Europe/Lisbon"), dict[str, int])
+    assert_type(manager.time_range("home", "m", {"meter": "A"}), tuple[pd.Timestamp, pd.Timestamp] | None)
+    manager.delete_bucket("home")
 
 
 def writes(manager: InfluxManager, readings: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from db_core.errors import Rejection
 from db_core.frame import AnyFrame
-from db_influx import AsyncInfluxManager, InfluxManager, ParquetFile, Partition, Snapshot
+from db_influx import AsyncInfluxManager, Bucket, InfluxManager, ParquetFile, Partition, Snapshot
 from db_influx.polars import scan_influx
 
 if TYPE_CHECKING:
@@ -160,6 +160,9 @@ async def awaits(manager: AsyncInfluxManager, polars: AsyncInfluxManager[pl.Data
     assert_type(part.read(), pl.DataFrame)
     assert_type(await manager.read_partition(part), pd.DataFrame)
     assert_type(await manager.read_partition(part, ["power"], into=into), AnyFrame)
+    assert_type(await manager.get_tags("home", "m"), list[str])
+    assert_type(await manager.list_buckets(), list[Bucket])
+    assert_type(await manager.count("home", "m"), dict[str, int])
     assert_type(await manager.check_write("home", pd.DataFrame(), "m"), list[Rejection])
     await manager.read("-1d", None, "m", "power", "home", into="csv")  # type: ignore[call-overload]
     manager.read("-1d", None, "m", "power", "home").head()  # type: ignore[attr-defined]

@@ -37,6 +37,8 @@ _LONGEST_ALTERNATIVE = 400  # characters
 _SHORTEST_SLICE = 86_400 * 1_000_000_000  # nanoseconds
 _DAYS_OF_SHARD = 7  # unless a bucket was made with others
 _UNUSED = ("_start", "_stop", "_measurement")
+# What a list of a measurement's tag keys has besides its tags.
+OWN_KEYS = ("_field", "_measurement", "_start", "_stop")
 # Columns that no tag can have in a filter; the storage engine takes "$" for the value.
 OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
 
@@ -97,10 +99,18 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise invalid("tags", f"must map tag keys to a value or a list of values, not {tags!r}")
     checked = []
     for key, values in tags.items():
-        if text(key, "tags", "a key") in OWN:
-            raise invalid("tags", f"must name tags, not InfluxDB's own column {key!r}")
-        checked.append((key, _values(key, values)))
+        checked.append((tag_key(key, "tags", "a key"), _values(key, values)))
     return tuple(checked)
+
+
+def tag_key(value: object, argument: str, place: str | None = None) -> str:
+    """Return the key of a tag; `place` says where in the argument it stands."""
+    key = text(value, argument, place)
+    if key in OWN:
+        raise invalid(
+            argument, f"must name {'tags' if place else 'a tag'}, not InfluxDB's own column {key!r}"
+        )
+    return key
 
 
 def _values(key: str, values: object) -> tuple[str, ...]:
@@ -304,6 +314,19 @@ def extremes(selection: Selection) -> Query:
 def counts(selection: Selection) -> Query:
     """Ask how many points each field has over all series."""
     return Query(f'{selection.flux()}\n  |> count()\n  |> group(columns: ["_field"])\n  |> sum()')
+
+
+def edges(selection: Selection) -> Query:
+    """Ask for the times of the first and of the last point."""
+    source = selection.flux()
+    return Query(
+        "\n".join(
+            f'{source}\n  |> {function}()\n  |> keep(columns: ["_time"])\n'
+            f'  |> sort(columns: ["_time"], desc: {descending})\n  |> limit(n: 1)\n'
+            f'  |> yield(name: "{function}")'
+            for function, descending in (("first", "false"), ("last", "true"))
+        )
+    )
 
 
 def width(start: int, stop: int, number: int) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from db_core.influxql import SeriesDecoder
     from db_influx._flux import Selection
 
-__all__ = ["AnyQuery", "Database", "Query", "bind", "counts", "field_keys", "raw", "why_not"]
+__all__ = ["AnyQuery", "Database", "Query", "bind", "counts", "edge", "field_keys", "raw", "why_not"]
 
 _CHUNK_ROWS = 10_000
 _MOST_BYTES = 10 << 20  # of a form; the server refuses more
@@ -180,13 +180,8 @@ def raw(
     fields = tuple((name, kinds[name]) for name in named if name in kinds)
     asked = ", ".join(f"{params.name(name)}::{_CASTS.get(kind, 'field')}" for name, kind in fields)
     source = params.name(selection.measurement)
-    conditions = [
-        f"time >= {params.value(selection.start)}",
-        f"time < {params.value(selection.stop)}",
-        *(_any_of(params, key, values) for key, values in selection.tags),
-    ]
+    where = _where(selection, params)
     end = "" if limit is None else f" LIMIT {limit}"
-    where = " AND ".join(conditions)
     text = f"SELECT {asked} FROM {source} WHERE {where} GROUP BY *{end}"  # noqa: S608 - all are bound
     return Query(text, params.json(), database.name, database.policy, fields)
 
@@ -227,16 +222,32 @@ def field_keys(database: Database, measurement: str) -> Query:
     return Query(text, params.json(), database.name, database.policy)
 
 
-def counts(
-    database: Database, measurement: str, casts: Sequence[tuple[str, str]], start: int, stop: int
-) -> Query:
+def counts(database: Database, selection: Selection, casts: Sequence[tuple[str, str]]) -> Query:
     """Ask how many points fields have, each by the type that it is cast to."""
     params = _Params()
     asked = ", ".join(f"count({params.name(name)}::{kind})" for name, kind in casts)
-    source = params.name(measurement)
-    between = f"time >= {params.value(start)} AND time < {params.value(stop)}"
-    text = f"SELECT {asked} FROM {source} WHERE {between}"  # noqa: S608 - all are bound
+    return _of_all_series(database, selection, asked, params)
+
+
+def edge(database: Database, selection: Selection, function: str, cast: tuple[str, str]) -> Query:
+    """Ask for the time of the "first" or the "last" point of a field, by the type that it is cast to."""
+    params = _Params()
+    name, kind = cast
+    return _of_all_series(database, selection, f"{function}({params.name(name)}::{kind})", params)
+
+
+def _of_all_series(database: Database, selection: Selection, asked: str, params: _Params) -> Query:
+    text = f"SELECT {asked} FROM {params.name(selection.measurement)} WHERE {_where(selection, params)}"  # noqa: S608 - all are bound
     return Query(text, params.json(), database.name, database.policy)
+
+
+def _where(selection: Selection, params: _Params) -> str:
+    conditions = [
+        f"time >= {params.value(selection.start)}",
+        f"time < {params.value(selection.stop)}",
+        *(_any_of(params, key, values) for key, values in selection.tags),
+    ]
+    return " AND ".join(conditions)
 
 
 def bind(influxql: object, params: object) -> AnyQuery:

@@ -29,10 +29,12 @@ __all__ = [
     "PointOptions",
     "Protocol",
     "QueryOptions",
+    "RangeOptions",
     "ReadOptions",
     "SliceOptions",
     "StoredConsumptionOptions",
     "StoredOptions",
+    "TimeOptions",
     "Transport",
     "WriteOptions",
     "takes",
@@ -56,16 +58,25 @@ class QueryOptions(TypedDict, total=False):
     timeout: float | None
 
 
+class TimeOptions(QueryOptions, total=False):
+    """Keywords of calls with times that return no frame."""
+
+    tz: str | ZoneInfo | None
+
+
 class PointOptions(QueryOptions, total=False):
     """Keywords of reads that give no frame."""
 
     missing: Missing | None
 
 
-class SliceOptions(PointOptions, total=False):
+class RangeOptions(PointOptions, TimeOptions, total=False):
+    """Keywords of calls about a range that return no frame."""
+
+
+class SliceOptions(RangeOptions, total=False):
     """Keywords of reads of all series."""
 
-    tz: str | ZoneInfo | None
     max_parallel: int | None
     protocol: Protocol | None
 

@@ -19,7 +19,7 @@ from db_core.errors import ConnectionFailedError, ParseError, QueryError, WriteE
 from db_influx._attempts import Again, attempts
 from db_influx._exchange import Exchange
 from db_influx._refusals import EXCERPT, read_start, refusal
-from db_influx._steps import AskAtMost, AskJson, Batch, Download, Post, Reduced, Stream, Work
+from db_influx._steps import AskAtMost, AskJson, Batch, Change, Download, Post, Reduced, Stream, Work
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -64,6 +64,8 @@ def perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[An
             return (yield from attempts(limits, partial(_ask_at_most, server, pool, step, limits)))
         case AskJson():
             return (yield from attempts(limits, partial(_ask_json, server, pool, step, limits)))
+        case Change():
+            return (yield from attempts(limits, partial(_change, server, pool, step, limits)))
         case Download():
             return (yield from attempts(limits, partial(_download, server, pool, step, limits)))
         case Post():
@@ -152,18 +154,42 @@ def _ask_json(server: Server, pool: Pool, step: AskJson, limits: CallLimits) -> 
         head = yield from exchange.begin(server.request(step.path, dict(step.parameters), headers, body))
         if head.status != HTTPStatus.OK:
             raise (yield from refusal(server, exchange, QueryError))
-        exchange.check_end()
-        exchange.unpack()
-        text = bytearray()
-        while (data := (yield from exchange.read())) and len(text) <= _LONGEST_JSON:
-            text += data
+        return (yield from _json(server, exchange, step.path))
     finally:
         exchange.close()
+
+
+def _change(server: Server, pool: Pool, step: Change, limits: CallLimits) -> Io[Any]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    body = None
+    if step.content is not None:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(step.content).encode()
+    exchange = Exchange(server, pool, limits)
+    try:
+        request = server.request(step.path, dict(step.parameters), headers, body, step.method)
+        head = yield from exchange.begin(request)
+        if head.status == HTTPStatus.NO_CONTENT:
+            return None
+        if head.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
+            raise (yield from refusal(server, exchange, QueryError))
+        return (yield from _json(server, exchange, step.path))
+    finally:
+        exchange.close()
+
+
+def _json(server: Server, exchange: Exchange, path: str) -> Io[Any]:
+    """Receive the body of a response, and return its JSON."""
+    exchange.check_end()
+    exchange.unpack()
+    text = bytearray()
+    while (data := (yield from exchange.read())) and len(text) <= _LONGEST_JSON:
+        text += data
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         excerpt = server.secret.masked(text.decode("utf-8", "replace")).strip()[:EXCERPT]
-        message = f"expected JSON from {step.path}, got {len(text)} bytes that are none: {excerpt}"
+        message = f"expected JSON from {path}, got {len(text)} bytes that are none: {excerpt}"
         raise ParseError(message, offset=0) from error
 
 

@@ -51,14 +51,18 @@ class Server:
         )
 
     def request(
-        self, path: str, parameters: dict[str, str], headers: dict[str, str], body: bytes | None
+        self,
+        path: str,
+        parameters: dict[str, str],
+        headers: dict[str, str],
+        body: bytes | None,
+        method: str | None = None,
     ) -> Request:
-        """Return a request: a GET, or a POST if it has a body."""
+        """Return a request: unless `method` says otherwise a GET, or a POST if it has a body."""
         target = f"{self._path}/{path}?{urlencode(self._org | parameters)}"
         length = () if body is None else (("Content-Length", str(len(body))),)
-        return Request(
-            "GET" if body is None else "POST", target, (*self._headers, *headers.items(), *length), body
-        )
+        method = method or ("GET" if body is None else "POST")
+        return Request(method, target, (*self._headers, *headers.items(), *length), body)
 
     def limits(self, silence: float | None, *, endless: bool = False) -> CallLimits:
         """Return the limits of a call that begins now.

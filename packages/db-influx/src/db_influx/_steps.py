@@ -20,6 +20,7 @@ __all__ = [
     "AskAtMost",
     "AskJson",
     "Batch",
+    "Change",
     "Download",
     "Post",
     "Query",
@@ -72,6 +73,22 @@ class AskJson(NamedTuple):
     path: str
     parameters: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] | None = None
+
+
+class Change(NamedTuple):
+    """Send a small request that changes something; the reply is its JSON, None if it has none.
+
+    Attributes:
+        method: "POST" or "DELETE".
+        path: Path of the endpoint.
+        parameters: Pairs of names and values for the address; the organization is added.
+        content: What becomes the JSON of the body; None is no body.
+    """
+
+    method: str
+    path: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    content: dict[str, Any] | None = None
 
 
 class Sink(Protocol):
@@ -145,5 +162,5 @@ class Warn(NamedTuple):
 
 
 _T = TypeVar("_T")
-Step: TypeAlias = Ask | AskAtMost | AskJson | Download | Post | Stream | Batch | Work | Warn
+Step: TypeAlias = Ask | AskAtMost | AskJson | Change | Download | Post | Stream | Batch | Work | Warn
 Steps: TypeAlias = Generator[Step, Any, _T]

@@ -27,7 +27,9 @@ __all__ = [
     "before",
     "duration",
     "instant",
+    "length",
     "nanoseconds",
+    "ordered",
     "time_literal",
     "time_range",
     "zone",
@@ -126,8 +128,11 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
 
 def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[int, int]:
     """Return the nanoseconds of a half-open range; start must lie before stop, and a stop of None is now."""
-    begin = instant(start, "start", now, tz)
-    end = now if stop is None else instant(stop, "stop", now, tz)
+    return ordered(instant(start, "start", now, tz), now if stop is None else instant(stop, "stop", now, tz))
+
+
+def ordered(begin: int, end: int) -> tuple[int, int]:
+    """Return the nanoseconds of a start and a stop, if the first lies before the second."""
     if begin >= end:
         values = f"`start` is {time_literal(begin)} and `stop` is {time_literal(end)}"
         raise invalid("start", f"must lie before `stop`, but {values}")
@@ -250,6 +255,19 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
         if nanos % size == 0:
             return f"{nanos // size}{name}"
     return f"{nanos}ns"
+
+
+def length(value: object, argument: str) -> int:
+    """Return the nanoseconds of a length of time that does not depend on the calendar; a day has 24 hours.
+
+    Args:
+        value: As for `duration`, but no months or years.
+        argument: Name for the error.
+    """
+    span = _positive(value, argument, None)
+    if span.months:
+        raise invalid(argument, f"must not have months or years, which differ in length, as {value!r} has")
+    return span.nanos
 
 
 def before(now: int, value: object, argument: str, tz: str) -> int:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from db_influx.methods.managing import Managing
 from db_influx.methods.partitioning import Partitioning
 from db_influx.methods.querying import Querying
 from db_influx.methods.reading import Reading
@@ -16,5 +17,5 @@ from db_influx.methods.writing import Writing
 __all__ = ["Methods"]
 
 
-class Methods(Reading, Partitioning, Querying, Saving, Writing):
+class Methods(Reading, Partitioning, Querying, Saving, Writing, Managing):
     """All methods; see the managers."""

@@ -171,6 +171,25 @@ class Querying(Base):
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
         return self._run(query.listed(_flux.fields(*names)), self._call(QueryOptions, options))  # type: ignore[no-any-return]
 
+    @takes(QueryOptions)
+    def get_tags(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
+        """Return the keys of a measurement's tags over all time, sorted."""
+        from db_influx.plans import query
+
+        names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
+        return self._run(query.tag_keys(*names), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
+    def get_tag_values(
+        self, bucket: str, measurement: str, tag: str, **options: Unpack[QueryOptions]
+    ) -> list[str]:
+        """Return the values of a measurement's tag over all time, sorted."""
+        from db_influx.plans import query
+
+        names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
+        plan = query.listed(_flux.tag_values(*names, _flux.tag_key(tag, "tag")))
+        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
 
 def _statements(influxql: str, params: object, bucket: str | None) -> tuple[AnyQuery, str | None]:
     """Return InfluxQL with its parameters, and the bucket that it reads, checked."""

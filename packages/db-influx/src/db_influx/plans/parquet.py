@@ -10,7 +10,7 @@ from db_influx import _flux
 from db_influx._parquet import Writer
 from db_influx._steps import Batch, Work
 from db_influx.plans.batches import batches
-from db_influx.plans.query import listed
+from db_influx.plans.query import listed, tag_keys
 from db_influx.plans.schema import Schema
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def write(
         names: list[str] = yield from listed(_flux.fields(bucket, measurement))
         selection = replace(selection, fields=tuple(names))
     if options.by is None:
-        keys: list[str] = yield from listed(_flux.tag_keys(bucket, measurement))
-        options = replace(options, by=tuple(key for key in keys if key not in _flux.OWN))
+        keys = yield from tag_keys(bucket, measurement)
+        options = replace(options, by=tuple(keys))
     options = replace(options, missing="ignore")  # it was told of the whole range
     for period in files if selection.fields else ():
         part = replace(selection, start=period.start, stop=period.stop)

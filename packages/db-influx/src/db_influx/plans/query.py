@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db_core import annotated_csv
+from db_influx import _flux
 from db_influx._steps import Ask, Stream, Work
 from db_influx.plans.columns import TEXT, columns
 from db_influx.plans.frames import bytes_of, converted
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from db_influx._options import Options
     from db_influx._steps import Query, Steps
 
-__all__ = ["batches", "listed", "tables"]
+__all__ = ["batches", "listed", "names_of", "tables", "tag_keys"]
 
 
 def tables(query: Query, options: Options, *, split: bool) -> Steps[Any]:
@@ -37,9 +38,16 @@ def batches(query: Query, batch_rows: int, options: Options) -> Steps[None]:
 def listed(query: Query) -> Steps[list[str]]:
     """Run a query that lists names, and return them sorted."""
     answers = yield Ask([query], 1)
-    names: list[str] = yield Work(partial(_names, *answers), bytes_of(answers))
+    names: list[str] = yield Work(partial(names_of, *answers), bytes_of(answers))
     return names
 
 
-def _names(answer: Answer) -> list[str]:
+def tag_keys(bucket: str, measurement: str) -> Steps[list[str]]:
+    """List the tag keys of a measurement, over all time, sorted."""
+    names: list[str] = yield from listed(_flux.tag_keys(bucket, measurement))
+    return [name for name in names if name not in _flux.OWN_KEYS]
+
+
+def names_of(answer: Answer) -> list[str]:
+    """Return the names that an answer lists, sorted."""
     return sorted(name for rows, _ in columns(answer, _value=TEXT) for name in rows["_value"])

@@ -31,7 +31,7 @@ from db_influx._field_types import KINDS
 from db_influx._influxql import Database
 from db_influx._steps import Ask, AskJson, Warn, Work
 from db_influx.plans.columns import TEXT, columns
-from db_influx.plans.query import listed
+from db_influx.plans.query import listed, tag_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from db_influx._options import Options
     from db_influx._steps import Steps
 
-__all__ = ["Databases", "Schema", "no_database", "similar"]
+__all__ = ["Databases", "Schema", "influxql_rows", "no_database", "similar", "unexpected"]
 
 _KEPT = 60.0  # seconds that a mapping is used before it is read again
 _MOST_SHARDS = 1_000  # of a read that is divided at their starts
@@ -145,7 +145,7 @@ def _databases(bucket: str, *, elsewhere: bool = True) -> Steps[list[Database] |
         # The query itself will report a missing bucket or organization. Any other 404 is not InfluxDB's.
         return None if "not found" in str(error) else []
     except (KeyError, TypeError) as error:
-        raise _unexpected("buckets or DBRP mappings") from error
+        raise unexpected("buckets or DBRP mappings") from error
     return usable
 
 
@@ -199,7 +199,7 @@ class Schema:
         """Ask for the types of each field; see `types`."""
         if self.database is None:
             return None
-        rows = yield from _rows(_influxql.field_keys(self.database, self._measurement))
+        rows = yield from influxql_rows(_influxql.field_keys(self.database, self._measurement))
         if rows is None:
             return None
         types: dict[str, tuple[str, ...]] = {}
@@ -221,7 +221,7 @@ class Schema:
         """
         shard = self.database.shard if self.database else 0
         length = parts[-1].stop - parts[0].start
-        if not shard or not self._mixed(parts[0].fields) or length // shard > _MOST_SHARDS:
+        if not shard or not self.mixed(parts[0].fields) or length // shard > _MOST_SHARDS:
             return list(parts)
         divided = []
         for part in parts:
@@ -230,7 +230,7 @@ class Schema:
             divided += [replace(part, start=start, stop=stop) for start, stop in pairwise(edges)]
         return divided
 
-    def _mixed(self, fields: Sequence[str] | None) -> tuple[str, ...]:
+    def mixed(self, fields: Sequence[str] | None) -> tuple[str, ...]:
         """Return those of the fields, or of all, that have several types."""
         types = self.types or {}
         return tuple(
@@ -249,7 +249,7 @@ class Schema:
         Raises:
             SchemaConflictError: Flux may miss points; names the field and its types.
         """
-        types, mixed = self.types or {}, self._mixed(parts[0].fields)
+        types, mixed = self.types or {}, self.mixed(parts[0].fields)
         if not mixed:
             return
         if newest:
@@ -259,7 +259,8 @@ class Schema:
                 "Write it again with one type, or read its points with interval=None."
             )
         # InfluxQL counts before Flux, so that points written meanwhile are not missed by Flux.
-        stored = yield from self._stored(mixed, parts[0].start, parts[-1].stop)
+        whole = replace(parts[0], fields=mixed, tags=(), stop=parts[-1].stop)
+        stored = yield from self.stored(whole)
         seen: Counter[str] = Counter()
         queries = [_flux.counts(replace(part, fields=mixed, tags=())) for part in parts]
         for answer in (yield Ask(queries, self._at_once)):
@@ -280,16 +281,17 @@ class Schema:
         }
         self.types = {**types, **{field: kinds for field, kinds in in_range.items() if kinds}}
 
-    def _stored(self, fields: Sequence[str], start: int, stop: int) -> Steps[dict[str, Counter[str]]]:
-        """Count the points of fields in a range, by the type that InfluxQL casts them to.
+    def stored(self, selection: Selection) -> Steps[dict[str, Counter[str]]]:
+        """Count the points of fields, which are named, by the type that InfluxQL casts them to.
 
         It casts all numbers to floats, and counts text and booleans only where the query casts to them.
         """
-        types = self.types or {}
-        casts = [(field, kind) for field in fields for kind in dict.fromkeys(map(_cast, types[field]))]
+        fields = selection.fields or ()
+        casts = self.casts(fields)
         rows = None
         if self.database is not None:
-            rows = yield from _rows(_influxql.counts(self.database, self._measurement, casts, start, stop))
+            rows = yield from influxql_rows(_influxql.counts(self.database, selection, casts))
+        types = self.types or {}
         if rows is None:
             raise SchemaConflictError(
                 f"field {fields[0]!r} of {self._measurement!r} was written as "
@@ -300,6 +302,11 @@ class Schema:
         for (field, kind), count in zip(casts, rows[0][1:] if rows else (), strict=bool(rows)):
             stored[field][kind] += count or 0
         return stored
+
+    def casts(self, fields: Iterable[str]) -> list[tuple[str, str]]:
+        """Return pairs of field and type by which InfluxQL finds all points of fields, each once."""
+        types = self.types or {}
+        return [(field, kind) for field in fields for kind in dict.fromkeys(map(_cast, types[field]))]
 
     def check_frame(self, selection: Selection, frame: Frame, options: Options) -> Steps[None]:
         """Warn or raise, as `missing` says, if names of the read do not exist; see `check_found`."""
@@ -343,8 +350,7 @@ class Schema:
         keys: list[str] = []
         if conditions or empty_levels:
             # Not from InfluxQL, which lists those of a database's default retention policy only.
-            stored = yield from listed(_flux.tag_keys(self._bucket, name))
-            keys = [key for key in stored if key not in _flux.OWN]
+            keys = yield from tag_keys(self._bucket, name)
         for key in dict.fromkeys([*conditions, *empty_levels]):
             if key in keys:
                 problems += yield from self._unknown_values(key, conditions.get(key, ()))
@@ -362,8 +368,8 @@ class Schema:
         ]
 
 
-def _rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
-    """Return the rows of a statement about the measurement; None if InfluxQL can't read the bucket."""
+def influxql_rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
+    """Return the rows of an InfluxQL statement; None if InfluxQL can't read the bucket."""
     answer = yield AskJson(query.path, form=tuple(query.form().items()))
     try:
         [result] = answer["results"]
@@ -373,7 +379,7 @@ def _rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
             raise QueryError(str(result["error"]))
         return [row for series in result.get("series", ()) for row in series["values"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise _unexpected("an InfluxQL statement") from error
+        raise unexpected("an InfluxQL statement") from error
 
 
 def _empty_levels(frame: Frame) -> list[str]:
@@ -394,6 +400,7 @@ def similar(name: str, names: Sequence[str]) -> str:
     return f"; there is {' or '.join(map(repr, near))}" if near else ""
 
 
-def _unexpected(what: str) -> ParseError:
+def unexpected(what: str) -> ParseError:
+    """Return the error about an answer that InfluxDB does not give."""
     message = f"unexpected answer about {what}: expected the JSON of InfluxDB 2.x. Check `url`"
     return ParseError(message, offset=0)

@@ -1,0 +1,127 @@
+"""The methods that manage data: buckets, and what is in a measurement."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from db_influx import _arguments, _times
+from db_influx._base import Base
+from db_influx._options import PointOptions, QueryOptions, RangeOptions, takes
+from db_influx.methods.common import EVERY, selected
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from typing_extensions import Unpack
+
+    from db_influx._bucket import Bucket
+    from db_influx._flux import Tags
+    from db_influx._times import Instant, Length
+
+__all__ = ["Managing"]
+
+_SECOND = 1_000_000_000
+_SHORTEST, _LONGEST = 3_600, 9_223_372_036  # seconds of a retention; more wrap around in InfluxDB
+
+
+class Managing(Base):
+    """Managing data; see the managers."""
+
+    @takes(QueryOptions)
+    def list_buckets(self, **options: Unpack[QueryOptions]) -> list[Bucket]:
+        """Return the buckets of the organization, by name, as far as the token may read them.
+
+        The buckets that InfluxDB makes for itself, ``_monitoring`` and ``_tasks``, are left out.
+        """
+        from db_influx.plans import buckets
+
+        return self._run(buckets.listed(), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
+    def create_bucket(
+        self, name: str, *, retention: Length | None = None, **options: Unpack[QueryOptions]
+    ) -> Bucket:
+        """Make a bucket.
+
+        Args:
+            name: Its name.
+            retention: How long it keeps points: text such as "30d", a timedelta, a numpy timedelta64 or a
+                pandas offset, in whole seconds, of an hour or more. None is for ever.
+
+        Raises:
+            QueryError: There is a bucket of this name, or InfluxDB does not allow the name. `code` is
+                "conflict" if there is one; after a broken connection it may be this call's own.
+            AuthenticationError: Also if the token may not create buckets.
+        """
+        from db_influx.plans import buckets
+
+        call = self._call(QueryOptions, options)
+        plan = buckets.create(_arguments.text(name, "name"), _retention(retention), self._settings.org)
+        return self._run(plan, call)  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
+    def delete_bucket(self, name: str, **options: Unpack[QueryOptions]) -> None:
+        """Delete a bucket and all of its points.
+
+        Raises:
+            NotFoundError: There is no such bucket, or the token may not read it.
+            AuthenticationError: Also if the token may not write the bucket.
+        """
+        from db_influx.plans import buckets
+
+        plan = buckets.delete(_arguments.text(name, "name"))
+        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    @takes(RangeOptions)
+    def count(
+        self,
+        bucket: str,
+        measurement: str,
+        start: Instant | None = None,
+        stop: Instant | None = None,
+        tags: Tags | None = None,
+        **options: Unpack[RangeOptions],
+    ) -> dict[str, int]:
+        """Return how many points each field has over all series, by the name of the field.
+
+        Points of all types of a field count. A field without any is left out. The server counts.
+
+        Args:
+            start: None is from the first point on.
+            stop: None is up to the last point, later than now too.
+        """
+        from db_influx.plans import extent
+
+        call = self._call(RangeOptions, options)
+        now = time.time_ns()
+        begin = _times.EARLIEST if start is None else _times.instant(start, "start", now, call.tz)
+        end = _times.LATEST if stop is None else _times.instant(stop, "stop", now, call.tz)
+        begin, end = _times.ordered(begin, end)
+        selection = selected(begin, end, measurement, EVERY, bucket, tags)
+        return self._run(extent.count(self._databases, selection, call), call)  # type: ignore[no-any-return]
+
+    @takes(PointOptions)
+    def time_range(
+        self, bucket: str, measurement: str, tags: Tags | None = None, **options: Unpack[PointOptions]
+    ) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Return the times of a measurement's first and last point, in UTC; None if it has no point.
+
+        They are those of all series, fields and types. As `stop` of a read is left out, add a nanosecond
+        to the last one to read that point too.
+        """
+        from db_influx.plans import extent
+
+        call = self._call(PointOptions, options)
+        selection = selected(_times.EARLIEST, _times.LATEST, measurement, EVERY, bucket, tags)
+        return self._run(extent.time_range(self._databases, selection, call), call)  # type: ignore[no-any-return]
+
+
+def _retention(value: object) -> int:
+    """Return the seconds of a retention; 0 is for ever."""
+    if value is None:
+        return 0
+    seconds, rest = divmod(_times.length(value, "retention"), _SECOND)
+    if rest or not _SHORTEST <= seconds <= _LONGEST:
+        message = f"must be whole seconds, from an hour to 292 years, not {value!r}"
+        raise _arguments.invalid("retention", message)
+    return seconds
