@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from db_core.errors import ConfigurationError
 from db_core.settings import load
 from db_influx._arguments import choice, invalid, text
-from db_influx._options import Transport
 from db_influx._connection import Connection, Secret
+from db_influx._options import Transport
 from db_influx._settings import InfluxSettings
 
 if TYPE_CHECKING:
