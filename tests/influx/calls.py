@@ -53,6 +53,7 @@ WRITE: dict[str, Callable[[InfluxManager], Any]] = {
     "write": lambda manager: manager.synchronous_write(BUCKET, FRAME, "m")
 }
 CHANGE: dict[str, Callable[[InfluxManager], Any]] = {
+    "delete": lambda manager: manager.delete(BUCKET, *SPAN),
     "delete_bucket": lambda manager: manager.delete_bucket(BUCKET),
 }
 # They need no bucket that exists.
@@ -68,7 +69,7 @@ each_read = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 _OF_A_BUCKET = CALLS | WRITE | CHANGE | DOWNLOAD
 _ALL = _OF_A_BUCKET | ANYWHERE
 # A peer knows no bucket, and answers the question for one by itself, with which these begin.
-ANSWERED = ("delete_bucket", "list_buckets")
+ANSWERED = ("delete", "delete_bucket", "list_buckets")
 _OF_A_PEER = {name: call for name, call in _ALL.items() if name not in ANSWERED}
 each_call_of_a_peer = pytest.mark.parametrize("call", _OF_A_PEER.values(), ids=_OF_A_PEER)
 each_call_of_a_bucket = pytest.mark.parametrize("call", _OF_A_BUCKET.values(), ids=_OF_A_BUCKET)

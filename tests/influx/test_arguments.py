@@ -109,6 +109,9 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
     "a bucket without a name": ("name", lambda m, _: m.create_bucket("")),
     "a bucket to delete that is a number": ("name", lambda m, _: m.delete_bucket(5)),  # type: ignore[arg-type]
     "a retention that is a number": ("retention", lambda m, _: m.create_bucket("never", retention=3_600)),
+    "a deletion without a start": ("start", lambda m, b: m.delete(b, None, None)),  # type: ignore[arg-type]
+    "several measurements to delete": ("measurement", lambda m, b: m.delete(b, *SPAN, ["m"])),  # type: ignore[arg-type]
+    "no tag to delete by": ("tags", lambda m, b: m.delete(b, *SPAN, tags={"k": None})),
     "a series to write": ("data", lambda m, b: m.synchronous_write(b, pl.Series([1]), "m", time_column="t")),
 }
 

@@ -242,24 +242,26 @@ def test_what_is_written_is_the_same(
 def test_what_is_managed_is_the_same(
     manager: InfluxManager, make_async: Callable[..., AsyncInfluxManager], own_store: Store
 ) -> None:
-    """A bucket is made, written and deleted again."""
+    """A bucket is made, written, emptied in part and deleted again."""
     index = pd.date_range("2026-01-01", periods=3, freq="s", tz="UTC")
     data = pd.concat([pd.DataFrame({"v": 1.5, "k": key}, index=index) for key in "ab"])
 
     def managed(call: Callable[[Callable[[Any], Any]], Any], name: str) -> list[Any]:
+        start, stop = pd.Timestamp(T0), pd.Timestamp(T0 + 2 * SECOND)
         steps: list[Callable[[Any], Any]] = [
             lambda m: m.create_bucket(name, retention="10000d"),
             lambda m: m.synchronous_write(name, data, "m", tag_columns=["k"]),
+            lambda m: m.delete(name, start, stop, "m", {"k": "a"}),
             lambda m: m.count(name, "m"),
             lambda m: m.list_buckets(),
             lambda m: m.delete_bucket(name),
         ]
-        made, written, counted, buckets, gone = map(call, steps)
+        made, written, deleted, counted, buckets, gone = map(call, steps)
         assert made in buckets
-        return [made[1:3], written, counted, gone]
+        return [made[1:3], written, deleted, counted, gone]
 
     expected = managed(lambda step: called(manager, step), own_store.name + "-sync")
-    assert [None, {"v": 6}] == expected[1:3]
+    assert [None, None, {"v": 4}] == expected[1:4]
     assert expected == managed(lambda step: awaited(make_async(), step), own_store.name + "-async")
 
 
@@ -299,6 +301,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "time_range": lambda m: m.time_range("b", "m", missing="never"),
     "create_bucket": lambda m: m.create_bucket("b", retention="1s"),
     "delete_bucket": lambda m: m.delete_bucket(""),
+    "delete": lambda m: m.delete("b", *SPAN, tags={"k": ""}),
 }
 
 

@@ -79,6 +79,7 @@ READS = {
 CHANGES: dict[str, dict[str, Any]] = {
     "create_bucket": {"name": "b"},
     "delete_bucket": {"name": "b"},
+    "delete": {"bucket": "b", "start": "-1h", "stop": None},
 }
 CASES = {
     *(("__init__", argument) for argument in SETTINGS),
@@ -93,6 +94,7 @@ CASES = {
     ("create_bucket", "name"),
     ("create_bucket", "retention"),
     ("delete_bucket", "name"),
+    *(("delete", argument) for argument in ("bucket", "start", "stop", "measurement", "tags", "tz")),
     *((method, "folder") for method in ("snapshot", "write_parquet")),
     ("snapshot", "progress"),
     ("partitions", "connect"),
@@ -509,6 +511,33 @@ def test_a_setting_is_sent_as_it_is_or_refused(peer: Callable[..., Peer], argume
 
 
 # --- Changes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["measurement", "tag key", "tag value"])
+def test_a_name_deletes_what_was_written_under_it_and_nothing_else(
+    shared: InfluxManager, make_store: Callable[..., Store], kind: str
+) -> None:
+    """By any of these names; what is refused, or holds nothing, deletes nothing."""
+    store = make_store("deleted")
+    world = World(store, store, {}, {}, {})
+    store.write(f"canary,k=canary,q=canary canary={CANARY} {INDEX[0].value}")
+    for number, name in enumerate(TEXTS, 1):
+        write(shared, world, kind, name, float(number))
+    there = {name: {0.0, number} for name, (_, number) in world.written.items() for name in [name[1]]}
+
+    for name, text in TEXTS.items():
+        place = world.place(kind, text)
+        tags = None if kind == "measurement" else {place.key: place.value}
+        try:
+            shared.delete(store.name, NOW - timedelta(hours=1), None, place.measurement, tags)
+        except InvalidArgumentError as error:
+            assert error.argument == ("tags" if tags else "measurement"), name
+        else:
+            there.pop(name, None)
+        values = sorted(value for numbers_of in there.values() for value in numbers_of)
+        assert sorted([*values, CANARY]) == sorted(point.value for point in store.points()), name
+    assert {"NUL"} & set(world.written) <= set(there)
+    assert 2 >= len(there)
 
 
 def test_a_bucket_is_made_filled_and_deleted_by_its_name_alone(shared: InfluxManager, world: World) -> None:

@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[InfluxManager], Any]] = {
     "query_batches": lambda manager: list(manager.query_batches("buckets()")),
     "write": lambda manager: manager.synchronous_write("b", FRAME, "m"),
     "create_bucket": lambda manager: manager.create_bucket("b"),
+    "delete": lambda manager: manager.delete("b", "2026-01-01", "2026-01-02"),
     "get_query_api": lambda manager: manager.get_query_api().query("buckets()"),
     "get_write_api": lambda manager: manager.get_write_api().write(
         "b", record=FRAME, data_frame_measurement_name="m"

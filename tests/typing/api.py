@@ -98,6 +98,8 @@ def manages(manager: InfluxManager) -> None:
     assert_type(manager.list_buckets()[0].retention, timedelta | None)
     assert_type(manager.count("home", "m", START, tz="Europe/Lisbon"), dict[str, int])
     assert_type(manager.time_range("home", "m", {"meter": "A"}), tuple[pd.Timestamp, pd.Timestamp] | None)
+    manager.delete("home", START, None, "m", {"meter": ["A", "B"]})
+    manager.delete("home", None, None)  # type: ignore[arg-type]
     manager.delete_bucket("home")
 
 

@@ -136,7 +136,7 @@ class Selection:
 
     Attributes:
         bucket: Name of the bucket.
-        measurement: Name of the measurement.
+        measurement: Name of the measurement; it is empty only where points of all are deleted.
         fields: Names of the fields; None is all of them.
         tags: Tag keys with the values each may have; an empty value stands for no such tag.
         start: Nanoseconds since the epoch, included.
@@ -155,8 +155,9 @@ class Selection:
         lines = [
             f"from(bucket: {string(self.bucket)})",
             f"  |> range(start: {_times.time_literal(self.start)}, stop: {_times.time_literal(self.stop)})",
-            f"  |> filter(fn: (r) => r._measurement == {string(self.measurement)})",
         ]
+        if self.measurement:
+            lines.append(f"  |> filter(fn: (r) => r._measurement == {string(self.measurement)})")
         if self.fields is not None:
             lines.append(f"  |> filter(fn: (r) => {_any_of('_field', self.fields)})")
         lines += [f"  |> filter(fn: (r) => {_any_of(key, values)})" for key, values in self.tags]
@@ -329,6 +330,12 @@ def edges(selection: Selection) -> Query:
     )
 
 
+def series_tags(selection: Selection) -> Query:
+    """Ask for the measurement and the tags of each series; an empty measurement stands for all of them."""
+    unused = strings(("_start", "_stop", "_field", "_value"))
+    return Query(f"{selection.flux()}\n  |> first()\n  |> drop(columns: {unused})\n  |> limit(n: 1)")
+
+
 def width(start: int, stop: int, number: int) -> int:
     """Return the nanoseconds of each of about so many equal parts of a range."""
     return -((start - stop) // number)
@@ -401,12 +408,19 @@ def fields(bucket: str, measurement: str) -> Query:
 
 
 def tag_keys(bucket: str, measurement: str) -> Query:
-    """Ask for the tag keys of a measurement, over all time; InfluxDB's own columns are among them."""
+    """Ask for the tag keys of a measurement, over all time; InfluxDB's own columns are among them.
+
+    An empty measurement stands for all of them.
+    """
+    if not measurement:
+        return _names("tagKeys", bucket=bucket)
     return _names("measurementTagKeys", bucket=bucket, measurement=measurement)
 
 
 def tag_values(bucket: str, measurement: str, key: str) -> Query:
-    """Ask for the values of a measurement's tag, over all time."""
+    """Ask for the values of a measurement's tag, over all time; an empty one stands for all measurements."""
+    if not measurement:
+        return _names("tagValues", bucket=bucket, tag=key)
     return _names("measurementTagValues", bucket=bucket, measurement=measurement, tag=key)
 
 

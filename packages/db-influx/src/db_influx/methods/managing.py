@@ -1,13 +1,13 @@
-"""The methods that manage data: buckets, and what is in a measurement."""
+"""The methods that manage data: buckets, what is in a measurement, and deletion."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from db_influx import _arguments, _times
+from db_influx import _arguments, _flux, _times
 from db_influx._base import Base
-from db_influx._options import PointOptions, QueryOptions, RangeOptions, takes
+from db_influx._options import PointOptions, QueryOptions, RangeOptions, TimeOptions, takes
 from db_influx.methods.common import EVERY, selected
 
 if TYPE_CHECKING:
@@ -114,6 +114,50 @@ class Managing(Base):
         call = self._call(PointOptions, options)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, EVERY, bucket, tags)
         return self._run(extent.time_range(self._databases, selection, call), call)  # type: ignore[no-any-return]
+
+    @takes(TimeOptions)
+    def delete(
+        self,
+        bucket: str,
+        start: Instant,
+        stop: Instant | None,
+        measurement: str | None = None,
+        tags: Tags | None = None,
+        **options: Unpack[TimeOptions],
+    ) -> None:
+        """Delete points; when this returns, none of them is found any more.
+
+        InfluxDB deletes whole points of series, by measurement and tags, never single fields. It does so
+        shard by shard, and by a request for each combination of tag values: after an error, some
+        points may be gone and others not. Deleting again is safe. A point that is written after it
+        returned is kept.
+
+        The server does not say how many points it deletes; ask `count` before. The names of what is stored
+        are looked at first, and whether any point is left afterwards. So the token must be allowed to
+        read the bucket too.
+
+        Args:
+            measurement: None is all of them.
+            tags: As in reads, but InfluxDB can't delete by the absence of a tag: a value may not be empty.
+
+        Raises:
+            InvalidArgumentError: Also where InfluxDB 2.9.1 would acknowledge the deletion and not do it, or
+                lose other points. A name has a NUL, a carriage return or ``#!~#``; a measurement's name
+                begins with the key of a tag and an equals sign; or two series differ only in how their
+                keys end, and one goes on with ``!``, ``"`` or a control character where the other ends.
+            AuthenticationError: Also if the token may not write the bucket.
+            IncompleteResultError: There still are points, which were written meanwhile, say.
+        """
+        from db_influx.plans import delete
+
+        call = self._call(TimeOptions, options)
+        begin, end = _times.time_range(start, stop, time.time_ns(), call.tz)
+        name = "" if measurement is None else _arguments.text(measurement, "measurement")
+        selection = _flux.Selection(
+            _arguments.text(bucket, "bucket"), name, None, _flux.conditions(tags), begin, end
+        )
+        delete.check(selection)
+        return self._run(delete.delete(selection, call.max_parallel), call)  # type: ignore[no-any-return]
 
 
 def _retention(value: object) -> int:

@@ -43,7 +43,7 @@ def listed(query: Query) -> Steps[list[str]]:
 
 
 def tag_keys(bucket: str, measurement: str) -> Steps[list[str]]:
-    """List the tag keys of a measurement, over all time, sorted."""
+    """List the tag keys of a measurement, or of all if it is empty, over all time, sorted."""
     names: list[str] = yield from listed(_flux.tag_keys(bucket, measurement))
     return [name for name in names if name not in _flux.OWN_KEYS]
 
