@@ -136,6 +136,7 @@ def _method(owner: str, function: Callable[..., Any]) -> Iterator[str]:
                 yield "    @classmethod"
             known = {"into": into, flag: value, "self": f"{owner}[{frame}]" if made and into else ""}
             known["partition"] = "Partition[Any]"  # that of a manager of another kind too
+            known["to"] = f"{owner}[Any] | None = None"
             given = _parameters(signature, known)
             result = kind.format(frame=frame)
             if owner.startswith("Async") and function.__module__.startswith("db_influx.methods."):

@@ -24,9 +24,10 @@ RESEMBLES = {
     "SerializationError": ValueError,
 }
 ERRORS = [name for name in errors.__all__ if name != "Rejection"]  # which a WriteError holds
-RESEMBLES_NOTHING = {"DatabaseError", "QueryError", "WriteError"}
+RESEMBLES_NOTHING = {"CopyError", "DatabaseError", "QueryError", "WriteError"}
 
 ATTRIBUTES: dict[str, dict[str, object]] = {
+    "CopyError": {"copied": ("a", "b"), "measurement": "c", "until": "2026-01-01T00:00:00Z"},
     "InvalidArgumentError": {"argument": "start"},
     "ParseError": {"offset": 123, "table": 2, "row": 4},
     "QueryError": {"code": "invalid", "status": 400},
@@ -76,4 +77,6 @@ def test_an_attribute_that_is_not_known_is_empty(name: str, attributes: dict[str
     """Every attribute is there even when the raiser knows nothing to put in."""
     error = getattr(errors, name)("what happened")
 
-    assert {attribute: () if attribute == "rejected" else None for attribute in attributes} == vars(error)
+    assert {
+        attribute: () if attribute in ("copied", "rejected") else None for attribute in attributes
+    } == vars(error)

@@ -55,6 +55,7 @@ WRITE: dict[str, Callable[[InfluxManager], Any]] = {
 CHANGE: dict[str, Callable[[InfluxManager], Any]] = {
     "delete": lambda manager: manager.delete(BUCKET, *SPAN),
     "delete_bucket": lambda manager: manager.delete_bucket(BUCKET),
+    "copy": lambda manager: manager.copy(BUCKET, "other", start=SPAN[0], stop=SPAN[1]),
 }
 # They need no bucket that exists.
 ANYWHERE: dict[str, Callable[[InfluxManager], Any]] = {

@@ -112,6 +112,14 @@ CALLS: dict[str, tuple[str, Callable[[InfluxManager, str], Any]]] = {
     "a deletion without a start": ("start", lambda m, b: m.delete(b, None, None)),  # type: ignore[arg-type]
     "several measurements to delete": ("measurement", lambda m, b: m.delete(b, *SPAN, ["m"])),  # type: ignore[arg-type]
     "no tag to delete by": ("tags", lambda m, b: m.delete(b, *SPAN, tags={"k": None})),
+    "no fields to copy": (
+        "fields",
+        lambda m, b: m.copy(b, "other", start=SPAN[0], stop=SPAN[1], fields=[]),
+    ),
+    "a copy to an address": (
+        "to",
+        lambda m, b: m.copy(b, "other", start=SPAN[0], stop=SPAN[1], to="http://localhost"),  # type: ignore[arg-type]
+    ),
     "a series to write": ("data", lambda m, b: m.synchronous_write(b, pl.Series([1]), "m", time_column="t")),
 }
 

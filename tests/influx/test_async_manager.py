@@ -184,6 +184,7 @@ ANSWERS: dict[str, Callable[[Any, str], Any]] = {
     "tag values": lambda m, b: m.get_tag_values(b, "everything", "meter"),
     "count": lambda m, b: m.count(b, "everything", *DAYS, {"meter": "a"}),
     "time range": lambda m, b: m.time_range(b, "everything"),
+    "copy of nothing": lambda m, b: m.copy(b, "nowhere", start="2020-01-01", stop="2020-01-02"),
     "check": lambda m, b: m.check_write(b, FRAME, "everything"),
     "check of a conflict": lambda m, b: m.check_write(b, FRAME.astype({"v": str}), "everything"),
 }
@@ -210,7 +211,7 @@ def test_an_answer_is_the_same(
             sorted(frames, key=lambda one: str(one["_value"].dtype)) for frames in (expected, found)
         )
     assert same(expected, found)
-    assert len(expected) > 0 or answer in ("nothing found", "check")
+    assert len(expected) > 0 or answer in ("nothing found", "copy of nothing", "check")
 
 
 @pytest.mark.parametrize("gzip", [False, True])
@@ -242,26 +243,25 @@ def test_what_is_written_is_the_same(
 def test_what_is_managed_is_the_same(
     manager: InfluxManager, make_async: Callable[..., AsyncInfluxManager], own_store: Store
 ) -> None:
-    """A bucket is made, written, emptied in part and deleted again."""
-    index = pd.date_range("2026-01-01", periods=3, freq="s", tz="UTC")
-    data = pd.concat([pd.DataFrame({"v": 1.5, "k": key}, index=index) for key in "ab"])
+    """A bucket is made, copied to, emptied in part and deleted again."""
+    own_store.write(*(f"m,k={key} v={n} {T0 + n * SECOND}" for key in "ab" for n in range(3)))
 
     def managed(call: Callable[[Callable[[Any], Any]], Any], name: str) -> list[Any]:
         start, stop = pd.Timestamp(T0), pd.Timestamp(T0 + 2 * SECOND)
         steps: list[Callable[[Any], Any]] = [
             lambda m: m.create_bucket(name, retention="10000d"),
-            lambda m: m.synchronous_write(name, data, "m", tag_columns=["k"]),
+            lambda m: m.copy(own_store.name, name, start=SPAN[0], stop=SPAN[1]),
             lambda m: m.delete(name, start, stop, "m", {"k": "a"}),
             lambda m: m.count(name, "m"),
             lambda m: m.list_buckets(),
             lambda m: m.delete_bucket(name),
         ]
-        made, written, deleted, counted, buckets, gone = map(call, steps)
+        made, copied, deleted, counted, buckets, gone = map(call, steps)
         assert made in buckets
-        return [made[1:3], written, deleted, counted, gone]
+        return [made[1:3], copied, deleted, counted, gone]
 
     expected = managed(lambda step: called(manager, step), own_store.name + "-sync")
-    assert [None, None, {"v": 4}] == expected[1:4]
+    assert [["m"], None, {"v": 4}] == expected[1:4]
     assert expected == managed(lambda step: awaited(make_async(), step), own_store.name + "-async")
 
 
@@ -302,6 +302,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "create_bucket": lambda m: m.create_bucket("b", retention="1s"),
     "delete_bucket": lambda m: m.delete_bucket(""),
     "delete": lambda m: m.delete("b", *SPAN, tags={"k": ""}),
+    "copy": lambda m: m.copy("b", "b", start=SPAN[0], stop=SPAN[1]),
 }
 
 

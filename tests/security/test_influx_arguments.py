@@ -80,6 +80,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "create_bucket": {"name": "b"},
     "delete_bucket": {"name": "b"},
     "delete": {"bucket": "b", "start": "-1h", "stop": None},
+    "copy": {"bucket": "b", "to_bucket": "c", "start": "-1h", "stop": None},
 }
 CASES = {
     *(("__init__", argument) for argument in SETTINGS),
@@ -95,6 +96,8 @@ CASES = {
     ("create_bucket", "retention"),
     ("delete_bucket", "name"),
     *(("delete", argument) for argument in ("bucket", "start", "stop", "measurement", "tags", "tz")),
+    *(("copy", argument) for argument in ("bucket", "to_bucket", "start", "stop", "measurement", "fields")),
+    *(("copy", argument) for argument in ("tags", "to", "missing", "tz")),
     *((method, "folder") for method in ("snapshot", "write_parquet")),
     ("snapshot", "progress"),
     ("partitions", "connect"),
@@ -540,8 +543,40 @@ def test_a_name_deletes_what_was_written_under_it_and_nothing_else(
     assert 2 >= len(there)
 
 
-def test_a_bucket_is_made_filled_and_deleted_by_its_name_alone(shared: InfluxManager, world: World) -> None:
+@pytest.mark.parametrize("kind", ["measurement", "field", "tag key", "tag value"])
+def test_a_name_copies_what_was_written_under_it_and_nothing_else(
+    shared: InfluxManager, world: World, make_store: Callable[..., Store], kind: str
+) -> None:
+    """As in reads."""
+    for name, text in TEXTS.items():
+        place, target = world.place(kind, text), make_store("copied")
+        try:
+            shared.copy(
+                place.bucket,
+                target.name,
+                start=NOW - timedelta(hours=1),
+                stop=NOW + timedelta(hours=1),
+                measurement=place.measurement,
+                fields=place.field,
+                tags={place.key: place.value},
+            )
+        except InvalidArgumentError:
+            assert (kind, name) not in world.written, name
+        written = world.written.get((kind, name))
+        found = [(point.measurement, point.field, point.tags, point.value) for point in target.points()]
+        tags = {place.key: place.value}
+        expected = [
+            (place.measurement, place.field, tags, value) for value in ((0.0, written[1]) if written else ())
+        ]
+        assert expected == found, name
+
+
+def test_a_bucket_is_made_filled_and_deleted_by_its_name_alone(
+    shared: InfluxManager, world: World, make_store: Callable[..., Store]
+) -> None:
     """Where the server takes the name; all other buckets stay as they are."""
+    source = make_store("source")
+    source.write(f"m v=1 {INDEX[0].value}")
     before = shared.list_buckets()
     made = 0
     for name, text in TEXTS.items():
@@ -554,12 +589,20 @@ def test_a_bucket_is_made_filled_and_deleted_by_its_name_alone(shared: InfluxMan
             continue
         made += 1
         assert [bucket] == [one.name for one in shared.list_buckets() if one not in before], name
-        shared.synchronous_write(bucket, frame_of({"v": [1.0, 2.0]}), "m")
+        assert ["m"] == shared.copy(source.name, bucket, start=NOW - timedelta(hours=1), stop=None), name
         assert ["m"] == shared.get_measurements_on_bucket(bucket), name
         shared.delete_bucket(bucket)
         assert before == shared.list_buckets(), name
     assert 20 <= made
     assert 8 == len(world.canaries())
+
+
+def test_a_copy_goes_to_no_address(shared: InfluxManager) -> None:
+    """`to` is a manager, never a text."""
+    for name, text in TEXTS.items():
+        with pytest.raises(InvalidArgumentError) as caught:
+            shared.copy("b", "c", start="-1h", stop=None, to=text)  # type: ignore[arg-type]
+        assert "to" == caught.value.argument, name
 
 
 # --- Queries ----------------------------------------------------------------------

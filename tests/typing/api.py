@@ -25,12 +25,14 @@ from db_core import (
     read_annotated_csv,
     to_line_protocol,
 )
-from db_influx import Bucket, InfluxManager
+from db_influx import AsyncInfluxManager, Bucket, InfluxManager
 from db_influx.dask import read_dask, write_dask
 from db_redis import AsyncRedisClient, RedisClient
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -89,8 +91,8 @@ def looks_up(manager: InfluxManager) -> None:
         assert_type(same, InfluxManager)
 
 
-def manages(manager: InfluxManager) -> None:
-    """What is managed has types of its own."""
+def manages(manager: InfluxManager, other: InfluxManager[pl.DataFrame], wrong: AsyncInfluxManager) -> None:
+    """Managers may give frames of different kinds, but are both blocking or both not."""
     assert_type(manager.get_tags("home", "m"), list[str])
     assert_type(manager.get_tag_values("home", "m", "meter"), list[str])
     assert_type(manager.list_buckets(), list[Bucket])
@@ -101,6 +103,9 @@ def manages(manager: InfluxManager) -> None:
     manager.delete("home", START, None, "m", {"meter": ["A", "B"]})
     manager.delete("home", None, None)  # type: ignore[arg-type]
     manager.delete_bucket("home")
+    assert_type(manager.copy("home", "b", start=START, stop="2026-11-01", fields="v", to=other), list[str])
+    manager.copy("home", "b", start=START, stop=None, to=wrong)  # type: ignore[arg-type]
+    manager.copy("home", "b", START, None)  # type: ignore[call-arg]
 
 
 def writes(manager: InfluxManager, readings: pd.DataFrame) -> None:

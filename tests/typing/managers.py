@@ -163,6 +163,7 @@ async def awaits(manager: AsyncInfluxManager, polars: AsyncInfluxManager[pl.Data
     assert_type(await manager.get_tags("home", "m"), list[str])
     assert_type(await manager.list_buckets(), list[Bucket])
     assert_type(await manager.count("home", "m"), dict[str, int])
+    assert_type(await manager.copy("home", "b", start="-1d", stop=None, to=manager), list[str])
     assert_type(await manager.check_write("home", pd.DataFrame(), "m"), list[Rejection])
     await manager.read("-1d", None, "m", "power", "home", into="csv")  # type: ignore[call-overload]
     manager.read("-1d", None, "m", "power", "home").head()  # type: ignore[attr-defined]

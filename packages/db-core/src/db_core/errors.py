@@ -19,6 +19,7 @@ __all__ = [
     "ComputationFailedError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "CopyError",
     "DatabaseError",
     "DiskSpaceError",
     "IncompleteResultError",
@@ -170,6 +171,31 @@ class WriteError(DatabaseError):
         self.rejected = tuple(rejected)
         self.frame = frame
         self.status = status
+
+
+class CopyError(DatabaseError):
+    """A copy of points ended in the middle; its cause tells why.
+
+    Copying again changes nothing that is copied already.
+
+    Attributes:
+        copied: The measurements that are copied whole.
+        measurement: The one that is not.
+        until: Of that one, all points of the range before this time are copied, at least; as RFC 3339 text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        copied: Sequence[str] = (),
+        measurement: str | None = None,
+        until: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.copied = tuple(copied)
+        self.measurement = measurement
+        self.until = until
 
 
 class SerializationError(DatabaseError, ValueError):

@@ -59,13 +59,13 @@ def text(value: object, argument: str, place: str | None = None) -> str:
     return str.__str__(value)  # the text itself of an enumeration or a numpy text
 
 
-def written_bucket(value: object) -> str:
+def written_bucket(value: object, argument: str = "bucket") -> str:
     """Return the name of a bucket for a write, which InfluxDB must not take for a bucket's ID."""
-    name = text(value, "bucket")
+    name = text(value, argument)
     if re.fullmatch("[0-9a-fA-F]{16}", name):
         # A write to this name goes to the bucket with this ID, if there is one; a read never does.
         reason = "in a write, InfluxDB reads 16 hexadecimal digits as a bucket ID. Rename the bucket"
-        raise invalid("bucket", f"must be a name, not {name!r}: {reason}")
+        raise invalid(argument, f"must be a name, not {name!r}: {reason}")
     return name
 
 

@@ -28,7 +28,7 @@ from db_influx._io import (
     numeric,
 )
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
@@ -96,6 +96,12 @@ class AsyncWire:
                 async for frame in frames:
                     yield frame
 
+    async def do(self, step: Post, limits: CallLimits) -> None:
+        """Do a step of a plan of another manager."""
+        with self._server.secret.hidden():
+            async with Borrowed(self._pools) as pool:
+                await self._reply(pool, step, limits)
+
     async def _reply(self, pool: Pool, step: Step, limits: CallLimits) -> Any:
         """Do a step of a plan."""
         match step:
@@ -110,6 +116,8 @@ class AsyncWire:
                 finally:
                     await done
                 return None
+            case Elsewhere(wire, other):
+                return await wire.do(other, limits)
             case Warn(message):
                 return warnings.warn(message, UserWarning, stacklevel=_CALLER)
         return await _drive(perform(self._server, pool, step, limits), _reply_to_io)

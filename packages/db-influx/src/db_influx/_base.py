@@ -144,6 +144,14 @@ class Base:
         """Do a plan and return a list of what it hands on."""
         return list(self._iterate(plan, call))
 
+    def _wire_of(self, other: object, argument: str) -> Any:
+        """Return the wire of another manager, which must be of the same kind."""
+        wire = other._wire if isinstance(other, Base) else None  # noqa: SLF001 - of this class
+        if type(wire) is not type(self._wire):
+            kind = f"an {type(self).__name__}"
+            raise _arguments.invalid(argument, f"must be {kind}, as the manager that reads, not {other!r}")
+        return wire
+
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         from types import GenericAlias
 

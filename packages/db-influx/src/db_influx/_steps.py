@@ -22,6 +22,7 @@ __all__ = [
     "Batch",
     "Change",
     "Download",
+    "Elsewhere",
     "Post",
     "Query",
     "Reduced",
@@ -143,9 +144,16 @@ class Stream(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Hand a frame to the caller of the iterator."""
+    """Hand a frame to the caller of the iterator.
+
+    Attributes:
+        frame: The frame.
+        stop: With it, all points of the range before these nanoseconds have been handed on; None where that
+            is not known.
+    """
 
     frame: Any
+    stop: int | None = None
 
 
 class Work(NamedTuple):
@@ -155,6 +163,13 @@ class Work(NamedTuple):
     size: int
 
 
+class Elsewhere(NamedTuple):
+    """Have the wire of another manager do a step that is one request; the reply is that of the step."""
+
+    wire: Any
+    step: Post
+
+
 class Warn(NamedTuple):
     """Warn the caller of the method; there is no reply."""
 
@@ -162,5 +177,7 @@ class Warn(NamedTuple):
 
 
 _T = TypeVar("_T")
-Step: TypeAlias = Ask | AskAtMost | AskJson | Change | Download | Post | Stream | Batch | Work | Warn
+Step: TypeAlias = (
+    Ask | AskAtMost | AskJson | Change | Download | Post | Elsewhere | Stream | Batch | Work | Warn
+)
 Steps: TypeAlias = Generator[Step, Any, _T]

@@ -31,7 +31,7 @@ from db_influx._io import (
     numeric,
 )
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Post, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -83,6 +83,11 @@ class Wire:
                 lambda step: self._stream(step, self._server.limits(silence, endless=True)),
             )
 
+    def do(self, step: Post, limits: CallLimits) -> None:
+        """Do a step of a plan of another manager."""
+        with self._server.secret.hidden():
+            self._reply(step, limits, _CALLER)
+
     def _reply(self, step: Step, limits: CallLimits, caller: int) -> Any:
         """Do a step of a plan; `caller` is how many calls above a warning points to."""
         match step:
@@ -93,6 +98,8 @@ class Wire:
             case Post(_, _, meanwhile) if meanwhile is not None:
                 with _beside(meanwhile):
                     return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
+            case Elsewhere(wire, other):
+                return wire.do(other, limits)
             case Warn(message):
                 return warnings.warn(message, UserWarning, stacklevel=caller)
         return self._perform(perform(self._server, self._pool, step, limits), _Transfers())

@@ -22,6 +22,7 @@ __all__ = [
     "Framed",
     "FramedIterator",
     "FramedOrList",
+    "Manager",
     "Newest",
     "in_range",
     "selected",
@@ -32,6 +33,9 @@ Framed: TypeAlias = Any  # a frame of the kind that `into` names
 FramedIterator: TypeAlias = Any  # an iterator of these
 FramedOrList: TypeAlias = Any  # one, or with `split` a list of these
 Newest: TypeAlias = "dict[str, Any]"  # values, or with `with_time` pairs of time and value
+
+# What a method takes; `tools/stub.py` knows how.
+Manager: TypeAlias = Any  # a manager of the same class, whatever frames it gives
 
 EVERY: Any = object()  # in place of names: every field
 LABELS: tuple[Edge, ...] = ("start", "stop")

@@ -1,4 +1,4 @@
-"""The methods that manage data: buckets, what is in a measurement, and deletion."""
+"""The methods that manage data: buckets, what is in a measurement, deletion and copies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from db_influx._options import PointOptions, QueryOptions, RangeOptions, TimeOpt
 from db_influx.methods.common import EVERY, selected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from typing_extensions import Unpack
 
     from db_influx._bucket import Bucket
     from db_influx._flux import Tags
     from db_influx._times import Instant, Length
+    from db_influx.methods.common import Manager
 
 __all__ = ["Managing"]
 
@@ -158,6 +161,63 @@ class Managing(Base):
         )
         delete.check(selection)
         return self._run(delete.delete(selection, call.max_parallel), call)  # type: ignore[no-any-return]
+
+    @takes(RangeOptions)
+    def copy(
+        self,
+        bucket: str,
+        to_bucket: str,
+        *,
+        start: Instant,
+        stop: Instant | None,
+        measurement: str | None = None,
+        fields: str | Iterable[str] | None = None,
+        tags: Tags | None = None,
+        to: Manager | None = None,
+        **options: Unpack[RangeOptions],
+    ) -> list[str]:
+        """Copy points to another bucket, of this server or of another, in bounded memory.
+
+        Names, tags, types, values and times stay as they are. Copying again changes nothing. A point of the
+        same series, field and time that the other bucket has is replaced.
+
+        Args:
+            to_bucket: Bucket to write, which must be there.
+            measurement: None is all of them.
+            fields: One field or several; None is all of each measurement.
+            to: Manager of the server to write to, of the same class; None is this one.
+
+        Returns:
+            The measurements of which points were copied.
+
+        Raises:
+            CopyError: The copy ended when points had been written. It says which measurements are whole,
+                and of the next one up to which time. What ends a copy before is raised as it is.
+            SchemaConflictError: Points can't be read exactly: a name is one of InfluxQL's own; the name of a
+                measurement has a carriage return; or a field has several types, and text is one of
+                them, a tag has a carriage return, or the range is of more than a thousand shards.
+            NotFoundError: Also if no database and retention policy lead to the bucket alone, as types of
+                fields can't be told then.
+            AuthenticationError: Also if the token may not write the other bucket.
+        """
+        from db_influx.plans import copy
+
+        call = self._call(RangeOptions, options)
+        begin, end = _times.time_range(start, stop, time.time_ns(), call.tz)
+        target = copy.Target(
+            _arguments.written_bucket(to_bucket, "to_bucket"), None if to is None else self._wire_of(to, "to")
+        )
+        selection = _flux.Selection(
+            _arguments.text(bucket, "bucket"),
+            "" if measurement is None else _arguments.text(measurement, "measurement"),
+            None if fields is None else _arguments.names(fields, "fields"),
+            _flux.conditions(tags),
+            begin,
+            end,
+        )
+        if to is None and bucket == to_bucket:
+            raise _arguments.invalid("to_bucket", f"must be another bucket than {bucket!r}")
+        return self._collect(copy.copy(self._databases, selection, target, call), call)  # type: ignore[no-any-return]
 
 
 def _retention(value: object) -> int:

@@ -34,8 +34,12 @@ _MOST_BYTES = 2  # times the bytes of a frame, before a slice is stopped
 _GROWTH = 8  # times the width of the slice before, at most
 
 
-def batches(databases: Databases, selection: Selection, batch_rows: int, options: Options) -> Steps[None]:
+def batches(
+    databases: Databases, selection: Selection, batch_rows: int, options: Options, *, raw: bool = False
+) -> Steps[None]:
     """Read points as they are stored, in frames of at most `batch_rows` rows.
+
+    With `raw`, they are of our own class, and all tags of the series are levels.
 
     A slice has about as many values as a frame, or fewer if their texts are long. No slice has more than
     four times the values or twice the bytes of a frame, unless its rows share one timestamp.
@@ -49,16 +53,22 @@ def batches(databases: Databases, selection: Selection, batch_rows: int, options
     except QueryError as error:
         if not points.must_leave(error, options):
             raise
-        yield from batches(databases, selection, batch_rows, replace(options, protocol="flux"))
+        yield from batches(databases, selection, batch_rows, replace(options, protocol="flux"), raw=raw)
         return
     if not (yield from points.is_current(databases, selection.bucket)):
-        yield from batches(databases, selection, batch_rows, options)
+        yield from batches(databases, selection, batch_rows, options, raw=raw)
         return
-    series = yield from wide(answers, selection.fields, options, kinds=schema.kinds(selection.fields))
+    kinds = schema.kinds(selection.fields)
+    series = yield from wide(answers, selection.fields, options, kinds=kinds, tag_columns=raw)
     yield from schema.check_frame(selection, series, options)
     if parts:
-        options, kinds = replace(options, by=tuple(series.index[:-1])), series.kinds
-        yield from _slices(databases, points, selection, kinds, batch_rows, options)
+        *levels, _ = series.index
+        fields = selection.fields or ()
+        if raw:  # all other tags stand behind the fields
+            levels += series.columns[len(series.index) + len(fields) :]
+        types = [column.kind for column in series.batch.columns()[len(series.index) :]]
+        options, kinds = replace(options, by=tuple(levels)), dict(zip(fields, types, strict=False))
+        yield from _slices(databases, points, selection, kinds, batch_rows, options, raw=raw)
 
 
 def _slices(
@@ -68,6 +78,8 @@ def _slices(
     kinds: Mapping[str, str],
     batch_rows: int,
     options: Options,
+    *,
+    raw: bool,
 ) -> Steps[None]:
     """Read the range slice by slice; `kinds` are the types of all frames."""
     # Flux returns a row for each value, InfluxQL one for all fields of a time.
@@ -78,9 +90,9 @@ def _slices(
     while start < selection.stop:
         width = min(width, selection.stop - start)
         limits = (rows * _MOST_ROWS, size * _MOST_BYTES) if width > 1 else None
-        part = replace(selection, start=start, stop=start + width)
+        asked = replace(selection, start=start, stop=start + width)
         try:
-            reply = yield AskAtMost(points.query(part), limits)
+            reply = yield AskAtMost(points.query(asked), limits)
         except QueryError as error:
             if not points.must_leave(error, options):
                 raise
@@ -97,7 +109,9 @@ def _slices(
             yield from _check_current(points, databases, selection)
             frame = yield from wide([answer], selection.fields, options, kinds=kinds)
             for first in range(0, len(frame), batch_rows):
-                yield Batch((yield from converted(frame.slice(first, batch_rows), options.into)))
+                part = frame.slice(first, batch_rows)
+                stop = start + width if first + batch_rows >= len(frame) else None
+                yield Batch(part if raw else (yield from converted(part, options.into)), stop)
             del frame
         del answer
         start += width
@@ -109,7 +123,7 @@ def _slices(
     if not is_checked:
         yield from _check_current(points, databases, selection)
     if rest is not None:
-        yield from batches(databases, rest, batch_rows, options)
+        yield from batches(databases, rest, batch_rows, options, raw=raw)
 
 
 def _check_current(points: Source, databases: Databases, selection: Selection) -> Steps[None]:
