@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import db_core
 import db_influx
 import db_redis
+from db_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +24,14 @@ OF_PYTHON = ("builtins", "typing", "abc", "enum")  # whose private names belong 
 
 
 def classes(package: ModuleType) -> Iterator[type]:
-    """Yield the classes of a package, those of its modules included."""
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    """Yield the classes of a package and its modules, but for those whose extra is not installed."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
         if found.name.endswith("._native"):
             continue
-        module = importlib.import_module(found.name)
+        try:
+            module = importlib.import_module(found.name)
+        except ConfigurationError:
+            continue
         for value in vars(module).values():
             if inspect.isclass(value) and value.__module__ == module.__name__:
                 yield value
