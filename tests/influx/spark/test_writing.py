@@ -92,11 +92,33 @@ def test_a_refused_point_is_named(spark: SparkSession, store: Store, msname: str
     )
     with pytest.raises(
         PythonException,
-        match=r"WriteError.*Among the rows: .*'meter': 'm0', 'time': '2025-12-31 19:00:00-05:00'",
+        match=r"WriteError.*Among the rows: .*'meter': 'm0', 'time': '2026-01-01 00:00:00.000000'",
     ) as caught:
         save(df.coalesce(1), bucket=store.name, measurement=msname, tag_columns="meter")
 
     assert "field type conflict" in str(caught.value)
+
+
+@pytest.mark.parametrize("zone", ["GMT+8", "UTC-03:00", "+05:30"])
+def test_a_refused_point_is_named_in_any_zone(
+    spark: SparkSession, store: Store, msname: str, zone: str
+) -> None:
+    """Also in zones of Spark that Python has not, and with years that Python has not."""
+    store.write(f"{msname} power=1i {T0}")
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        for micros, error, shown in (
+            (T0 // 1_000, "WriteError", "2026-01-01 00:00:00.000000"),
+            (253_402_300_800_000_000, "InvalidArgumentError", "10000-01-01 00:00:00.000000"),
+        ):
+            with pytest.raises(PythonException, match=rf"{error}: .*Among the rows: .*'time': '{shown}'"):
+                save(
+                    spark.sql(f"select timestamp_micros({micros}) time, 1.5D power"),
+                    bucket=store.name,
+                    measurement=msname,
+                )
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "America/New_York")
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,27 @@ class Writer(DataSourceArrowWriter):
             raise InvalidArgumentError(message, argument=error.argument) from error
 
     def _told(self, rows: pa.Table, rejected: Sequence[Rejection]) -> str:
-        """Name the first rows of rejections by their tags and times, as a task's row numbers say nothing."""
+        """Name the first rows of rejections by their tags and times, as a task's row numbers say nothing.
+
+        The times are those of UTC.
+        """
         names = [*self._layout["tag_columns"], self._layout["time_column"]]
         numbers = [
             row for one in rejected for row in range(one.start, min(one.stop, one.start + _MOST_NAMED))
         ]
+        columns = {name: _shown(rows.column(name)) for name in names}
         named = [
-            {name: str(rows.column(name)[row]) for name in names}
+            {name: str(column[row]) for name, column in columns.items()}
             for row in dict.fromkeys(numbers[:_MOST_NAMED])
         ]
         return f". Among the rows: {', '.join(map(str, named))}" if named else ""
+
+
+def _shown(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column for a message: times as text in UTC.
+
+    Spark has zones that Python has not, such as GMT+8, and years beyond 9999.
+    """
+    if not pa.types.is_timestamp(column.type):
+        return column
+    return column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
