@@ -10,12 +10,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pytest
 
-from db_core.errors import ConfigurationError
+from db_core.errors import ConfigurationError, InvalidArgumentError
 from db_influx import InfluxManager
 from tests.influx.recorder import Recorder
 from tests.influx.test_fork import ends_well, in_a_child
@@ -91,6 +91,18 @@ def test_a_worker_has_the_manager_of_a_function(
     with pytest.raises(KeyError, match="OUR_INFLUX"):
         parts[3].read()
     assert parts[3].__dask_tokenize__() != manager.partitions(*four_days, every="1d")[3].__dask_tokenize__()
+
+
+def test_a_function_that_returns_no_manager_is_told(
+    manager: InfluxManager, make_async: Callable[..., AsyncInfluxManager], four_days: tuple[Any, ...]
+) -> None:
+    """Also one that returns an asynchronous manager, of which nobody would await the answer."""
+    for made in (make_async(), None):
+        [part, *_] = manager.partitions(
+            *four_days, every="1d", connect=cast("Any", partial(lambda one: one, made))
+        )
+        with pytest.raises(InvalidArgumentError, match="`connect` must return an InfluxManager, not "):
+            part.read()
 
 
 def test_a_copy_in_the_same_process_needs_a_token_too(

@@ -174,6 +174,8 @@ def test_partitions_stay_those_of_load(load: Callable[..., DataFrame], store: St
         ({"connect": "module"}, "`connect` must name a function as 'module:function'"),
         ({"connect": "no_module:f"}, "`connect` names no_module:f, which can't be imported"),
         ({"connect": "json:loads", "url": "http://h"}, "`connect` returns a manager"),
+        ({"connect": "sys:path"}, "`connect` must name a function, and sys:path is not one"),
+        ({"connect": "os:getcwd"}, "`connect` must return an InfluxManager, not str"),
         ({"nanoseconds": "round"}, "`nanoseconds` must be 'error', 'truncate' or 'column'"),
         ({"every": "1d", "rows": "5"}, "`every` or `rows` must be given, and not both"),
         ({"measurement": ""}, "`measurement` must be text that is not empty"),

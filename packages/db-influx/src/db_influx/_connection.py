@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from db_influx._arguments import invalid
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from db_influx._manager import InfluxManager
     from db_influx._options import Transport
 
-__all__ = ["Connection", "Secret"]
+__all__ = ["Connection", "Secret", "made_by"]
 
 _MOST_MANAGERS = 16  # that a process keeps
 
@@ -39,7 +41,7 @@ class Connection:
     def manager(self) -> InfluxManager:
         """Return a manager; those that this makes are kept, so that a process has few connections."""
         if self.connect is not None:
-            return self.connect()
+            return made_by(self.connect)
         environment = None if self.token.text else os.environ.get("INFLUXDB_TOKEN")
         return _manager(self.url, self.org, self.token.text, environment, self.transport)
 
@@ -52,6 +54,20 @@ class Connection:
 
         named = "" if self.connect is None else tokenize(self.connect)
         return repr((named, replace(self, connect=None)))
+
+
+def made_by(connect: Callable[[], InfluxManager]) -> InfluxManager:
+    """Return the manager that a user's function returns.
+
+    Raises:
+        InvalidArgumentError: It returns something else.
+    """
+    from db_influx._manager import InfluxManager
+
+    manager = connect()
+    if not isinstance(manager, InfluxManager):
+        raise invalid("connect", f"must return an InfluxManager, not {type(manager).__name__}")
+    return manager
 
 
 class Secret:

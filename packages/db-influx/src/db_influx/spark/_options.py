@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from db_core.errors import ConfigurationError
 from db_core.settings import load
 from db_influx._arguments import choice, invalid, text
-from db_influx._connection import Connection, Secret
+from db_influx._connection import Connection, Secret, made_by
 from db_influx._options import Transport
 from db_influx._settings import InfluxSettings
 
@@ -48,6 +48,8 @@ class Connector:
                 "The module must be importable on the driver and on the workers"
             )
             raise ConfigurationError(message) from error
+        if not callable(made):
+            raise invalid("connect", f"must name a function, and {self.module}:{self.function} is not one")
         manager: InfluxManager = made()
         return manager
 
@@ -69,7 +71,7 @@ class Place:
     def manager(self) -> InfluxManager:
         """Return a manager; those that this makes are kept, so that a process has few connections."""
         if self.connect is not None:
-            return self.connect()
+            return made_by(self.connect)
         settings = load(InfluxSettings, {"url": self.url, "org": self.org})
         token = Secret(settings.token.get_secret_value())
         return Connection(settings.url, settings.org, Transport(), None, token).manager()
