@@ -177,6 +177,8 @@ def test_partitions_stay_those_of_load(load: Callable[..., DataFrame], store: St
         ({"connect": "sys:path"}, "`connect` must name a function, and sys:path is not one"),
         ({"connect": "os:getcwd"}, "`connect` must return an InfluxManager, not str"),
         ({"nanoseconds": "round"}, "`nanoseconds` must be 'error', 'truncate' or 'column'"),
+        ({"agg_func": "max"}, "`agg_func` needs windows: give `interval` too"),
+        ({"agg_func": "max", "timestep": "1h"}, "`agg_func` needs windows: give `interval` too"),
         ({"every": "1d", "rows": "5"}, "`every` or `rows` must be given, and not both"),
         ({"measurement": ""}, "`measurement` must be text that is not empty"),
     ],

@@ -122,6 +122,8 @@ def reading(options: Mapping[str, str]) -> Reading:
     found = _parsed(options, _READ, "reading", ("bucket", "measurement", "fields", "start"))
     place = _place(found)
     nanoseconds = choice(found.pop("nanoseconds", "error"), "nanoseconds", _NANOSECONDS)
+    if "agg_func" in found and "interval" not in found:
+        raise invalid("agg_func", "needs windows: give `interval` too, or leave it out")
     found["msname"] = found.pop("measurement")
     found.setdefault("stop", None)
     return Reading(place, nanoseconds, found.pop("pushdown", False), found)
