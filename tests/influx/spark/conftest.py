@@ -13,7 +13,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from db_influx.spark import InfluxDataSource
-from tests.influx.spark.recorder import Recorder
+from tests.influx.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,5 +87,6 @@ def load(spark: SparkSession) -> Callable[..., DataFrame]:
 @pytest.fixture
 def recorder(server: servers.InfluxDB) -> Iterator[Recorder]:
     """Give a proxy before the real server that keeps what is sent."""
-    with Recorder(server.url) as made:
-        yield made
+    made = Recorder(server.url)
+    yield made
+    made.close()
