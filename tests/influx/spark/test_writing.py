@@ -130,8 +130,11 @@ def test_a_refused_point_is_named_in_any_zone(
         ("select current_timestamp() time, decimal(-1) power, 'x' meter", "power"),
         ("select current_timestamp() time, date'2026-01-01' power, 'x' meter", "power"),
         (
-            "select current_timestamp() time, cast(-1 as decimal(20,0)) power, 'x' meter",
-            "written as unsigned",
+            (
+                "select now() time, cast(n as decimal(20,0)) n, string(n) meter "
+                "from (select explode(array(5, -1)) n)"
+            ),
+            "written as unsigned: Integer value out of bounds. Among the rows: {'meter': '-1'",
         ),
     ],
 )
@@ -154,6 +157,14 @@ def test_a_row_that_cannot_be_written_is_named(
         ({"time_column": "no"}, "`time_column` needs a column 'no' of timestamp, which is missing"),
         ({"time_column": "day"}, "`time_column` needs a column 'day' of timestamp, which is timestamp_ntz"),
         ({"nanoseconds": "column"}, "`nanoseconds` needs a column 'time_ns' of bigint, which is missing"),
+        (
+            {"nanoseconds": "column", "time_column": "time_ns"},
+            "`time_column` names the timestamps, which are left out, and not 'time_ns'",
+        ),
+        (
+            {"nanoseconds": "column", "tag_columns": "time"},
+            "`tag_columns` can't have 'time', which is left out for 'time_ns'",
+        ),
         ({"nanoseconds": "truncate"}, "`nanoseconds` must be 'error' or 'column'"),
         (
             {"fields": "power"},

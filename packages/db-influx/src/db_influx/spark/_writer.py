@@ -55,6 +55,10 @@ class Writer(DataSourceArrowWriter):
         self._unused = None
         wanted = time, TimestampType(), "time_column"
         if options.nanoseconds == "column":
+            if time == EXACT:
+                raise invalid("time_column", f"names the timestamps, which are left out, and not {EXACT!r}")
+            if time in self._layout["tag_columns"]:
+                raise invalid("tag_columns", f"can't have {time!r}, which is left out for {EXACT!r}")
             self._unused, self._layout["time_column"] = time, EXACT
             wanted = EXACT, LongType(), "nanoseconds"
         name, kind, option = wanted
@@ -80,8 +84,11 @@ class Writer(DataSourceArrowWriter):
             try:
                 column = rows.column(name).cast(pa.uint64())
             except pa.ArrowInvalid as error:
+                values = rows.column(name).to_pylist()
+                row = next(row for row, one in enumerate(values) if one is not None and not 0 <= one < 2**64)
                 reason = f"column {name!r} is decimal(20,0), which is written as unsigned: {error}"
-                raise InvalidArgumentError(f"`data`: {reason}", argument="data") from error
+                told = self._told(rows, [Rejection(row, row + 1, 1, reason)])
+                raise InvalidArgumentError(f"`data`: {reason}{told}", argument="data") from error
             rows = rows.set_column(rows.schema.get_field_index(name), name, column)
         if self._options.nanoseconds == "column":
             times = rows.column(EXACT).cast(pa.timestamp("ns", "UTC"))
