@@ -135,7 +135,7 @@ class Table:
 
     def slice(self, start: int, rows: int) -> Table: ...
     def by_time(self, levels: int) -> Table:
-        """Return the rows in order of time, whose column follows the levels and comes first then."""
+        """Return the rows in order of time. Its column follows the levels, and comes first in the result."""
 
     def columns(self) -> list[Array]: ...
     def release(self) -> list[Array]:
