@@ -192,6 +192,25 @@ def test_a_meter_whose_only_total_is_at_the_stop_has_its_tag(manager: InfluxMana
         assert meters == [name for part in parts for name in part.read(into="arrow")["meter"].to_pylist()]
 
 
+@pytest.mark.parametrize("closed", ["left", "right"])
+def test_a_window_that_the_range_cuts_short_has_no_total_from_before_it(
+    manager: InfluxManager, house: Store, closed: Any
+) -> None:
+    """Its neighbour after an edge has a gap before it, though the last total lies in the same local hour."""
+    minutes = {10 * 60 + 10: 1, 11 * 60 + 30: 5, 12 * 60 + 30: 9}
+    house.write(*(f"short e={total}i {T0 + at * HOUR // 60}" for at, total in minutes.items()))
+    question: Any = ("2026-01-01T10:17:00", "2026-01-01T13:00:00", "short", "e", house.name)
+    options: Any = {"timestep": "1h", "quality": True, "closed": closed}
+
+    parts = manager.partitions(*question, every="1h", **options)
+    rows = pl.concat([part.read(into="polars") for part in parts])
+
+    assert 3 == len(parts)
+    assert ["gap", "ok"] == rows["e_quality"].to_list()[-2:]
+    whole = manager.read_accumulated_value(*question, **options)
+    assert whole["e_quality"].tolist() == rows["e_quality"].to_list()
+
+
 def test_a_field_that_is_named_as_a_tag_or_the_time_is_told(manager: InfluxManager, house: Store) -> None:
     """No frame could have both columns."""
     house.write(f"clash,meter=a meter=1,v=3 {T0}")

@@ -87,6 +87,7 @@ class Windows:
         stop: Nanoseconds since the epoch, later than `start`.
         closed: The edge that belongs to a window, and to the range.
         argument: Name of the windows' length for errors.
+        since: No window begins before this: the start of the whole range, where this is a later part of it.
 
     Attributes:
         every: Length of the windows, a Flux duration.
@@ -101,6 +102,7 @@ class Windows:
         stop: int,
         closed: Literal["left", "right"] = "left",
         argument: str = "interval",
+        since: int = EARLIEST,
     ) -> None:
         parts = [(int(number), unit) for number, unit in re.findall(r"(\d+)(\D+)", every)]
         self.every = every
@@ -110,6 +112,7 @@ class Windows:
         self._nanos = 0 if self._months else sum(number * UNITS[unit] for number, unit in parts)
         self._origin = _MONDAY if self._nanos and self._nanos % _WEEK == 0 else 0
         self._start, self._stop = start, stop
+        self._since = since
         margin = 2 * (self._nanos or self._months * _LONGEST_MONTH) + 3 * _DAY
         self._periods = _periods(tz, start - margin, stop + margin)
 
@@ -200,7 +203,7 @@ class Windows:
         """Start of the window before the first."""
         first, _ = self._window(self._start)
         start, _ = self._window(first - 1)
-        return max(start, EARLIEST) + self.late
+        return max(start, self._since) + self.late
 
     def _count(self, part: _Part) -> int:
         """Count a part's windows."""

@@ -17,6 +17,7 @@ from db_influx import _flux
 from db_influx._aggregates import Aggregate, check_types
 from db_influx._arguments import invalid
 from db_influx._steps import Ask, Work
+from db_influx._times import EARLIEST
 from db_influx._windows import Windows
 from db_influx.plans import read
 from db_influx.plans.columns import TEXT, columns
@@ -218,7 +219,10 @@ def part(
         spec = DownsampleSpec(windows, columns, reduction.label, create_empty=False)
         frame = yield from read.downsampled(databases, selection, spec, options)
     else:
-        windows = Windows(reduction.every, options.tz, start, stop, reduction.closed, "timestep")
+        # The first window of the whole range is shorter where the range begins within it.
+        since = EARLIEST if start == whole.start else whole.start
+        ends = start, stop, reduction.closed
+        windows = Windows(reduction.every, options.tz, *ends, "timestep", since)
         metered = ConsumptionSpec(windows, reduction.label, _of_fields(reduction.policy, fields))
         frame = yield from read.accumulated(databases, selection, metered, options)
     size = _VALUE * len(frame) * len(frame.columns)
