@@ -419,3 +419,17 @@ def test_rows_are_counted_where_they_are(manager: InfluxManager, house: Store) -
     assert 1_029 == sum(rows)
     assert max(rows) <= 100
     assert len(rows) <= 25
+
+
+def test_all_of_time_is_divided_by_rows(make_manager: Callable[..., InfluxManager], house: Store) -> None:
+    """From the first nanosecond that InfluxDB has to the last, without a query that never ends."""
+    first, last = -(2**63) + 2, 2**63 - 2
+    house.write(*(f"ages v={number} {time}" for number, time in enumerate((first, -1, 0, T0, last - 1))))
+    start, stop = (pd.Timestamp(time, unit="ns", tz="UTC") for time in (first, last))
+    manager = make_manager(timeout=10, retries=0)
+
+    parts = manager.partitions(start, stop, "ages", "v", house.name, rows=1)
+
+    assert (start, stop) == (parts[0].start, parts[-1].stop)
+    assert [0, 1, 2, 3, 4] == [value for part in parts for value in part.read()["v"]]
+    assert 4 <= len(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from db_core import meter
@@ -17,7 +18,7 @@ from db_influx import _flux
 from db_influx._aggregates import Aggregate, check_types
 from db_influx._arguments import invalid
 from db_influx._steps import Ask, Work
-from db_influx._times import EARLIEST
+from db_influx._times import EARLIEST, LATEST
 from db_influx._windows import Windows
 from db_influx.plans import read
 from db_influx.plans.columns import TEXT, columns
@@ -344,7 +345,10 @@ def _by_rows(selection: Selection, rows: int, options: Options) -> Steps[list[in
     The rows of a range are about the points of its most frequent field. A range with more points than wanted
     is counted in windows, and those of its windows that have more are counted in windows again.
     """
-    todo = [(selection.start, selection.stop)]
+    # 2.9.1 never ends counting in windows that reach beyond its times, or in 2^63 nanoseconds and more.
+    end = min(selection.stop, LATEST - _AT_ONCE)
+    halves = [selection.start, *([0] if selection.start < 0 < end else []), end]
+    todo = [(start, stop) for start, stop in pairwise(halves) if start < stop]
     counted: list[tuple[int, int]] = []
     while todo:
         found = sum(count for _, count in counted)
