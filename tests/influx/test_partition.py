@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -384,6 +385,7 @@ def test_a_partition_is_a_value(manager: InfluxManager, house: Store) -> None:
     assert first.__dask_tokenize__() == copy.__dask_tokenize__() == again[0].__dask_tokenize__()
     assert first.__dask_tokenize__() != second.__dask_tokenize__()
     assert "<Partition of 'house' from 2026-01-01T" in repr(first)
+    assert first.read().equals(deepcopy(first).read())  # by the token of its process
 
 
 @pytest.mark.parametrize(
