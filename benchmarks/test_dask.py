@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.race import Race
 
 _LATENCY = 200  # milliseconds
-_FAR_PARTITIONS = 12
+_FAR_PARTITIONS = 48
 _TINY_PARTITIONS = 1_000
 _TINY = pd.Timedelta("100s")  # ten rows of a meter
 _OVERHEAD = 0.005  # seconds of a partition
@@ -75,8 +75,8 @@ def test_two_processes(
 
 
 def test_behind_latency(race: Race, influx: servers.InfluxDB, points: DataSet, scale: int) -> None:
-    """Add up a million rows by 12 partitions, each answer of the server 200 ms late: four workers and one."""
-    every = pd.Timedelta("12h" if scale == 1 else "15min")
+    """Add up a million rows by 48 partitions, each answer of the server 200 ms late: four workers and one."""
+    every = pd.Timedelta("3h" if scale == 1 else "3min")
     asked = {**points.period, "stop": data.START + _FAR_PARTITIONS * every}
     with (
         servers.toxiproxy() as toxiproxy,
@@ -99,10 +99,8 @@ def test_behind_latency(race: Race, influx: servers.InfluxDB, points: DataSet, s
         race(group, lambda: by(four), Peer("1 worker", lambda: by(one), faster=3), rounds=min(3, race.rounds))
 
 
-def test_tiny_partitions(
-    race: Race, manager: InfluxManager, influx: servers.InfluxDB, points: DataSet, scale: int
-) -> None:
-    """Read partitions of ten rows one after another: what each takes beside the query for its points."""
+def _tiny(manager: InfluxManager, points: DataSet, scale: int) -> tuple[dict[str, Any], Any, float]:
+    """Return the arguments of a read of tiny partitions, its bare queries, and the sum of its points."""
     count = _TINY_PARTITIONS if scale == 1 else _TINY_PARTITIONS // 10
     asked = {**points.period, "stop": data.START + count * _TINY, "tags": {"meter": "meter-00000"}}
     asked |= {"fields": "power", "every": _TINY, "protocol": "flux"}
@@ -110,10 +108,37 @@ def test_tiny_partitions(
     own = sent_by(manager, lambda: here.compute(scheduler="synchronous"))
     own.queries = [query for query in own.queries if isinstance(query, Query)]
     own.parallel = 1
-    frame = read_dask(manager, **asked)
-    assert count == frame.npartitions == len(own.queries)
-    expected = points.frame.loc["meter-00000"][: 10 * count]["power"].sum()
+    assert count == len(own.queries)
+    return asked, own, points.frame.loc["meter-00000"][: 10 * count]["power"].sum()
 
+
+def test_tiny_partitions(race: Race, manager: InfluxManager, points: DataSet, scale: int) -> None:
+    """Read partitions of ten rows one after another: what each takes beside the query for its points."""
+    asked, own, _ = _tiny(manager, points, scale)
+    count = len(own.queries)
+    parts = manager.partitions(**asked)
+
+    def alone() -> float:
+        begin = time.perf_counter()
+        for part in parts:
+            part.read()
+        between = time.perf_counter()
+        own.discard_answers()
+        return ((between - begin) - (time.perf_counter() - between)) / count / _OVERHEAD
+
+    alone()
+    group = "1,000 partitions of 10 rows read one by one, above the bare queries"
+    race.limit(group, "5 ms each", alone)
+
+
+def test_tiny_partitions_by_dask(
+    race: Race, manager: InfluxManager, influx: servers.InfluxDB, points: DataSet, scale: int
+) -> None:
+    """Let Dask read them: what it adds itself is most of it."""
+    asked, own, expected = _tiny(manager, points, scale)
+    count = len(own.queries)
+    frame = read_dask(manager, **asked)
+    assert count == frame.npartitions
     with _processes(1, influx) as client:
 
         def of_limit() -> float:
