@@ -4,16 +4,16 @@
 
 Reads 10,512,000 points by weekly partitions, each of which becomes hourly means in its worker: with 1, 2,
 4 and 8 workers, straight from the server and with 200 ms before each of its answers (Toxiproxy), and by
-one loop over `read_batches`. Three rounds, by turns. Prints the medians, and draws them into
+one loop over `read_batches`. `--rounds N` does so N times, by turns. Prints the medians, and draws them into
 docs/pictures/workers.svg. `--quick` takes a fiftieth of the data, and draws nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import statistics
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "workers.svg"
 _WORKERS = (1, 2, 4, 8)
 _LATENCY = 200  # milliseconds
-_ROUNDS = 3
 _MIB = 2**20
 _COLOURS = {"near": "#4477aa", "far": "#ee7733"}
 _NAMES = {"near": "the server on the same machine", "far": f"{_LATENCY} ms before each answer"}
@@ -49,7 +48,11 @@ Results: TypeAlias = dict[tuple[str, int], tuple[float, float]]
 
 def main() -> None:
     """Write the data, run all ways by turns, print the medians and draw them."""
-    is_quick = "--quick" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
+    given = parser.parse_args()
+    is_quick = given.quick
     with servers.influxdb() as influx, InfluxManager(influx.url, influx.org, influx.token) as near:
         os.environ |= {"INFLUXDB_ORG": influx.org, "INFLUXDB_TOKEN": influx.token}  # for the workers
         buckets = near.get_buckets_api()
@@ -63,7 +66,7 @@ def main() -> None:
                 InfluxManager(f"http://127.0.0.1:{proxy.port}", influx.org, influx.token) as far,
             ):
                 urls = {"near": influx.url, "far": f"http://127.0.0.1:{proxy.port}"}
-                results = _rounds({"near": near, "far": far}, urls, written, 1 if is_quick else _ROUNDS)
+                results = _rounds({"near": near, "far": far}, urls, written, given.rounds)
         finally:
             buckets.delete_bucket(bucket)
     for (place, workers), (seconds, memory) in results.items():
