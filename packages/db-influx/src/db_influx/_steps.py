@@ -31,6 +31,7 @@ __all__ = [
     "Stream",
     "Warn",
     "Work",
+    "through",
 ]
 
 # Each kind says how it is sent, which type of answer it accepts, and what decodes that.
@@ -181,3 +182,22 @@ Step: TypeAlias = (
     Ask | AskAtMost | AskJson | Change | Download | Post | Elsewhere | Stream | Batch | Work | Warn
 )
 Steps: TypeAlias = Generator[Step, Any, _T]
+
+
+def through(plan: Steps[_T], do: Callable[[Step], Steps[Any]]) -> Steps[_T]:
+    """Do a plan each of whose steps `do` carries out; the plan may handle the errors of that."""
+    reply: Any = None
+    failure: Exception | None = None
+    try:
+        while True:
+            step = plan.send(reply) if failure is None else plan.throw(failure)
+            reply = failure = None
+            try:
+                reply = yield from do(step)
+            except Exception as error:  # noqa: BLE001 - it is for the plan to handle
+                failure = error
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        failure = None  # or an error and this frame hold each other until garbage is collected
+        plan.close()

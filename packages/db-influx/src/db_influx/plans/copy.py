@@ -17,7 +17,7 @@ from db_core.annotated_csv import split
 from db_core.errors import CopyError, DatabaseError, InvalidArgumentError, SchemaConflictError, WriteError
 from db_influx import _flux, _influxql, _times
 from db_influx._points import Points
-from db_influx._steps import Ask, Batch, Elsewhere, Post, Work
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Work, through
 from db_influx.plans.batches import batches
 from db_influx.plans.buckets import allowed
 from db_influx.plans.frames import bytes_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from db_influx._flux import Selection
     from db_influx._influxql import Database
     from db_influx._options import Options
-    from db_influx._steps import Steps
+    from db_influx._steps import Step, Steps
     from db_influx.plans.schema import Databases
 
 __all__ = ["Target", "copy"]
@@ -190,30 +190,20 @@ def _few(fields: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _written(frames: Steps[None], target: Target, measurement: str, progress: _Progress) -> Steps[None]:
     """Do the steps of a read, and write the frames that it hands on."""
-    reply: Any = None
-    failure: Exception | None = None
-    try:
-        while True:
-            step = frames.send(reply) if failure is None else frames.throw(failure)
-            reply = failure = None
-            try:
-                if isinstance(step, Batch):
-                    try:
-                        yield from _posted(_write(step.frame, target.bucket, measurement), target)
-                    except WriteError as error:
-                        progress.is_begun = progress.is_begun or bool(error.accepted)
-                        raise
-                    progress.is_begun = True
-                    progress.until = max(progress.until, step.stop or progress.until)
-                else:
-                    reply = yield step
-            except Exception as error:  # noqa: BLE001 - it is for the plan to handle
-                failure = error
-    except StopIteration:
-        return
-    finally:
-        failure = None  # or an error and this frame hold each other until garbage is collected
-        frames.close()
+
+    def do(step: Step) -> Steps[Any]:
+        if not isinstance(step, Batch):
+            return (yield step)
+        try:
+            yield from _posted(_write(step.frame, target.bucket, measurement), target)
+        except WriteError as error:
+            progress.is_begun = progress.is_begun or bool(error.accepted)
+            raise
+        progress.is_begun = True
+        progress.until = max(progress.until, step.stop or progress.until)
+        return None
+
+    return through(frames, do)
 
 
 def _write(frame: Frame, bucket: str, measurement: str) -> Steps[None]:
@@ -229,20 +219,10 @@ def _write(frame: Frame, bucket: str, measurement: str) -> Steps[None]:
 
 def _posted(steps: Steps[None], target: Target) -> Steps[None]:
     """Do the steps of a write, whose requests go to the server of the target."""
-    reply: Any = None
-    failure: Exception | None = None
-    try:
-        while True:
-            step = steps.send(reply) if failure is None else steps.throw(failure)
-            reply = failure = None
-            if target.wire is not None and isinstance(step, Post):
-                step = Elsewhere(target.wire, step)
-            try:
-                reply = yield step
-            except Exception as error:  # noqa: BLE001 - it is for the plan to handle
-                failure = error
-    except StopIteration:
-        return
-    finally:
-        failure = None
-        steps.close()
+
+    def do(step: Step) -> Steps[Any]:
+        if target.wire is not None and isinstance(step, Post):
+            step = Elsewhere(target.wire, step)
+        return (yield step)
+
+    return through(steps, do)

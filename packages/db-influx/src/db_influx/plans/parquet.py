@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _flux
 from db_influx._parquet import Writer
-from db_influx._steps import Batch, Work
+from db_influx._steps import Batch, Work, through
 from db_influx.plans.batches import batches
 from db_influx.plans.query import listed, tag_keys
 from db_influx.plans.schema import Schema
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from db_influx._flux import Selection
     from db_influx._options import Options
     from db_influx._parquet import ParquetFile, Period
-    from db_influx._steps import Steps
+    from db_influx._steps import Step, Steps
     from db_influx.plans.schema import Databases
 
 __all__ = ["write"]
@@ -53,22 +53,12 @@ def write(
 
 def _written(frames: Steps[None], writer: Writer) -> Steps[None]:
     """Do the steps of a plan, and write the frames that it hands on."""
-    reply: Any = None
-    failure: Exception | None = None
-    try:
-        while True:
-            step = frames.send(reply) if failure is None else frames.throw(failure)
-            reply = failure = None
-            try:
-                if isinstance(step, Batch):
-                    table = step.frame
-                    yield Work(partial(writer.write, table), _VALUE * table.num_rows * table.num_columns)
-                else:
-                    reply = yield step
-            except Exception as error:  # noqa: BLE001 - it is for the plan to handle
-                failure = error
-    except StopIteration:
-        return
-    finally:
-        failure = None  # or an error and this frame hold each other until garbage is collected
-        frames.close()
+
+    def do(step: Step) -> Steps[Any]:
+        if not isinstance(step, Batch):
+            return (yield step)
+        table = step.frame
+        yield Work(partial(writer.write, table), _VALUE * table.num_rows * table.num_columns)
+        return None
+
+    return through(frames, do)
