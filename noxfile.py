@@ -128,7 +128,6 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "tools.registry_hosts")
     session.run("python", "-m", "tools.docstring_verbs")
     session.run("python", "-m", "tools.boundaries")
-    session.run("python", "-m", "tools.stub", "--check")
 
 
 @nox.session
@@ -141,10 +140,11 @@ def audit(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the sources and of the public API, and the stubs against what they stand for."""
-    _install(session, "types", "run", "test", "bench", "demo", wheels=True)
+    _install(session, "types", "lint", "run", "test", "bench", "demo", wheels=True)
     checked = [f"packages/{package}/src" for package in PACKAGES]
     session.run("mypy", *checked, "tools", "benchmarks", "noxfile.py", "tests/typing")
     session.run("pyright")  # what users of either meet: pyproject.toml names the files
+    session.run("python", "-m", "tools.stub", "--check")
     session.run("python", "-m", "mypy.stubtest", "db_core._native")
     session.run(
         *("python", "-m", "mypy.stubtest", "db_influx", "--allowlist", "tools/stub_unchecked.txt"),

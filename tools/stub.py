@@ -2,7 +2,7 @@
 
 The methods of both managers stand once, in `db_influx.methods`. What one returns there may be a word of
 `_RETURNS`, of which this makes one signature for each kind of frame. `--check` writes nothing, and fails
-where the file is not what this would write.
+where the file is not what this would write. The packages must be installed, editable or as wheels.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _ROOT = Path(__file__).parents[1]
-_SOURCES = [_ROOT / "packages" / name / "src" for name in ("db-core", "db-influx")]
-_PACKAGE = _SOURCES[1] / "db_influx"
+_PACKAGE = _ROOT / "packages" / "db-influx" / "src" / "db_influx"
 _STUB = _PACKAGE / "__init__.pyi"
 _NAMES = ["_base", "_options", "_manager", "_async_manager", "_snapshot", "_partition"]
 _IMPORTING = [*sorted(_PACKAGE.glob("methods/*.py")), *(_PACKAGE / f"{name}.py" for name in _NAMES)]
@@ -73,7 +72,6 @@ _RETURNS: dict[str, tuple[str | None, dict[str, str]]] = {
 
 def stub() -> str:
     """Return the text of the stub."""
-    sys.path[:0] = map(str, _SOURCES)
     import db_influx
     from db_influx.methods import Methods
 
