@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from db_influx import InfluxManager
 from tests.influx.conftest import make_manager, make_store, manager, official, server
 from tests.peer import Peer, read_nothing
 from tests.security.certificates import Files, Pki, hands_on
+from tests.security.influx_world import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from influxdb_client import InfluxDBClient
+
+    from tests.security.influx_world import World
     from tools import servers
 
 __all__ = ["make_manager", "make_store", "manager", "official", "server"]
@@ -27,6 +32,20 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith(("INFLUXDB_", "REDIS_")) or variable.upper().endswith("_PROXY"):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="module")
+def shared(server: servers.InfluxDB) -> Iterator[InfluxManager]:
+    """Give a manager that a whole module shares."""
+    with InfluxManager(server.url, server.org, server.token, missing="ignore") as manager:
+        yield manager
+
+
+@pytest.fixture(scope="module")
+def world(official: InfluxDBClient, shared: InfluxManager) -> Iterator[World]:
+    """Give what is written under each hostile text."""
+    with filled(official, shared) as world:
+        yield world
 
 
 @pytest.fixture(scope="session")
