@@ -18,6 +18,7 @@ from tools import bootstrap
 if __name__ == "__main__":
     bootstrap.enter()
 
+import os
 import shutil
 import tomllib
 from typing import Any
@@ -44,6 +45,12 @@ def tests(session: nox.Session) -> None:
     _install(session, "test", wheels=True)
     session.run("python", "-m", "tools.servers", "--", "true")  # whatever takes long is done, visibly, now
     session.run("python", "-m", "pytest", *session.posargs, env={"DISTRIBUTIONS": str(DISTRIBUTIONS)})
+
+
+@nox.session(venv_backend="none")
+def wheels(session: nox.Session) -> None:
+    """Build the wheels, for sessions in several processes that have KEPT_WHEELS in their environment."""
+    _wheels(session)
 
 
 @nox.session
@@ -211,11 +218,12 @@ def _install(session: nox.Session, *groups: str, wheels: bool = False) -> None:
 
 
 def _wheels(session: nox.Session) -> list[str]:
-    """Return the three wheels, which the first call builds."""
+    """Return the three wheels, which the first call builds unless KEPT_WHEELS says that they are there."""
     if not _built:
-        shutil.rmtree(DISTRIBUTIONS, ignore_errors=True)
-        for package in PACKAGES:
-            _build(session, package, DISTRIBUTIONS, "--wheel", "--sdist")
+        if not os.environ.get("KEPT_WHEELS"):
+            shutil.rmtree(DISTRIBUTIONS, ignore_errors=True)
+            for package in PACKAGES:
+                _build(session, package, DISTRIBUTIONS, "--wheel", "--sdist")
         _built.extend(str(wheel) for wheel in sorted(DISTRIBUTIONS.glob("*.whl")))
     return _built
 
