@@ -47,27 +47,27 @@ ZONES = [
 
 
 def day(local: datetime) -> Any:
-    """Give what tells a local day from others."""
+    """Return the local day."""
     return local.date()
 
 
 def week(local: datetime) -> Any:
-    """Give what tells a week from Monday from others."""
+    """Return the Monday with which the week of a local time begins."""
     return local.date() - timedelta(days=local.weekday())
 
 
 def month(local: datetime) -> Any:
-    """Give what tells a month from others."""
+    """Return the month, as a value that differs between months."""
     return local.year, local.month
 
 
 def quarter(local: datetime) -> Any:
-    """Give what tells three months from others."""
+    """Return the quarter, as a value that differs between quarters."""
     return local.year, (local.month - 1) // 3
 
 
 def six_hours(local: datetime) -> Any:
-    """Give what tells a quarter of a day from others."""
+    """Return the quarter of a day, as a value that differs between quarters."""
     return local.date(), local.hour // 6
 
 
