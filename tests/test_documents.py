@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/*.md")])
 WITH_SPARK = [ROOT / "docs/spark.md"]  # tests/influx/spark/test_document.py runs its examples, where Spark is
-EXPLANATIONS = [ROOT / "docs" / name for name in ("architecture.md", "influxdb.md", "redis.md")]  # no examples
+EXPLANATIONS = [ROOT / f"docs/{name}.md" for name in ("architecture", "influxdb", "redis")]  # no examples
 WITHOUT = [path for path in DOCUMENTS if path not in [*WITH_SPARK, *EXPLANATIONS]]
 
 
