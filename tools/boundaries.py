@@ -1,7 +1,8 @@
 """Check what the packages' code may touch: which part imports which, who waits, no private names of others.
 
 In `db_influx` a manager imports plans and a wire; a plan imports no wire and nothing of requests; a wire and
-what is about requests import no plan and no manager. Only the wires import what opens sockets or waits; the
+what is about requests import no plan and no manager. The command line imports what the package exports alone.
+Only the wires import what opens sockets or waits; the
 reads of a snapshot, which are of files, have threads besides.
 
 In all packages a private name (`_x`) is one of ours: it belongs to `self`, `cls` or `super()` and is defined
@@ -25,13 +26,15 @@ _PARTS = {
     **dict.fromkeys(["__init__", "_manager", "_async_manager", "methods", "_base"], "managers"),
     **dict.fromkeys(["_connection", "_partition", "_snapshot"], "managers"),
     "plans": "plans",
+    "cli": "cli",
     **dict.fromkeys(["_wire", "_async_wire"], "wires"),
     **dict.fromkeys(
         ["_requests", "_server", "_exchange", "_refusals", "_attempts", "_http", "_io"], "requests"
     ),
 }
 _MAY_IMPORT = {
-    "managers": {"managers", "plans", "wires", "requests", "helpers"},
+    "cli": {"cli", "public API"},
+    "managers": {"managers", "public API", "plans", "wires", "requests", "helpers"},
     "plans": {"plans", "helpers"},
     "wires": {"requests", "helpers"},
     "requests": {"requests", "helpers"},
@@ -70,8 +73,10 @@ def _across(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _part(module: str) -> str:
-    """Return the part that a module is of; other names without an underscore are what the package exports."""
+    """Return the part that a module is of; a name in capitals is a class that the package exports."""
     first = module.partition("/")[0]
+    if first[:1].isupper():
+        return "public API"
     return _PARTS.get(first, "helpers" if first.startswith("_") else "managers")
 
 

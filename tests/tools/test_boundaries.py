@@ -34,7 +34,9 @@ def found(folder: Path, name: str, source: str) -> list[str]:
         ("_async_wire.py", "if TYPE_CHECKING:\n    from db_influx._base import Base", "managers"),
         ("_requests.py", "from db_influx.methods import Methods", "managers"),
         ("_flux.py", "from db_influx._server import Server", "requests"),
-        ("_steps.py", "from db_influx import InfluxManager", "managers"),
+        ("_steps.py", "from db_influx import InfluxManager", "public API"),
+        ("cli/_read.py", "from db_influx._manager import InfluxManager", "managers"),
+        ("cli/_read.py", "from db_influx import _times", "helpers"),
     ],
 )
 def test_a_part_imports_what_it_may_not(tmp_path: Path, name: str, source: str, part: str) -> None:

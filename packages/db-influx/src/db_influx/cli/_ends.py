@@ -1,0 +1,101 @@
+"""How a run ends: its exit code, and what it says on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+from db_core import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["HELP", "OutputClosedError", "ends", "say"]
+
+_P = ParamSpec("_P")
+
+# The first class that an error is of tells its code.
+_CODES: tuple[tuple[int, str, tuple[type[BaseException], ...]], ...] = (
+    (2, "usage", (errors.InvalidArgumentError,)),
+    (3, "settings", (errors.ConfigurationError,)),
+    (4, "server not reached", (errors.ConnectionFailedError, errors.OperationTimeoutError)),
+    (5, "not allowed", (errors.AuthenticationError,)),
+    (6, "not found", (errors.NotFoundError,)),
+    (7, "refused by the server", (errors.QueryError,)),
+    (8, "data incomplete or damaged", (errors.IncompleteResultError, errors.ParseError)),
+    (
+        9,
+        "data does not fit the format or one table",
+        (errors.SchemaConflictError, errors.AmbiguousSeriesError, errors.SerializationError),
+    ),
+    (10, "only a part written", (errors.WriteError, errors.CopyError)),
+    (11, "file or disk", (errors.DiskSpaceError, OSError)),
+    (1, "any other", (errors.DatabaseError,)),
+)
+_INTERRUPTED, _CLOSED = 130, 141
+
+HELP = "Exit codes: 0 done, " + ", ".join(
+    [f"{code} {meaning}" for code, meaning, _ in sorted(_CODES)]
+    + [f"{_INTERRUPTED} interrupted", f"{_CLOSED} nobody reads the output"]
+)
+
+
+class OutputClosedError(Exception):
+    """Who reads stdout wants no more, as `head` after ten lines."""
+
+
+def ends(command: Callable[_P, None]) -> Callable[_P, None]:
+    """Have a command say its errors on stderr, and end the run with the code of each."""
+
+    @wraps(command)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        warnings.showwarning = _show_warning
+        try:
+            try:
+                command(*args, **kwargs)
+            finally:
+                _flush()
+        except OutputClosedError:
+            raise typer.Exit(_CLOSED) from None
+        except (errors.DatabaseError, OSError) as error:
+            say(f"Error: {_told(error)}")
+            code = next(code for code, _, classes in _CODES if isinstance(error, classes))
+            raise typer.Exit(code) from None
+
+    return wrapped
+
+
+def say(message: str) -> None:
+    """Write a line to stderr."""
+    print(_printable(message), file=sys.stderr)  # noqa: T201
+
+
+def _told(error: BaseException) -> str:
+    """Return the message of an error, and the notes that were added to it."""
+    return "\n".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+
+
+def _printable(text: str) -> str:
+    """Return a text whose control characters a terminal does not obey."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text
+    )
+
+
+def _flush() -> None:
+    """Send what stdout still holds; if nobody reads it, have the interpreter not try again at its end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise OutputClosedError from error
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    say(f"Warning: {message}")

@@ -1,0 +1,99 @@
+"""Where output goes: stdout, or a file that takes its place when it is whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from db_influx.cli._ends import OutputClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Stream", "destination"]
+
+
+class Stream:
+    """Bytes that are written one after the other, as pyarrow wants a file to be."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO, *, is_stdout: bool) -> None:
+        self._file = file
+        self._written = 0
+        self.is_stdout = is_stdout
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether people see it as it is written."""
+        return self.is_stdout and self._file.isatty()
+
+    def write(self, data: bytes) -> int:
+        """Write all of the bytes.
+
+        Raises:
+            OutputClosedError: Nobody reads stdout any more.
+        """
+        try:
+            self._file.write(data)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
+        self._written += memoryview(data).nbytes
+        return memoryview(data).nbytes
+
+    def tell(self) -> int:
+        """Return how many bytes were written; a pipe itself does not know."""
+        return self._written
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            self._file.flush()
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
+
+    def close(self) -> None:
+        """Do nothing: `destination` closes the file."""
+
+    def writable(self) -> bool:
+        """Tell that it can be written."""
+        return True
+
+
+@contextmanager
+def destination(output: str | None) -> Iterator[Stream]:
+    """Open stdout or a file.
+
+    A file is written beside its place, and moved there when the block ends without an error. Until then, a
+    file that is there stays as it is.
+
+    Args:
+        output: Path of the file; None is stdout.
+    """
+    if output is None:
+        stream = Stream(sys.stdout.buffer, is_stdout=True)
+        yield stream
+        stream.flush()
+        return
+    path = Path(output).expanduser().resolve()
+    if path.exists() and not path.is_file():  # a device or a pipe has no place beside it
+        with path.open("wb") as file:
+            yield Stream(file, is_stdout=False)
+        return
+    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield Stream(file, is_stdout=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except FileNotFoundError as error:
+        if error.filename == str(part):
+            error.filename = str(path)
+        raise
+    finally:
+        part.unlink(missing_ok=True)
