@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from db_influx.cli import _buckets
+from db_influx.cli import _buckets, _change, _names, _query, _read
 from db_influx.cli._ends import HELP, ends
 
 if TYPE_CHECKING:
@@ -33,6 +33,15 @@ def _group(help_: str, **options: object) -> typer.Typer:
     )
 
 
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "read": _read.read,
+    "query": _query.query,
+    "consumption": _read.consumption,
+    "copy": _change.copy,
+    "delete": _change.delete,
+    "measurements": _names.measurements,
+    "fields": _names.fields,
+}
 _BUCKETS: dict[str, Callable[..., None]] = {
     "list": _buckets.list_buckets,
     "create": _buckets.create_bucket,
@@ -40,9 +49,11 @@ _BUCKETS: dict[str, Callable[..., None]] = {
 }
 
 app = _group(_HELP, name="db-influx", epilog=HELP)
-app.add_typer(_commands := _group("List, create and delete buckets."), name="buckets")
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(ends(_command))
+app.add_typer(_of_buckets := _group("List, create and delete buckets."), name="buckets")
 for _name, _command in _BUCKETS.items():
-    _commands.command(_name)(ends(_command))
+    _of_buckets.command(_name)(ends(_command))
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from db_core.errors import InvalidArgumentError
+from db_influx.cli._ends import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["YesOption", "confirm"]
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, details: Callable[[], str] | None = None) -> None:
     """Ask at a terminal whether to go on, and end the run if not; elsewhere `--yes` is needed.
+
+    Args:
+        question: The question.
+        yes: It is answered already.
+        details: A function that returns what to show before it.
 
     Raises:
         InvalidArgumentError: Nobody can be asked.
@@ -25,4 +34,6 @@ def confirm(question: str, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         message = f"{question} Nobody can answer here: give --yes to do it, or run it at a terminal."
         raise InvalidArgumentError(message, argument="yes")
+    if details is not None:
+        say(details())
     typer.confirm(question, err=True, abort=True)

@@ -77,7 +77,10 @@ def say(message: str) -> None:
 
 def _told(error: BaseException) -> str:
     """Return the message of an error, and the notes that were added to it."""
-    return "\n".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+    told = [str(error) or type(error).__name__, *getattr(error, "__notes__", ())]
+    if isinstance(error, errors.AuthenticationError):
+        told.append("`db-influx check` shows which token is used, and what it may read and write.")
+    return "\n".join(told)
 
 
 def _printable(text: str) -> str:

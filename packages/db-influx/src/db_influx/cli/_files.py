@@ -38,12 +38,15 @@ class Stream:
         Raises:
             OutputClosedError: Nobody reads stdout any more.
         """
+        left = memoryview(data).cast("B")
+        size = len(left)
         try:
-            self._file.write(data)
+            while left:  # with PYTHONUNBUFFERED, stdout may take a part
+                left = left[self._file.write(left) :]
         except BrokenPipeError as error:
             raise OutputClosedError from error
-        self._written += memoryview(data).nbytes
-        return memoryview(data).nbytes
+        self._written += size
+        return size
 
     def tell(self) -> int:
         """Return how many bytes were written; a pipe itself does not know."""
@@ -72,14 +75,14 @@ def destination(output: str | None) -> Iterator[Stream]:
     file that is there stays as it is.
 
     Args:
-        output: Path of the file; None is stdout.
+        output: Path of the file; None or "-" is stdout.
     """
-    if output is None:
+    if output in (None, "-"):
         stream = Stream(sys.stdout.buffer, is_stdout=True)
         yield stream
         stream.flush()
         return
-    path = Path(output).expanduser().resolve()
+    path = Path(str(output)).expanduser().resolve()
     if path.exists() and not path.is_file():  # a device or a pipe has no place beside it
         with path.open("wb") as file:
             yield Stream(file, is_stdout=False)

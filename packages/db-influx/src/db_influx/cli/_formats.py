@@ -29,7 +29,7 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="File to write, whole or not at all; else stdout.",
+        help="File to write, whole or not at all; without it, or as -, stdout.",
     ),
 ]
 FormatOption = Annotated[
@@ -56,9 +56,9 @@ def chosen(output: str | None, format_: Format | None) -> Format:
     """
     if format_ is not None:
         return format_
-    if output is None:
+    if output in (None, "-"):
         return "table" if sys.stdout.isatty() else "csv"
-    extension = PurePath(output).suffix.lower()
+    extension = PurePath(str(output)).suffix.lower()
     if extension not in _EXTENSIONS:
         message = f"`output`: {output!r} ends with none of {' '.join(_EXTENSIONS)}: add --format"
         raise InvalidArgumentError(message, argument="output")

@@ -74,7 +74,7 @@ def show(table: Any, stream: Stream) -> bytes:
         is_number = types.is_integer(column.type) or types.is_floating(column.type)
         shown.add_column(Text(_visible(name)), justify="right" if is_number else "left", overflow="fold")
     cells = [
-        ["" if value is None else _visible(str(value)) for value in column.to_pylist()]
+        ["" if value is None else _visible(_shown(value)) for value in column.to_pylist()]
         for column in _readable(table, short=True).columns
     ]
     for row in zip(*cells, strict=True):
@@ -91,6 +91,10 @@ def show(table: Any, stream: Stream) -> bytes:
         text.getvalue().splitlines() if stream.is_terminal else map(str.rstrip, text.getvalue().splitlines())
     )
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _visible(text: str) -> str:
