@@ -180,6 +180,7 @@ ANSWERS: dict[str, Callable[[Any, str], Any]] = {
     ),
     "measurements": lambda m, b: m.get_measurements_on_bucket(b),
     "fields": lambda m, b: m.get_fields(b, "everything"),
+    "version": lambda m, _: m.server_version(),
     "tag keys": lambda m, b: m.get_tags(b, "everything"),
     "tag values": lambda m, b: m.get_tag_values(b, "everything", "meter"),
     "count": lambda m, b: m.count(b, "everything", *DAYS, {"meter": "a"}),

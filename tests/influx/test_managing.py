@@ -29,6 +29,15 @@ HOUR = 3_600_000_000_000
 EARLIEST, LATEST = -(2**63) + 2, 2**63 - 2
 
 
+def test_the_version_is_the_one_that_the_server_tells(
+    manager: InfluxManager, official: InfluxDBClient, make_manager: Callable[..., InfluxManager]
+) -> None:
+    """Without its v, and for a token that nobody made too."""
+    expected = official.version().removeprefix("v")
+
+    assert expected == manager.server_version() == make_manager(token="nobody-made-this").server_version()
+
+
 # --- Buckets ----------------------------------------------------------------------
 
 

@@ -95,6 +95,7 @@ def manages(manager: InfluxManager, other: InfluxManager[pl.DataFrame], wrong: A
     """Managers may give frames of different kinds, but are both blocking or both not."""
     assert_type(manager.get_tags("home", "m"), list[str])
     assert_type(manager.get_tag_values("home", "m", "meter"), list[str])
+    assert_type(manager.server_version(timeout=5), str)
     assert_type(manager.list_buckets(), list[Bucket])
     assert_type(manager.create_bucket("home", retention="30d"), Bucket)
     assert_type(manager.list_buckets()[0].retention, timedelta | None)

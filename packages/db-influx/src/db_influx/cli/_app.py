@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from db_influx.cli import _buckets, _change, _names, _query, _read
+from db_influx.cli import _buckets, _change, _check, _names, _query, _read
 from db_influx.cli._ends import HELP, ends
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "delete": _change.delete,
     "measurements": _names.measurements,
     "fields": _names.fields,
+    "check": _check.check,
 }
 _BUCKETS: dict[str, Callable[..., None]] = {
     "list": _buckets.list_buckets,

@@ -19,7 +19,7 @@ from db_core.errors import ConfigurationError
 if TYPE_CHECKING:
     from db_influx import InfluxManager
 
-__all__ = ["ProfileOption", "TokenFileOption", "connect"]
+__all__ = ["ProfileOption", "TokenFileOption", "connect", "settings_of"]
 
 _FOLDER = "db-influx"
 _DEFAULT = "default"
@@ -58,7 +58,7 @@ def connect(profile: str | None = None, token_file: str | None = None, **options
     """
     from db_influx import InfluxManager
 
-    where, found = _found(profile)
+    where, found = settings_of(profile)
     token = found.pop("token_file", None) if token_file is None else token_file
     if token is not None:
         found["token"] = _token(token)
@@ -73,7 +73,7 @@ def connect(profile: str | None = None, token_file: str | None = None, **options
         raise
 
 
-def _found(profile: str | None) -> tuple[str, dict[str, Any]]:
+def settings_of(profile: str | None) -> tuple[str, dict[str, Any]]:
     """Return a name of the source of settings, and what it says; nothing leaves them to the environment."""
     own = _config_file()
     if profile is None and any(os.environ.get(name) for name in _VARIABLES):

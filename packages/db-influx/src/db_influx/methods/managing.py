@@ -31,6 +31,13 @@ class Managing(Base):
     """Managing data; see the managers."""
 
     @takes(QueryOptions)
+    def server_version(self, **options: Unpack[QueryOptions]) -> str:
+        """Return the version of the server, such as "2.9.1"; the token needs no rights."""
+        from db_influx.plans import version
+
+        return self._run(version.version(), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
     def list_buckets(self, **options: Unpack[QueryOptions]) -> list[Bucket]:
         """Return the buckets of the organization, by name, as far as the token may read them.
 
