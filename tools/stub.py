@@ -84,7 +84,8 @@ def stub() -> str:
         lines = [line for function in members.values() for line in _method(name, function)]
         lines = [*_properties(owner), *lines]
         classes.append(f"class {name}(Generic[_FrameT_co]):\n" + "\n".join(lines) + "\n")
-    head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=db_influx.__all__)
+    exported = "".join(["[\n", *(f"    {name!r},\n" for name in db_influx.__all__), "]"])
+    head = _HEAD.format(docstring=db_influx.__doc__, imports=_imports(), exported=exported)
     # ruff removes the imports that nothing uses, sorts the others and makes all quotes double.
     command = [
         *(sys.executable, "-m", "ruff", "check", "--quiet", "--select=I,F401,Q000", "--fix"),
@@ -179,6 +180,7 @@ def _imports() -> str:
 
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
     found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
+    found += ["from db_influx._progress import Progress"]
     for path in _IMPORTING:
         for node in ast.parse(path.read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING

@@ -18,7 +18,7 @@ from db_core.errors import (
     ParseError,
     QueryError,
 )
-from db_influx import Snapshot
+from db_influx import Progress, Snapshot
 from db_influx._backup import BucketList
 from tests.influx.answers import chunked, http
 from tests.influx.backups import BOUNDARY, archive, listed, metadata, metrics, multipart
@@ -82,8 +82,9 @@ def test_nothing_is_left_behind(manager: InfluxManager, weeks: Store, tmp_path: 
     with pytest.raises(InvalidArgumentError, match="closed"):
         snapshot.measurements()
 
-    def stop(received: int, total: int | None) -> None:
-        raise KeyError(received, total)
+    def stop(progress: Progress) -> None:
+        if progress.bytes:
+            raise KeyError(progress)
 
     with pytest.raises(KeyError):
         manager.snapshot(weeks.name, WEEKS[0], WEEKS[2], folder=tmp_path, progress=stop)
@@ -91,19 +92,19 @@ def test_nothing_is_left_behind(manager: InfluxManager, weeks: Store, tmp_path: 
 
 
 def test_progress_counts_the_bytes(manager: InfluxManager, weeks: Store, tmp_path: Path) -> None:
-    """Up to those of all files, and never back."""
-    seen: list[int] = []
+    """Up to those of all files, and never back; the shards are its slices."""
+    seen: list[Progress] = []
     with manager.snapshot(
         weeks.name,
         WEEKS[0],
         "2026-01-26",
         folder=tmp_path,
-        progress=lambda received, _: seen.append(received),
+        progress=seen.append,
     ):
         size = sum(path.stat().st_size for path in tmp_path.glob("*/*"))
 
-    assert size == seen[-1]
-    assert sorted(seen) == seen
+    assert (size, 3, 3) == (seen[-1].bytes, seen[-1].slices, seen[-1].of_slices)
+    assert sorted(progress.bytes for progress in seen) == [progress.bytes for progress in seen]
 
 
 def test_a_token_without_the_right_is_told_which_one_is_needed(

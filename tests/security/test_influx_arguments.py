@@ -50,6 +50,7 @@ PLACES = {
 CHOICES = (
     *("start", "stop", "every", "interval", "timestep", "duration", "agg_func", "label", "tz", "into"),
     *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol", "retention"),
+    "progress",
 )
 SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing", "protocol")
 # Calls of methods that change something.
@@ -62,11 +63,15 @@ CHANGES: dict[str, dict[str, Any]] = {
 CASES = {
     *(("__init__", argument) for argument in SETTINGS),
     *((method, argument) for method in WRITES for argument in (*WRITTEN, "duplicates")),
-    *((method, argument) for method in ("query", "query_batches") for argument in ("flux", "params", "into")),
+    *(
+        (method, argument)
+        for method in ("query", "query_batches")
+        for argument in ("flux", "params", "into", "progress")
+    ),
     *(
         (method, argument)
         for method in ("query_influxql", "query_influxql_batches")
-        for argument in ("influxql", "params", "bucket", "into")
+        for argument in ("influxql", "params", "bucket", "into", "progress")
     ),
     ("get_write_api", "tags"),
     ("create_bucket", "name"),
@@ -74,9 +79,9 @@ CASES = {
     ("delete_bucket", "name"),
     *(("delete", argument) for argument in ("bucket", "start", "stop", "measurement", "tags", "tz")),
     *(("copy", argument) for argument in ("bucket", "to_bucket", "start", "stop", "measurement", "fields")),
-    *(("copy", argument) for argument in ("tags", "to", "missing", "tz")),
+    *(("copy", argument) for argument in ("tags", "to", "missing", "tz", "progress")),
+    ("synchronous_write", "progress"),
     *((method, "folder") for method in ("snapshot", "write_parquet")),
-    ("snapshot", "progress"),
     ("partitions", "connect"),
     *(("read_partition", argument) for argument in ("partition", "columns", "into")),
     ("write_parquet", "name"),

@@ -8,7 +8,7 @@ from db_core.frame import Frame
 from db_influx import _flux
 from db_influx._flux import Selection
 from db_influx._options import Options
-from db_influx._steps import Ask, AskAtMost, Batch, Post, Reduced, Stream, Warn, Work
+from db_influx._steps import Ask, AskAtMost, Batch, Post, Reduced, Report, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from db_influx._steps import Step, Steps
@@ -76,7 +76,7 @@ class Played:
     or None.
 
     Attributes:
-        steps: Everything asked, in order, without what is only computed.
+        steps: Everything asked, in order, without what is only computed or told.
         frames: What the plan handed on.
         warnings: What it warned of.
         left: The replies it never asked for.
@@ -107,6 +107,8 @@ class Played:
     def _reply(self, step: Step) -> Any:
         if isinstance(step, Work):
             return step.function()
+        if isinstance(step, Report):
+            return None
         self.steps.append(step)
         if isinstance(step, Batch):
             self.frames.append(step.frame)

@@ -11,9 +11,18 @@ if TYPE_CHECKING:
     from db_influx._manager import InfluxManager
     from db_influx._parquet import ParquetFile
     from db_influx._partition import Partition
+    from db_influx._progress import Progress
     from db_influx._snapshot import Snapshot
 
-__all__ = ["AsyncInfluxManager", "Bucket", "InfluxManager", "ParquetFile", "Partition", "Snapshot"]
+__all__ = [
+    "AsyncInfluxManager",
+    "Bucket",
+    "InfluxManager",
+    "ParquetFile",
+    "Partition",
+    "Progress",
+    "Snapshot",
+]
 
 # Each is imported when it is first used, so that the command line's help does not wait for them.
 _LAZY = {
@@ -22,6 +31,7 @@ _LAZY = {
     "InfluxManager": "_manager",
     "ParquetFile": "_parquet",
     "Partition": "_partition",
+    "Progress": "_progress",
     "Snapshot": "_snapshot",
 }
 

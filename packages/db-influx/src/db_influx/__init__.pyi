@@ -45,10 +45,19 @@ from db_influx._options import (
     Protocol,
 )
 from db_influx._parquet import ParquetFile
+from db_influx._progress import Progress
 from db_influx._times import Instant, Length
 from db_influx.plans.partitions import Layout
 
-__all__ = ["AsyncInfluxManager", "Bucket", "InfluxManager", "ParquetFile", "Partition", "Snapshot"]
+__all__ = [
+    "AsyncInfluxManager",
+    "Bucket",
+    "InfluxManager",
+    "ParquetFile",
+    "Partition",
+    "Progress",
+    "Snapshot",
+]
 
 _FrameT_co = TypeVar("_FrameT_co", default=pd.DataFrame, covariant=True)
 
@@ -86,7 +95,7 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
+        protocol: Protocol | None = None, progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
@@ -94,6 +103,7 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
@@ -101,6 +111,7 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
@@ -108,91 +119,104 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -254,24 +278,28 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> AsyncGenerator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> AsyncGenerator[pa.Table]: ...
     def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
@@ -295,88 +323,109 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: None = None, timeout: float | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["pandas"], timeout: float | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["polars"], timeout: float | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["arrow"], timeout: float | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: None = None, timeout: float | None = None) -> AsyncGenerator[_FrameT_co]: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[_FrameT_co]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["pandas"], timeout: float | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["polars"], timeout: float | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["arrow"], timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pa.Table]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: None = None,
-        timeout: float | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, _FrameT_co]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: None = None,
-        timeout: float | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
+        bucket: str | None = None, split: Literal[True], into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[_FrameT_co]]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pd.DataFrame]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pd.DataFrame]]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pl.DataFrame]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[True], into: Literal["polars"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pl.DataFrame]]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
-        timeout: float | None = None) -> Coroutine[Any, Any, pa.Table]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, pa.Table]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
-        timeout: float | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
+        bucket: str | None = None, split: Literal[True], into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[pa.Table]]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
-        timeout: float | None = None) -> AsyncGenerator[_FrameT_co]: ...
+        bucket: str | None = None, batch_rows: int = 65536, into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[_FrameT_co]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
-        timeout: float | None = None) -> AsyncGenerator[pd.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pd.DataFrame]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
-        timeout: float | None = None) -> AsyncGenerator[pl.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pl.DataFrame]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
-        timeout: float | None = None) -> AsyncGenerator[pa.Table]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> AsyncGenerator[pa.Table]: ...
     def get_measurements_on_bucket(self, bucket: str, *,
         timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
     def get_fields(self, bucket: str, measurement: str, *,
@@ -386,19 +435,18 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     def get_tag_values(self, bucket: str, measurement: str, tag: str, *,
         timeout: float | None = None) -> Coroutine[Any, Any, list[str]]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
-        folder: str | os.PathLike[str] | None = None,
-        progress: Callable[[int, int | None], object] | None = None,
-        timeout: float | None = None) -> Opening[Snapshot[_FrameT_co]]: ...
+        folder: str | os.PathLike[str] | None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Opening[Snapshot[_FrameT_co]]: ...
     def write_parquet(self, folder: str | os.PathLike[str], start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
         name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None,
+        protocol: Protocol | None = None, progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Coroutine[Any, Any, list[ParquetFile]]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
-        time_column: str | None = None, duplicates: Duplicates = "error",
-        timeout: float | None = None) -> Coroutine[Any, Any, None]: ...
+        time_column: str | None = None, duplicates: Duplicates = "error", timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, None]: ...
     def check_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
@@ -420,8 +468,8 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
     def copy(self, bucket: str, to_bucket: str, *, start: Instant, stop: Instant | None,
         measurement: str | None = None, fields: str | Iterable[str] | None = None, tags: Tags | None = None,
         to: AsyncInfluxManager[Any] | None = None, timeout: float | None = None,
-        missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None) -> Coroutine[Any, Any, list[str]]: ...
+        missing: Missing | None = None, tz: str | ZoneInfo | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Coroutine[Any, Any, list[str]]: ...
     async def aclose(self) -> None: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -464,13 +512,15 @@ class InfluxManager(Generic[_FrameT_co]):
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> _FrameT_co: ...
+        protocol: Protocol | None = None, progress: Callable[[Progress], object] | None = None,
+        by: Iterable[str] | None = None) -> _FrameT_co: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
         label: Edge = "stop", create_empty: bool = False, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> pd.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
@@ -478,6 +528,7 @@ class InfluxManager(Generic[_FrameT_co]):
         label: Edge = "stop", create_empty: bool = False, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> pl.DataFrame: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
@@ -485,91 +536,104 @@ class InfluxManager(Generic[_FrameT_co]):
         label: Edge = "stop", create_empty: bool = False, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> pa.Table: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> _FrameT_co: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> _FrameT_co: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["pandas"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pd.DataFrame: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pd.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["polars"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pl.DataFrame: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pl.DataFrame: ...
     @overload
     def read_all_fields(self, start: Instant, stop: Instant | None, msname: str, bucket: str,
         tags: Tags | None = None, *, into: Literal["arrow"], timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None) -> pa.Table: ...
+        protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pa.Table: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, timestep: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: None = None, timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> _FrameT_co: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> _FrameT_co: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["pandas"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pd.DataFrame: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pd.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["polars"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pl.DataFrame: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pl.DataFrame: ...
     @overload
     def read_accumulated_value_in_seconds(self, start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str], bucket: str, duration: Length, tags: Tags | None = None, *,
         into: Literal["arrow"], timeout: float | None = None, missing: Missing | None = None,
         tz: str | ZoneInfo | None = None, max_parallel: int | None = None, protocol: Protocol | None = None,
-        by: Iterable[str] | None = None, on_reset: OnReset = "null", rollover: PerField | None = None,
-        max_rate: PerField | None = None, gaps: Gaps = "book", quality: bool = False,
-        closed: Closed = "right", label: Edge = "stop") -> pa.Table: ...
+        progress: Callable[[Progress], object] | None = None, by: Iterable[str] | None = None,
+        on_reset: OnReset = "null", rollover: PerField | None = None, max_rate: PerField | None = None,
+        gaps: Gaps = "book", quality: bool = False, closed: Closed = "right",
+        label: Edge = "stop") -> pa.Table: ...
     @overload
     def read_average_value_in_seconds(self, bucket: str, measurement: str, fields: str | Iterable[str],
         duration: Length, tags: Tags | None = None, *, into: None = None, timeout: float | None = None,
@@ -623,24 +687,28 @@ class InfluxManager(Generic[_FrameT_co]):
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: None = None,
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Generator[_FrameT_co]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["pandas"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Generator[pd.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["polars"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Generator[pl.DataFrame]: ...
     @overload
     def read_batches(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, batch_rows: int = 65536, into: Literal["arrow"],
         timeout: float | None = None, missing: Missing | None = None, tz: str | ZoneInfo | None = None,
         max_parallel: int | None = None, protocol: Protocol | None = None,
+        progress: Callable[[Progress], object] | None = None,
         by: Iterable[str] | None = None) -> Generator[pa.Table]: ...
     def partitions(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, *, every: Length | None = None, rows: int | None = None,
@@ -664,106 +732,125 @@ class InfluxManager(Generic[_FrameT_co]):
         into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: None = None, timeout: float | None = None) -> _FrameT_co: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> _FrameT_co: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: None = None, timeout: float | None = None) -> list[_FrameT_co]: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[_FrameT_co]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["pandas"], timeout: float | None = None) -> pd.DataFrame: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pd.DataFrame: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["pandas"], timeout: float | None = None) -> list[pd.DataFrame]: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pd.DataFrame]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["polars"], timeout: float | None = None) -> pl.DataFrame: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pl.DataFrame: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["polars"], timeout: float | None = None) -> list[pl.DataFrame]: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pl.DataFrame]: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[False] = False,
-        into: Literal["arrow"], timeout: float | None = None) -> pa.Table: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pa.Table: ...
     @overload
     def query(self, flux: str, params: Mapping[str, object] | None = None, *, split: Literal[True],
-        into: Literal["arrow"], timeout: float | None = None) -> list[pa.Table]: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pa.Table]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: None = None, timeout: float | None = None) -> Generator[_FrameT_co]: ...
+        into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[_FrameT_co]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["pandas"], timeout: float | None = None) -> Generator[pd.DataFrame]: ...
+        into: Literal["pandas"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pd.DataFrame]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["polars"], timeout: float | None = None) -> Generator[pl.DataFrame]: ...
+        into: Literal["polars"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pl.DataFrame]: ...
     @overload
     def query_batches(self, flux: str, params: Mapping[str, object] | None = None, *, batch_rows: int = 65536,
-        into: Literal["arrow"], timeout: float | None = None) -> Generator[pa.Table]: ...
+        into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pa.Table]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: None = None,
-        timeout: float | None = None) -> _FrameT_co: ...
+        timeout: float | None = None, progress: Callable[[Progress], object] | None = None) -> _FrameT_co: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: None = None,
-        timeout: float | None = None) -> list[_FrameT_co]: ...
+        bucket: str | None = None, split: Literal[True], into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[_FrameT_co]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["pandas"],
-        timeout: float | None = None) -> pd.DataFrame: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pd.DataFrame: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[True], into: Literal["pandas"],
-        timeout: float | None = None) -> list[pd.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pd.DataFrame]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["polars"],
-        timeout: float | None = None) -> pl.DataFrame: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> pl.DataFrame: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[True], into: Literal["polars"],
-        timeout: float | None = None) -> list[pl.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pl.DataFrame]: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, split: Literal[False] = False, into: Literal["arrow"],
-        timeout: float | None = None) -> pa.Table: ...
+        timeout: float | None = None, progress: Callable[[Progress], object] | None = None) -> pa.Table: ...
     @overload
     def query_influxql(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, split: Literal[True], into: Literal["arrow"],
-        timeout: float | None = None) -> list[pa.Table]: ...
+        bucket: str | None = None, split: Literal[True], into: Literal["arrow"], timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[pa.Table]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
-        bucket: str | None = None, batch_rows: int = 65536, into: None = None,
-        timeout: float | None = None) -> Generator[_FrameT_co]: ...
+        bucket: str | None = None, batch_rows: int = 65536, into: None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[_FrameT_co]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["pandas"],
-        timeout: float | None = None) -> Generator[pd.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pd.DataFrame]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["polars"],
-        timeout: float | None = None) -> Generator[pl.DataFrame]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pl.DataFrame]: ...
     @overload
     def query_influxql_batches(self, influxql: str, params: Mapping[str, object] | None = None, *,
         bucket: str | None = None, batch_rows: int = 65536, into: Literal["arrow"],
-        timeout: float | None = None) -> Generator[pa.Table]: ...
+        timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Generator[pa.Table]: ...
     def get_measurements_on_bucket(self, bucket: str, *, timeout: float | None = None) -> list[str]: ...
     def get_fields(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]: ...
     def get_tags(self, bucket: str, measurement: str, *, timeout: float | None = None) -> list[str]: ...
     def get_tag_values(self, bucket: str, measurement: str, tag: str, *,
         timeout: float | None = None) -> list[str]: ...
     def snapshot(self, bucket: str, start: Instant, stop: Instant | None = None, *,
-        folder: str | os.PathLike[str] | None = None,
-        progress: Callable[[int, int | None], object] | None = None,
-        timeout: float | None = None) -> Snapshot[_FrameT_co]: ...
+        folder: str | os.PathLike[str] | None = None, timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> Snapshot[_FrameT_co]: ...
     def write_parquet(self, folder: str | os.PathLike[str], start: Instant, stop: Instant | None, msname: str,
         fields: str | Iterable[str] | None, bucket: str, tags: Tags | None = None, *,
         name: str = "{measurement}-{year}-{month}.parquet", timeout: float | None = None,
         missing: Missing | None = None, tz: str | ZoneInfo | None = None, max_parallel: int | None = None,
-        protocol: Protocol | None = None, by: Iterable[str] | None = None) -> list[ParquetFile]: ...
+        protocol: Protocol | None = None, progress: Callable[[Progress], object] | None = None,
+        by: Iterable[str] | None = None) -> list[ParquetFile]: ...
     def synchronous_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
-        time_column: str | None = None, duplicates: Duplicates = "error",
-        timeout: float | None = None) -> None: ...
+        time_column: str | None = None, duplicates: Duplicates = "error", timeout: float | None = None,
+        progress: Callable[[Progress], object] | None = None) -> None: ...
     def check_write(self, bucket: str, data: object, data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
@@ -785,7 +872,8 @@ class InfluxManager(Generic[_FrameT_co]):
     def copy(self, bucket: str, to_bucket: str, *, start: Instant, stop: Instant | None,
         measurement: str | None = None, fields: str | Iterable[str] | None = None, tags: Tags | None = None,
         to: InfluxManager[Any] | None = None, timeout: float | None = None, missing: Missing | None = None,
-        tz: str | ZoneInfo | None = None) -> list[str]: ...
+        tz: str | ZoneInfo | None = None,
+        progress: Callable[[Progress], object] | None = None) -> list[str]: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

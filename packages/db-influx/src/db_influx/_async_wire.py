@@ -27,14 +27,16 @@ from db_influx._io import (
     Send,
     numeric,
 )
+from db_influx._progress import Meter, unwrapped
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Elsewhere, Post, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Stream, Warn, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
     from db_core.annotated_csv import Answer
     from db_influx._io import CallLimits, Tls
+    from db_influx._progress import Tell
     from db_influx._server import Server
     from db_influx._steps import Query, Reduced, Step, Steps
 
@@ -71,28 +73,29 @@ class AsyncWire:
         """Close the connections of the running loop, those in use when they are given back."""
         await self._pools.close()
 
-    async def run(self, plan: Steps[_T], silence: float | None) -> _T:
+    async def run(self, plan: Steps[_T], silence: float | None, progress: Tell | None = None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
-        limits = self._server.limits(silence)
-        with self._server.secret.hidden():
+        limits = self._server.limits(silence, Meter(progress) if progress else None)
+        with unwrapped(), self._server.secret.hidden():
             async with Borrowed(self._pools) as pool:
                 return await _drive(plan, lambda step: self._reply(pool, step, limits))
 
-    async def iterate(self, plan: Steps[None], silence: float | None) -> AsyncGenerator[Any]:
+    async def iterate(
+        self, plan: Steps[None], silence: float | None, progress: Tell | None = None
+    ) -> AsyncGenerator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
         server = self._server
+        meter = Meter(progress) if progress else None
 
         def stream(step: Stream) -> AsyncGenerator[Any]:
-            requests = perform(server, pool, step, server.limits(silence, endless=True))
+            requests = perform(server, pool, step, server.limits(silence, meter, endless=True))
             return _frames(requests, _reply_to_io)
 
-        with server.secret.hidden():
-            async with (
-                Borrowed(self._pools) as pool,
-                aclosing(
-                    _frames(plan, lambda step: self._reply(pool, step, server.limits(silence)), stream)
-                ) as frames,
-            ):
+        def reply(step: Step) -> Coroutine[Any, Any, Any]:
+            return self._reply(pool, step, server.limits(silence, meter))
+
+        with unwrapped(), server.secret.hidden():
+            async with Borrowed(self._pools) as pool, aclosing(_frames(plan, reply, stream)) as frames:
                 async for frame in frames:
                     yield frame
 
@@ -104,33 +107,42 @@ class AsyncWire:
 
     async def _reply(self, pool: Pool, step: Step, limits: CallLimits) -> Any:
         """Do a step of a plan."""
+        reply: Any = None
         match step:
-            case Ask(queries, at_once):
-                return await self._ask(pool, queries, at_once, limits)
+            case Ask():
+                reply = await self._ask(pool, step, limits)
             case Work(function, size):
-                return await _work(function, size)
+                reply = await _work(function, size)
             case Post(_, _, meanwhile) if meanwhile is not None:
                 done = asyncio.create_task(asyncio.to_thread(meanwhile))
                 try:
                     await _drive(perform(self._server, pool, step, limits), _reply_to_io)
                 finally:
                     await done
-                return None
             case Elsewhere(wire, other):
-                return await wire.do(other, limits)
+                await wire.do(other, limits)
+            case Report():
+                if limits.meter is not None:
+                    limits.meter.report(step)
             case Warn(message):
-                return warnings.warn(message, UserWarning, stacklevel=_CALLER)
-        return await _drive(perform(self._server, pool, step, limits), _reply_to_io)
+                warnings.warn(message, UserWarning, stacklevel=_CALLER)
+            case _:
+                reply = await _drive(perform(self._server, pool, step, limits), _reply_to_io)
+        return reply
 
-    async def _ask(
-        self, pool: Pool, queries: Sequence[Query | Reduced], at_once: int, limits: CallLimits
-    ) -> list[Answer]:
-        limit = asyncio.Semaphore(at_once)
+    async def _ask(self, pool: Pool, step: Ask, limits: CallLimits) -> list[Answer]:
+        queries, limit = step.queries, asyncio.Semaphore(step.at_once)
+        meter = limits.meter if step.counts else None
 
         async def answer(query: Query | Reduced) -> Answer:
             async with limit:
-                return await _drive(ask(self._server, pool, query, limits), _reply_to_io)
+                found = await _drive(ask(self._server, pool, query, limits), _reply_to_io)
+            if meter is not None:
+                meter.done(found.rows)
+            return found
 
+        if meter is not None:
+            meter.expect(len(queries))
         if len(queries) == 1:
             return [await answer(queries[0])]
         first: BaseException | None = None

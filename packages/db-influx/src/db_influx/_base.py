@@ -130,11 +130,11 @@ class Base:
 
     def _run(self, plan: Steps[Any], call: Options) -> Any:
         """Do a plan and return its result."""
-        return self._wire.run(plan, call.timeout)
+        return self._wire.run(plan, call.timeout, call.progress)
 
     def _iterate(self, plan: Steps[None], call: Options) -> Any:
         """Do a plan and return an iterator of the frames that it hands on."""
-        return self._wire.iterate(plan, call.timeout)
+        return self._wire.iterate(plan, call.timeout, call.progress)
 
     def _enter(self, plan: Steps[Any], call: Options) -> Any:
         """Do a plan whose result is a context manager, and return it."""

@@ -208,6 +208,8 @@ class Exchange:
                 raise IncompleteResultError(f"the answer was cut off: {_reason(error)}") from error
         data = b"".join(self._payload)
         self._payload.clear()
+        if self._limits.meter is not None and data:
+            self._limits.meter.received(len(data))
         self._held = 0
         self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
         return data

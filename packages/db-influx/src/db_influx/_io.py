@@ -56,19 +56,21 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How long the requests of one call may take.
+    """How long the requests of one call may take, and who counts their bytes.
 
     Attributes:
         silence: Seconds that the server may be silent.
         deadline: Seconds that the call may take; None is without end.
         end: When the call ends, by `time.monotonic`; None is never.
         retries: How often a request is repeated.
+        meter: Counts the progress of the call; None if nobody asks for it.
     """
 
     silence: float
     deadline: float | None
     end: float | None
     retries: int
+    meter: Any = None
 
     @property
     def left(self) -> float | None:

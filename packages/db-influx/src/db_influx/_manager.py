@@ -59,6 +59,8 @@ class InfluxManager(Methods):
             or its value does not exist, or where no series has a tag named in `by`: "warn" with a
             `UserWarning` that names it and what is near, "raise" a `NotFoundError`, or "ignore".
         timeout: Seconds the server may be silent.
+        progress: A function that is called again and again with a `Progress`, in the thread of the call, or
+            in the event loop of an `AsyncInfluxManager`. An error that it raises ends the call.
 
     Common errors:
         InvalidArgumentError: An argument is unusable; nothing was sent.

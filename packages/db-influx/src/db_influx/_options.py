@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
-from db_influx import _arguments, _times
+from db_influx import _arguments, _progress, _times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from db_core.frame import Into
     from db_core.line_protocol import Duplicates
+    from db_influx._progress import Progress, Tell
 
 __all__ = [
     "Closed",
     "ConsumptionOptions",
+    "CopyOptions",
     "Edge",
+    "FetchOptions",
     "Gaps",
     "MeterOptions",
     "Missing",
@@ -31,6 +34,8 @@ __all__ = [
     "QueryOptions",
     "RangeOptions",
     "ReadOptions",
+    "SendOptions",
+    "SeriesOptions",
     "SliceOptions",
     "StoredConsumptionOptions",
     "StoredOptions",
@@ -58,6 +63,12 @@ class QueryOptions(TypedDict, total=False):
     timeout: float | None
 
 
+class FetchOptions(QueryOptions, total=False):
+    """Keywords of queries and downloads that may take long."""
+
+    progress: Callable[[Progress], object] | None
+
+
 class TimeOptions(QueryOptions, total=False):
     """Keywords of calls with times that return no frame."""
 
@@ -74,11 +85,26 @@ class RangeOptions(PointOptions, TimeOptions, total=False):
     """Keywords of calls about a range that return no frame."""
 
 
+class CopyOptions(RangeOptions, total=False):
+    """Keywords of copies."""
+
+    progress: Callable[[Progress], object] | None
+
+
 class SliceOptions(RangeOptions, total=False):
     """Keywords of reads of all series."""
 
     max_parallel: int | None
     protocol: Protocol | None
+    progress: Callable[[Progress], object] | None
+
+
+class SeriesOptions(RangeOptions, total=False):
+    """Keywords of reads that do not take long."""
+
+    max_parallel: int | None
+    protocol: Protocol | None
+    by: Iterable[str] | None
 
 
 class ReadOptions(SliceOptions, total=False):
@@ -111,7 +137,7 @@ class ConsumptionOptions(ReadOptions, MeterOptions, total=False):
     """Keywords of reads of consumption."""
 
 
-class PartitionOptions(ReadOptions, total=False):
+class PartitionOptions(SeriesOptions, total=False):
     """Keywords of partitions; those of windows and consumption are about these."""
 
     on_reset: OnReset
@@ -132,6 +158,12 @@ class WriteOptions(TypedDict, total=False):
     time_column: str | None
     duplicates: Duplicates
     timeout: float | None
+
+
+class SendOptions(WriteOptions, total=False):
+    """Keywords of writes that may take long."""
+
+    progress: Callable[[Progress], object] | None
 
 
 # What keywords are where a call does not give them; the others are None.
@@ -210,6 +242,7 @@ class Options:
         protocol: Language in which stored points are read.
         by: Tags that are index levels; None is those that differ.
         timeout: Seconds the server may be silent; None is the manager's.
+        progress: Is told how far the call is.
     """
 
     into: Into = "pandas"
@@ -219,6 +252,7 @@ class Options:
     protocol: Protocol = "auto"
     by: tuple[str, ...] | None = None
     timeout: float | None = None
+    progress: Tell | None = None
 
     @classmethod
     def of(cls, **given: Any) -> Options:
@@ -259,4 +293,5 @@ _CHECKS: dict[str, Any] = {
     "protocol": lambda protocol: _arguments.choice(protocol, "protocol", _PROTOCOLS),
     "by": lambda by: _arguments.names(by, "by", least=0),
     "timeout": _arguments.timeout,
+    "progress": _progress.checked,
 }

@@ -9,6 +9,7 @@ import gzip
 import json
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from db_core.errors import ConnectionFailedError, ParseError, QueryError, WriteE
 from db_influx._attempts import Again, attempts
 from db_influx._exchange import Exchange
 from db_influx._refusals import EXCERPT, read_start, refusal
-from db_influx._steps import AskAtMost, AskJson, Batch, Change, Download, Post, Reduced, Stream, Work
+from db_influx._steps import AskAtMost, AskJson, Batch, Change, Download, Post, Reduced, Report, Stream, Work
 
 if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
@@ -111,7 +112,10 @@ def _stream(server: Server, pool: Pool, step: Stream, limits: CallLimits) -> Io[
         frames = yield from attempts(limits, first)
         while frames:
             for frame in frames:
-                yield Batch((yield Work(partial(frame.release, step.into), len(frame) * _ROW)))
+                rows = len(frame)
+                yield Batch((yield Work(partial(frame.release, step.into), rows * _ROW)))
+                if limits.meter is not None:
+                    limits.meter.report(Report(rows=rows))
             frames = yield from _frames(exchange, decoder)
     finally:
         exchange.close()
@@ -196,6 +200,8 @@ def _json(server: Server, exchange: Exchange, path: str) -> Io[Any]:
 def _download(server: Server, pool: Pool, step: Download, limits: CallLimits) -> Io[Any]:
     # Not compressed: shards hold little that gzip makes smaller, and it takes longer than a fast network.
     headers = {"Accept-Encoding": "identity"}
+    if not step.counts:
+        limits = replace(limits, meter=None)
     exchange = Exchange(server, pool, limits)
     with ExitStack() as at_end:
         at_end.callback(exchange.close)
@@ -211,12 +217,15 @@ def _download(server: Server, pool: Pool, step: Download, limits: CallLimits) ->
         sink = step.sink(head.headers.get("content-type", ""))
         at_end.callback(sink.close)
         received = 0
-        while data := (yield from exchange.read()):
-            yield Work(partial(sink.write, data), len(data))
-            received += len(data)
-            if step.received is not None:
-                step.received(received)
-        return (yield Work(sink.finish, received))
+        try:
+            while data := (yield from exchange.read()):
+                received += len(data)
+                yield Work(partial(sink.write, data), len(data))
+            return (yield Work(sink.finish, received))
+        except Exception:
+            if limits.meter is not None:
+                limits.meter.forget(received)
+            raise
 
 
 def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None]:
@@ -234,5 +243,7 @@ def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None
         if not exchange.is_sent:
             message = f"{server.url} accepted points before all of them were sent, which InfluxDB does not"
             raise Again(ConnectionFailedError(message))
+        if limits.meter is not None:
+            limits.meter.received(len(body))
     finally:
         exchange.close()

@@ -17,6 +17,7 @@ from db_influx._io import CallLimits, Tls
 
 if TYPE_CHECKING:
     from db_influx._options import Transport
+    from db_influx._progress import Meter
     from db_influx._settings import InfluxSettings
 
 __all__ = ["Request", "Server"]
@@ -64,17 +65,21 @@ class Server:
         method = method or ("GET" if body is None else "POST")
         return Request(method, target, (*self._headers, *headers.items(), *length), body)
 
-    def limits(self, silence: float | None, *, endless: bool = False) -> CallLimits:
+    def limits(
+        self, silence: float | None, meter: Meter | None = None, *, endless: bool = False
+    ) -> CallLimits:
         """Return the limits of a call that begins now.
 
         Args:
             silence: Seconds the server may be silent; None is the settings'.
+            meter: Counts the progress of the call.
             endless: It has no deadline, as the caller's own time counts too.
         """
         transport = self.transport
         deadline = None if endless else transport.deadline
         end = None if deadline is None else time.monotonic() + deadline
-        return CallLimits(transport.timeout if silence is None else silence, deadline, end, transport.retries)
+        silence = transport.timeout if silence is None else silence
+        return CallLimits(silence, deadline, end, transport.retries, meter)
 
 
 def _ascii(name: str) -> str:

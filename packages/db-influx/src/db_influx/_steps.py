@@ -26,11 +26,13 @@ __all__ = [
     "Post",
     "Query",
     "Reduced",
+    "Report",
     "Sink",
     "Steps",
     "Stream",
     "Warn",
     "Work",
+    "part_of",
     "through",
 ]
 
@@ -47,10 +49,17 @@ class Reduced:
 
 
 class Ask(NamedTuple):
-    """Send queries, at most `at_once` at a time; the reply is their decoded answers, in order."""
+    """Send queries, at most `at_once` at a time; the reply is their decoded answers, in order.
+
+    Attributes:
+        queries: The queries.
+        at_once: How many are sent at a time, at most.
+        counts: They are the slices of the call, as its progress counts them.
+    """
 
     queries: Sequence[Query | Reduced]
     at_once: int
+    counts: bool = False
 
 
 class AskAtMost(NamedTuple):
@@ -114,12 +123,12 @@ class Download(NamedTuple):
     Attributes:
         path: Path of the endpoint.
         sink: Makes the sink of an attempt, from the response's Content-Type.
-        received: Is told how many bytes of the attempt have come.
+        counts: The progress of the call counts its bytes.
     """
 
     path: str
     sink: Callable[[str], Sink]
-    received: Callable[[int], object] | None = None
+    counts: bool = False
 
 
 class Post(NamedTuple):
@@ -171,6 +180,26 @@ class Elsewhere(NamedTuple):
     step: Post
 
 
+class Report(NamedTuple):
+    """Tell the progress of the call, where the caller wants to know; there is no reply.
+
+    Attributes:
+        rows: How many more rows are done.
+        slices: How many more slices are done.
+        of_bytes: How many bytes there will be; None if that is as it was told before.
+        of_rows: How many rows there will be; likewise.
+        of_slices: How many slices there will be; likewise.
+        share: The part of the call that is done; likewise.
+    """
+
+    rows: int = 0
+    slices: int = 0
+    of_bytes: int | None = None
+    of_rows: int | None = None
+    of_slices: int | None = None
+    share: float | None = None
+
+
 class Warn(NamedTuple):
     """Warn the caller of the method; there is no reply."""
 
@@ -179,9 +208,20 @@ class Warn(NamedTuple):
 
 _T = TypeVar("_T")
 Step: TypeAlias = (
-    Ask | AskAtMost | AskJson | Change | Download | Post | Elsewhere | Stream | Batch | Work | Warn
+    Ask | AskAtMost | AskJson | Change | Download | Post | Elsewhere | Stream | Batch | Work | Report | Warn
 )
 Steps: TypeAlias = Generator[Step, Any, _T]
+
+
+def part_of(plan: Steps[_T], begin: float, end: float) -> Steps[_T]:
+    """Do a plan that is a part of another one, from one share of its progress to another."""
+
+    def do(step: Step) -> Steps[Any]:
+        if isinstance(step, Report) and step.share is not None:
+            step = Report(step.rows, step.slices, share=begin + step.share * (end - begin))
+        return (yield step)
+
+    return through(plan, do)
 
 
 def through(plan: Steps[_T], do: Callable[[Step], Steps[Any]]) -> Steps[_T]:

@@ -14,9 +14,10 @@ import threading
 import time
 import warnings
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from db_influx._io import (
     GATHERING,
@@ -30,14 +31,16 @@ from db_influx._io import (
     Send,
     numeric,
 )
+from db_influx._progress import Meter, unwrapped
 from db_influx._requests import ask, perform
-from db_influx._steps import Ask, Batch, Elsewhere, Post, Stream, Warn, Work
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Stream, Warn, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from db_core.annotated_csv import Answer
     from db_influx._io import CallLimits, Io
+    from db_influx._progress import Tell
     from db_influx._server import Server
     from db_influx._steps import Step, Steps
 
@@ -68,19 +71,22 @@ class Wire:
         pool, self._pool = self._pool, Pool()
         pool.close()
 
-    def run(self, plan: Steps[_T], silence: float | None) -> _T:
+    def run(self, plan: Steps[_T], silence: float | None, progress: Tell | None = None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
-        limits = self._server.limits(silence)
-        with self._server.secret.hidden():
+        limits = self._server.limits(silence, Meter(progress) if progress else None)
+        with unwrapped(), self._server.secret.hidden():
             return _result(_drive(plan, lambda step: self._reply(step, limits, _CALLER)))
 
-    def iterate(self, plan: Steps[None], silence: float | None) -> Iterator[Any]:
+    def iterate(
+        self, plan: Steps[None], silence: float | None, progress: Tell | None = None
+    ) -> Iterator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
-        with self._server.secret.hidden():
+        meter = Meter(progress) if progress else None
+        with unwrapped(), self._server.secret.hidden():
             yield from _drive(
                 plan,
-                lambda step: self._reply(step, self._server.limits(silence), _ITERATOR),
-                lambda step: self._stream(step, self._server.limits(silence, endless=True)),
+                lambda step: self._reply(step, self._server.limits(silence, meter), _ITERATOR),
+                lambda step: self._stream(step, self._server.limits(silence, meter, endless=True)),
             )
 
     def do(self, step: Post, limits: CallLimits) -> None:
@@ -90,19 +96,25 @@ class Wire:
 
     def _reply(self, step: Step, limits: CallLimits, caller: int) -> Any:
         """Do a step of a plan; `caller` is how many calls above a warning points to."""
+        reply: Any = None
         match step:
-            case Ask(queries, at_once):
-                return self._ask(queries, at_once, limits)
+            case Ask():
+                reply = self._ask(step, limits)
             case Work(function):
-                return function()
+                reply = function()
             case Post(_, _, meanwhile) if meanwhile is not None:
                 with _beside(meanwhile):
-                    return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
+                    self._perform(perform(self._server, self._pool, step, limits), _Transfers())
             case Elsewhere(wire, other):
-                return wire.do(other, limits)
+                wire.do(other, limits)
+            case Report():
+                if limits.meter is not None:
+                    limits.meter.report(step)
             case Warn(message):
-                return warnings.warn(message, UserWarning, stacklevel=caller)
-        return self._perform(perform(self._server, self._pool, step, limits), _Transfers())
+                warnings.warn(message, UserWarning, stacklevel=caller)
+            case _:
+                reply = self._perform(perform(self._server, self._pool, step, limits), _Transfers())
+        return reply
 
     def _stream(self, step: Stream, limits: CallLimits) -> Generator[Any]:
         transfers = _Transfers()
@@ -111,44 +123,75 @@ class Wire:
     def _perform(self, requests: Io[_T], transfers: _Transfers) -> _T:
         return _result(_drive(requests, transfers.reply))
 
-    def _ask(self, queries: Any, at_once: int, limits: CallLimits) -> list[Answer]:
-        transfers = _Transfers()
+    def _ask(self, step: Ask, limits: CallLimits) -> list[Answer]:
+        meter = limits.meter if step.counts else None
+        if meter is not None:
+            meter.expect(len(step.queries))
+        answers: dict[int, Answer] = {}
+        with closing(self._answers(step, limits)) as found:
+            for number, answers[number] in found:
+                if meter is not None:
+                    meter.done(answers[number].rows)
+        return [answers[number] for number in range(len(step.queries))]
 
-        def answer(query: Any) -> Answer:
-            return self._perform(ask(self._server, self._pool, query, limits), transfers)
+    def _answers(self, step: Ask, limits: CallLimits) -> Generator[tuple[int, Answer]]:
+        """Send queries, and yield their numbers and answers as these come."""
+        queries, transfers = step.queries, _Transfers()
+
+        def answer(number: int, limits: CallLimits) -> Answer:
+            return self._perform(ask(self._server, self._pool, queries[number], limits), transfers)
 
         if len(queries) == 1:
-            return [answer(queries[0])]
+            yield 0, answer(0, limits)
+            return
         # Not `concurrent.futures`: it refuses work once the main thread has ended, while other threads go on,
         # and Ctrl-C while it takes the futures' locks leaves them taken for ever.
         waiting = deque(range(len(queries)))
-        ended: SimpleQueue[tuple[int, Answer | None, BaseException | None]] = SimpleQueue()
+        ended: SimpleQueue[Any] = SimpleQueue()
+        # The caller's function is called in the thread of the call, not in those of the transfers.
+        counted = limits if limits.meter is None else replace(limits, meter=_Relay(ended))
 
         def work() -> None:
             with suppress(IndexError):
                 while not transfers.is_over:
                     number = waiting.popleft()
                     try:
-                        ended.put((number, answer(queries[number]), None))
+                        ended.put((number, answer(number, counted), None))
                     except BaseException as error:  # noqa: BLE001 - it is for the caller
                         ended.put((number, None, error))
             if transfers.is_over:
                 _empty(ended)  # nobody takes the errors in it, whose frames hold it in turn
 
-        answers: dict[int, Any] = {}
-        failure: BaseException | None = None
+        found, failure = None, None
         try:
-            for number in range(min(at_once, len(queries))):
+            for number in range(min(step.at_once, len(queries))):
                 threading.Thread(target=work, name=f"db-influx_{number}").start()
             for _ in queries:
-                number, answers[number], failure = ended.get()
+                number, found, failure = _next(ended, limits.meter)
                 if failure is not None:
                     raise failure
-            return [answers[number] for number in range(len(queries))]
+                yield number, found
         finally:
             transfers.stop()
             _empty(ended)
-            del answers, failure  # or an error and they hold each other until garbage is collected
+            del found, failure  # or an error and they hold each other until garbage is collected
+
+
+class _Relay(NamedTuple):
+    """Takes what a thread of a transfer counts to the thread of the call."""
+
+    ended: SimpleQueue[Any]
+
+    def received(self, size: int) -> None:
+        """Count bytes of a body."""
+        self.ended.put(size)
+
+
+def _next(ended: SimpleQueue[Any], meter: Any) -> Any:
+    """Wait for the next query that ends, and count the bytes that come meanwhile."""
+    while isinstance(came := ended.get(), int):
+        meter.received(came)
+    return came
 
 
 def _empty(queue: SimpleQueue[Any]) -> None:

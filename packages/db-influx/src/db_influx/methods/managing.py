@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db_influx import _arguments, _flux, _times
 from db_influx._base import Base
-from db_influx._options import PointOptions, QueryOptions, RangeOptions, TimeOptions, takes
+from db_influx._options import CopyOptions, PointOptions, QueryOptions, RangeOptions, TimeOptions, takes
 from db_influx.methods.common import EVERY, selected
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Managing(Base):
         delete.check(selection)
         return self._run(delete.delete(selection, call.max_parallel), call)  # type: ignore[no-any-return]
 
-    @takes(RangeOptions)
+    @takes(CopyOptions)
     def copy(
         self,
         bucket: str,
@@ -181,7 +181,7 @@ class Managing(Base):
         fields: str | Iterable[str] | None = None,
         tags: Tags | None = None,
         to: Manager | None = None,
-        **options: Unpack[RangeOptions],
+        **options: Unpack[CopyOptions],
     ) -> list[str]:
         """Copy points to another bucket, of this server or of another, in bounded memory.
 
@@ -209,7 +209,7 @@ class Managing(Base):
         """
         from db_influx.plans import copy
 
-        call = self._call(RangeOptions, options)
+        call = self._call(CopyOptions, options)
         begin, end = _times.time_range(start, stop, time.time_ns(), call.tz)
         target = copy.Target(
             _arguments.written_bucket(to_bucket, "to_bucket"), None if to is None else self._wire_of(to, "to")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments, _times
 from db_influx._base import Base, connection_of
-from db_influx._options import PartitionOptions, QueryOptions, ReadOptions, takes
+from db_influx._options import PartitionOptions, QueryOptions, SeriesOptions, takes
 from db_influx.methods.common import LABELS, MINUTE, in_range
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class Partitioning(Base):
         from db_influx import _partition
         from db_influx.plans import partitions as plans
 
-        of_read, of_windows = _parted(options, ReadOptions)
+        of_read, of_windows = _parted(options, SeriesOptions)
         self._call(PartitionOptions, of_windows)  # keywords that there are
-        call = self._call(ReadOptions, of_read)
+        call = self._call(SeriesOptions, of_read)
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         if (every is None) == (rows is None):
             raise _arguments.invalid("every", "or `rows` must be given, and not both")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from db_influx import _arguments, _flux, _flux_params, _influxql
 from db_influx._base import Base
-from db_influx._options import QueryOptions, takes
+from db_influx._options import FetchOptions, QueryOptions, takes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ __all__ = ["Querying"]
 class Querying(Base):
     """Querying; see the managers."""
 
-    @takes(QueryOptions)
+    @takes(FetchOptions)
     def query(
         self,
         flux: str,
@@ -31,7 +31,7 @@ class Querying(Base):
         *,
         split: bool = False,
         into: Into | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[FetchOptions],
     ) -> FramedOrList:
         """Run any Flux query.
 
@@ -52,11 +52,11 @@ class Querying(Base):
         """
         from db_influx.plans import query
 
-        call = self._call(QueryOptions, options, into)
+        call = self._call(FetchOptions, options, into)
         _arguments.flag(split, "split")
         return self._run(query.tables(_flux_params.bind(flux, params), call, split=split), call)
 
-    @takes(QueryOptions)
+    @takes(FetchOptions)
     def query_batches(
         self,
         flux: str,
@@ -64,7 +64,7 @@ class Querying(Base):
         *,
         batch_rows: int = 65_536,
         into: Into | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[FetchOptions],
     ) -> FramedIterator:
         """Run any Flux query and return its answer as it arrives, in bounded memory.
 
@@ -79,11 +79,11 @@ class Querying(Base):
         """
         from db_influx.plans import query
 
-        call = self._call(QueryOptions, options, into)
+        call = self._call(FetchOptions, options, into)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
         return self._iterate(query.batches(_flux_params.bind(flux, params), rows, call), call)
 
-    @takes(QueryOptions)
+    @takes(FetchOptions)
     def query_influxql(
         self,
         influxql: str,
@@ -92,7 +92,7 @@ class Querying(Base):
         bucket: str | None = None,
         split: bool = False,
         into: Into | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[FetchOptions],
     ) -> FramedOrList:
         """Run any InfluxQL, one statement or several.
 
@@ -120,12 +120,12 @@ class Querying(Base):
         """
         from db_influx.plans import influxql as plans
 
-        call = self._call(QueryOptions, options, into)
+        call = self._call(FetchOptions, options, into)
         _arguments.flag(split, "split")
         plan = plans.tables(self._databases, *_statements(influxql, params, bucket), call, split=split)
         return self._run(plan, call)
 
-    @takes(QueryOptions)
+    @takes(FetchOptions)
     def query_influxql_batches(
         self,
         influxql: str,
@@ -134,7 +134,7 @@ class Querying(Base):
         bucket: str | None = None,
         batch_rows: int = 65_536,
         into: Into | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[FetchOptions],
     ) -> FramedIterator:
         """Run any InfluxQL and return its answer as it arrives, in bounded memory.
 
@@ -150,7 +150,7 @@ class Querying(Base):
         """
         from db_influx.plans import influxql as plans
 
-        call = self._call(QueryOptions, options, into)
+        call = self._call(FetchOptions, options, into)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
         plan = plans.batches(self._databases, *_statements(influxql, params, bucket), rows, call)
         return self._iterate(plan, call)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments, _times
 from db_influx._base import Base
-from db_influx._options import ConsumptionOptions, PointOptions, ReadOptions, SliceOptions, takes
+from db_influx._options import (
+    ConsumptionOptions,
+    PointOptions,
+    ReadOptions,
+    SeriesOptions,
+    SliceOptions,
+    takes,
+)
 from db_influx.methods.common import EVERY, LABELS, MINUTE, in_range, selected
 
 if TYPE_CHECKING:
@@ -203,7 +210,7 @@ class Reading(Base):
         spec = consumption.consumption_spec(selection, every, options, call)
         return read.handed(read.accumulated(self._databases, selection, spec, call), call.into)
 
-    @takes(ReadOptions)
+    @takes(SeriesOptions)
     def read_average_value_in_seconds(
         self,
         bucket: str,
@@ -213,7 +220,7 @@ class Reading(Base):
         tags: Tags | None = None,
         *,
         into: Into | None = None,
-        **options: Unpack[ReadOptions],
+        **options: Unpack[SeriesOptions],
     ) -> Framed:
         """Read the mean of fields over the last seconds, computed by the server.
 
@@ -225,7 +232,7 @@ class Reading(Base):
         """
         from db_influx.plans import read
 
-        call = self._call(ReadOptions, options, into)
+        call = self._call(SeriesOptions, options, into)
         now = time.time_ns()
         start = _times.before(now, duration, "duration", call.tz)
         selection = selected(start, now, measurement, fields, bucket, tags)
@@ -263,7 +270,7 @@ class Reading(Base):
         plan = last_point.last_point(self._databases, selection, time.time_ns(), call, with_time=with_time)
         return self._run(plan, call)  # type: ignore[no-any-return]
 
-    @takes(ReadOptions)
+    @takes(SeriesOptions)
     def read_last_data_points(
         self,
         bucket: str,
@@ -272,7 +279,7 @@ class Reading(Base):
         tags: Tags | None = None,
         *,
         into: Into | None = None,
-        **options: Unpack[ReadOptions],
+        **options: Unpack[SeriesOptions],
     ) -> Framed:
         """Read the newest value of each field of each series, however old it is.
 
@@ -283,7 +290,7 @@ class Reading(Base):
         """
         from db_influx.plans import last_point
 
-        call = self._call(ReadOptions, options, into)
+        call = self._call(SeriesOptions, options, into)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         return self._run(last_point.last_points(self._databases, selection, call), call)
 

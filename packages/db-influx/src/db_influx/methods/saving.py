@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from db_influx import _arguments, _times
 from db_influx._base import Base
-from db_influx._options import QueryOptions, ReadOptions, takes
+from db_influx._options import FetchOptions, ReadOptions, takes
 from db_influx._parquet import NAME
 from db_influx.methods.common import EVERY, in_range
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from typing_extensions import Unpack
 
@@ -30,7 +30,7 @@ __all__ = ["Saving"]
 class Saving(Base):
     """Saving to files; see the managers."""
 
-    @takes(QueryOptions)
+    @takes(FetchOptions)
     def snapshot(
         self,
         bucket: str,
@@ -38,8 +38,7 @@ class Saving(Base):
         stop: Instant | None = None,
         *,
         folder: str | os.PathLike[str] | None = None,
-        progress: Callable[[int, int | None], object] | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[FetchOptions],
     ) -> Snapshot:
         """Download the shards of a bucket that overlap a range, to read them on this machine.
 
@@ -53,8 +52,6 @@ class Saving(Base):
 
         Args:
             folder: Folder for the files, in a temporary folder of their own; else the system's.
-            progress: Is called with the number of bytes that have come, and about how many there will be,
-                or None if the server does not tell. An `AsyncInfluxManager` calls it in the loop.
 
         Returns:
             A `Snapshot`, with the options of this manager.
@@ -66,14 +63,12 @@ class Saving(Base):
         from db_influx._snapshot import Snapshot
         from db_influx.plans.snapshot import Wanted, download
 
-        call = self._call(QueryOptions, options)
+        call = self._call(FetchOptions, options)
         begin, end = _times.time_range(start, stop, time.time_ns(), call.tz)
         wanted = Wanted(_arguments.text(bucket, "bucket"), self._settings.org, begin, end)
-        make = partial(Snapshot, start=begin, stop=end, options=call)
+        make = partial(Snapshot, start=begin, stop=end, options=replace(call, progress=None))
         place = None if folder is None else _arguments.folder(folder, "folder")
-        if progress is not None and not callable(progress):
-            raise _arguments.invalid("progress", f"must be a function, not {progress!r}")
-        return self._enter(download(wanted, place, progress, make), call)  # type: ignore[no-any-return]
+        return self._enter(download(wanted, place, make), call)  # type: ignore[no-any-return]
 
     @takes(ReadOptions)
     def write_parquet(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments
 from db_influx._base import Base
-from db_influx._options import WriteOptions, takes
+from db_influx._options import SendOptions, WriteOptions, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Writing"]
 
+_LAYOUT = ("tag_columns", "time_column", "duplicates")
+
 
 class Writing(Base):
     """Writing; see the managers."""
 
-    @takes(WriteOptions)
+    @takes(SendOptions)
     def synchronous_write(
         self,
         bucket: str,
         data: object,
         data_frame_measurement_name: str,
         tags: Mapping[str, str] | None = None,
-        **options: Unpack[WriteOptions],
+        **options: Unpack[SendOptions],
     ) -> None:
         """Write a frame; when this returns, every point was accepted.
 
@@ -65,7 +67,7 @@ class Writing(Base):
         """
         from db_influx.plans import write
 
-        call = self._call(WriteOptions, options)
+        call = self._call(SendOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = write.write(_arguments.written_bucket(bucket), data, points)
         return self._run(plan, call)  # type: ignore[no-any-return]
@@ -99,9 +101,9 @@ class Writing(Base):
 
 
 def _points(
-    data: object, measurement: str, tags: Mapping[str, str] | None, options: WriteOptions
+    data: object, measurement: str, tags: Mapping[str, str] | None, options: WriteOptions | SendOptions
 ) -> Callable[[], Points]:
     from db_influx._points import Points
 
-    layout: dict[str, Any] = {name: value for name, value in options.items() if name != "timeout"}
+    layout: dict[str, Any] = {name: value for name, value in options.items() if name in _LAYOUT}
     return partial(Points.of, data, measurement, tags, **layout)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from db_core.annotated_csv import text_bytes_of_batch
 from db_core.errors import QueryError, SchemaConflictError
-from db_influx._steps import Ask, AskAtMost, Batch
+from db_influx._steps import Ask, AskAtMost, Batch, Report, part_of
 from db_influx.plans.frames import converted, wide
 from db_influx.plans.points import source
 from db_influx.plans.schema import Schema
@@ -104,10 +104,11 @@ def _slices(
             continue
         answer, received = reply
         del reply
-        values = answer.rows
+        values, handed = answer.rows, 0
         if values:
             yield from _check_current(points, databases, selection)
             frame = yield from wide([answer], selection.fields, options, kinds=kinds)
+            handed = len(frame)
             for first in range(0, len(frame), batch_rows):
                 part = frame.slice(first, batch_rows)
                 stop = start + width if first + batch_rows >= len(frame) else None
@@ -115,6 +116,7 @@ def _slices(
             del frame
         del answer
         start += width
+        yield Report(handed, 1, share=(start - selection.start) / (selection.stop - selection.start))
         # Nine tenths of a frame's rows, since a slice with a few rows too many ends in a small frame.
         by_rows = width * rows * 9 // max(1, values * 10)
         by_bytes = width * size * 9 // max(1, received * 10)
@@ -123,7 +125,8 @@ def _slices(
     if not is_checked:
         yield from _check_current(points, databases, selection)
     if rest is not None:
-        yield from batches(databases, rest, batch_rows, options, raw=raw)
+        begun = (start - selection.start) / (selection.stop - selection.start)
+        yield from part_of(batches(databases, rest, batch_rows, options, raw=raw), begun, 1.0)
 
 
 def _check_current(points: Source, databases: Databases, selection: Selection) -> Steps[None]:

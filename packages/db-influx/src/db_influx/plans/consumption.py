@@ -119,7 +119,7 @@ def consumption(
     lows = [] if policy["on_reset"] == "keep" else _flux.windows(selection, windows, "min", label=label)
     queries = {"before": before, "first": first, "totals": totals, "lows": lows}
     try:
-        answers = iter((yield Ask(list(chain.from_iterable(queries.values())), at_once)))
+        answers = iter((yield Ask(list(chain.from_iterable(queries.values())), at_once, counts=True)))
     except QueryError as error:
         # 2.9.1 panics over the smallest of texts, even of none. So the error may be that of a text field.
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -152,7 +152,7 @@ def consumption(
 
     def frame(known: Unsettled | None) -> Steps[Frame]:
         queries = yield Work(partial(_points, selection, stretches, known), size)
-        points = (yield Ask(queries, at_once)) if queries else []
+        points = (yield Ask(queries, at_once, counts=True)) if queries else []
         work = partial(meters.frame, points, list(doubtful.values()))
         made: Frame = yield Work(work, size + bytes_of(points))
         return made

@@ -17,7 +17,7 @@ from db_core.annotated_csv import split
 from db_core.errors import CopyError, DatabaseError, InvalidArgumentError, SchemaConflictError, WriteError
 from db_influx import _flux, _influxql, _times
 from db_influx._points import Points
-from db_influx._steps import Ask, Batch, Elsewhere, Post, Work, through
+from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Work, part_of, through
 from db_influx.plans.batches import batches
 from db_influx.plans.buckets import allowed
 from db_influx.plans.frames import bytes_of
@@ -74,8 +74,9 @@ def copy(databases: Databases, selection: Selection, target: Target, options: Op
     for place, name in enumerate(names):
         part = _Progress(selection.start)
         chosen = replace(selection, measurement=name)
+        copying = _measurement(databases, chosen, target, options, part, is_listed=is_listed)
         try:
-            yield from _measurement(databases, chosen, target, options, part, is_listed=is_listed)
+            yield from part_of(copying, place / len(names), (place + 1) / len(names))
         except DatabaseError as error:
             if not copied and not part.is_begun:
                 raise
@@ -146,7 +147,8 @@ def _measurement(
         rows = max(1, _VALUES // len(part.fields or ()))
         try:
             frames = batches(databases, part, rows, how, raw=True)
-            yield from _written(frames, target, selection.measurement, told)
+            written = _written(frames, target, selection.measurement, told)
+            yield from part_of(written, number / len(passes), (number + 1) / len(passes))
         finally:
             progress.is_begun = progress.is_begun or told.is_begun
 
@@ -221,6 +223,8 @@ def _posted(steps: Steps[None], target: Target) -> Steps[None]:
     """Do the steps of a write, whose requests go to the server of the target."""
 
     def do(step: Step) -> Steps[Any]:
+        if isinstance(step, Report):  # the read tells of its slices once they are written
+            return None
         if target.wire is not None and isinstance(step, Post):
             step = Elsewhere(target.wire, step)
         return (yield step)

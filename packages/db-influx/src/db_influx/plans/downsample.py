@@ -91,7 +91,7 @@ def downsample(
         answers, large = yield from _with_extremes(queries.queries, selection, summed, types, options)
         if large:
             queries = yield Work(partial(make, large), size)
-            answers = yield Ask(queries.queries, options.max_parallel)
+            answers = yield Ask(queries.queries, options.max_parallel, counts=True)
         work = partial(
             pivot,
             answers,
@@ -142,7 +142,7 @@ def _with_extremes(
     """Ask queries; return their answers, and those of the summed fields whose sum may not fit in 64 bits."""
     integers = [field for field in summed if not _INTEGERS.isdisjoint(types.get(field, ()))]
     extremes = [_flux.extremes(replace(selection, fields=tuple(integers)))] if integers else []
-    answers = yield Ask([*queries, *extremes], options.max_parallel)
+    answers = yield Ask([*queries, *extremes], options.max_parallel, counts=True)
     if not extremes:
         return answers, frozenset()
     answer = answers.pop()

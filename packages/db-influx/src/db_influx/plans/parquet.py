@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _flux
 from db_influx._parquet import Writer
-from db_influx._steps import Batch, Work, through
+from db_influx._steps import Batch, Work, part_of, through
 from db_influx.plans.batches import batches
 from db_influx.plans.query import listed, tag_keys
 from db_influx.plans.schema import Schema
@@ -42,10 +42,11 @@ def write(
         keys = yield from tag_keys(bucket, measurement)
         options = replace(options, by=tuple(keys))
     options = replace(options, missing="ignore")  # it was told of the whole range
-    for period in files if selection.fields else ():
+    for number, period in enumerate(files if selection.fields else ()):
         part = replace(selection, start=period.start, stop=period.stop)
         with Writer(period.path) as writer:
-            yield from _written(batches(databases, part, _ROWS, options), writer)
+            written = _written(batches(databases, part, _ROWS, options), writer)
+            yield from part_of(written, number / len(files), (number + 1) / len(files))
             file: ParquetFile | None = yield Work(writer.finish, _ROWS)
         if file is not None:
             yield Batch(file)

@@ -21,7 +21,7 @@ __all__ = ["batches", "listed", "names_of", "tables", "tag_keys"]
 
 def tables(query: Query, options: Options, *, split: bool) -> Steps[Any]:
     """Run a query; return the union of its tables, or with `split` a list of frames, one per schema."""
-    answers = yield Ask([query], 1)
+    answers = yield Ask([query], 1, counts=True)
     size = bytes_of(answers)
     [answer] = answers
     if not split:

@@ -61,7 +61,7 @@ def stored(
         parts = yield from points.parts(_flux.slices(selection, options.max_parallel))
         queries = [points.query(part) for part in parts]
         try:
-            answers = (yield Ask(queries, options.max_parallel)) if queries else []
+            answers = (yield Ask(queries, options.max_parallel, counts=True)) if queries else []
         except QueryError as error:
             if not points.must_leave(error, options):
                 raise

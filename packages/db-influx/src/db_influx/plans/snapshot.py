@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db_core.errors import AuthenticationError, DatabaseError, IncompleteResultError, NotFoundError
 from db_influx._backup import Bucket, BucketList, Folder, Metrics, ShardArchive, check_space
-from db_influx._steps import Download, Work
+from db_influx._steps import Download, Report, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +41,6 @@ class Wanted(NamedTuple):
 def download(
     wanted: Wanted,
     place: Path | None,
-    progress: Callable[[int, int | None], object] | None,
     make: Callable[[list[list[File]], Folder], Any],
 ) -> Steps[Any]:
     """Download the shards that overlap a range.
@@ -49,7 +48,6 @@ def download(
     Args:
         wanted: The bucket and the range.
         place: Folder in which the snapshot has its own, temporary one; None is the system's.
-        progress: Is told how many bytes have come, and about how many will, if the server tells.
         make: Makes the snapshot from the files of its shards, and the folder that they are in.
     """
     bucket = yield from _bucket(wanted)
@@ -61,18 +59,21 @@ def download(
         path = folder.path
         sizes = {shard.number: metrics.sizes[shard.number] for shard in shards} if metrics else {}
         check_space(path, sum(sizes.values()))
-        told = _Progress(progress, sum(sizes.values()) or None)
+        expected = 0
         files: dict[int, list[File]] = {}
         waiting = [shard.number for shard in shards]
         tries = 0
         while waiting:
             tries += 1
+            expected += sum(sizes.get(number, 0) for number in waiting)
+            yield Report(of_bytes=expected or None, of_slices=len(files) + len(waiting))
             for number in waiting:
-                files[number] = yield from _shard(wanted, number, path, told)
+                files[number] = yield from _shard(wanted, number, path)
+                yield Report(slices=1)
             before, metrics = metrics, (yield from _metrics())
             waiting = _unwritten(before, metrics, waiting, tries)
         of_shards = [files[shard.number] for shard in shards]
-        return (yield Work(partial(make, of_shards, folder), told.received))
+        return (yield Work(partial(make, of_shards, folder), expected))
     except BaseException:
         folder.cleanup()
         raise
@@ -101,12 +102,12 @@ def _metrics() -> Steps[Metrics | None]:
     return metrics
 
 
-def _shard(wanted: Wanted, number: int, folder: Path, told: _Progress) -> Steps[list[File]]:
+def _shard(wanted: Wanted, number: int, folder: Path) -> Steps[list[File]]:
     """Download a shard; one that was deleted meanwhile has no files."""
     path = folder / f"{number}.tar"
     try:
         files: list[File] = yield Download(
-            f"api/v2/backup/shards/{number}", lambda _: ShardArchive(path), told.of_part(number)
+            f"api/v2/backup/shards/{number}", lambda _: ShardArchive(path), counts=True
         )
     except NotFoundError:
         bucket = yield from _bucket(wanted)
@@ -134,27 +135,3 @@ def _unwritten(before: Metrics | None, after: Metrics | None, shards: Iterable[i
         )
         raise IncompleteResultError(message)
     return found
-
-
-class _Progress:
-    """Adds up the bytes of the parts of a download."""
-
-    def __init__(self, tell: Callable[[int, int | None], object] | None, total: int | None) -> None:
-        self._tell = tell
-        self._total = total
-        self._parts: dict[int, int] = {}
-
-    @property
-    def received(self) -> int:
-        """How many bytes have come."""
-        return sum(self._parts.values())
-
-    def of_part(self, number: int) -> Callable[[int], None]:
-        """Return what takes the bytes of a part that have come."""
-
-        def take(received: int) -> None:
-            self._parts[number] = received
-            if self._tell is not None:
-                self._tell(self.received, self._total)
-
-        return take

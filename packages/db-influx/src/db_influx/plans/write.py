@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_core.errors import DatabaseError, Rejection, WriteError
 from db_influx._points import Points, library
-from db_influx._steps import Post, Work
+from db_influx._steps import Post, Report, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
         if (encoded := lines.body(_BODY_BYTES)) is not None:
             bodies.append(encoded)
 
+    yield Report(of_rows=len(lines))
     yield Work(encode, _BODY_BYTES)
     while bodies:
         body, count = bodies.pop()
@@ -85,6 +86,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
         accepted += count - sum(one.stop - one.start for one in refused)
         row = stop
         del body
+        yield Report(count, 1)
     if rejected:
         rejected = merged(rejected)
         raise WriteError(
