@@ -6,60 +6,84 @@ import ast
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from db_influx import InfluxManager
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/**/*.md")])
 WITH_SPARK = [ROOT / "docs/spark.md"]  # tests/influx/spark/test_document.py runs its examples, where Spark is
-EXPLANATIONS = [ROOT / f"docs/{name}.md" for name in ("architecture", "influxdb", "redis")]  # no examples
-WITHOUT = [path for path in DOCUMENTS if path not in [*WITH_SPARK, *EXPLANATIONS]]
+WITHOUT = [path for path in DOCUMENTS if path not in WITH_SPARK and "```python" in path.read_text()]
+BLOCKS = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def environment(servers: ModuleType) -> Iterator[dict[str, str]]:
+    """Return the variables that say where the servers are; `ARCHIVE_*` stand for another server."""
+    with servers.influxdb() as influx_server, servers.redis() as redis_server:
+        influx = influx_server.environment()
+        archive = {name.replace("INFLUXDB", "ARCHIVE"): value for name, value in influx.items()}
+        yield influx | redis_server.environment() | archive
 
 
 @pytest.mark.parametrize("path", WITHOUT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_examples_of_a_document_run(
-    servers: ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every Python block runs as it stands, on real servers, and its comments tell what it gives."""
-    blocks = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+    """Every Python block runs as it stands, on real servers, and gives what its comments and the page tell.
 
-    assert blocks
-    with servers.influxdb() as influx_server, servers.redis() as redis_server:
-        for variable, value in (influx_server.environment() | redis_server.environment()).items():
-            monkeypatch.setenv(variable, value)
-        with InfluxManager() as manager:
-            buckets = manager.get_buckets_api()
-            bucket = buckets.create_bucket(bucket_name="home")
-            try:
-                for block in blocks:
-                    run(block, path)
-            finally:
-                buckets.delete_bucket(bucket)
+    What a block prints is the block of text that follows it. The blocks of a tutorial are steps of one
+    program: each knows the names of those before it.
+    """
+    blocks = BLOCKS.findall(path.read_text())
+    together: dict[str, Any] | None = {} if path.parent.name == "tutorials" else None
+    trustme.CA().cert_pem.write_to_path(tmp_path / "private-ca.pem")
+    monkeypatch.chdir(tmp_path)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+
+    with InfluxManager() as manager:
+        before = {bucket.name for bucket in manager.list_buckets()}
+        manager.create_bucket("home")
+        try:
+            for block, printed in blocks:
+                run(block, path, printed, together)
+        finally:
+            for bucket in manager.list_buckets():
+                if bucket.name not in before:
+                    manager.delete_bucket(bucket.name)
 
 
-def run(block: str, path: Path) -> None:
-    """Run a block; a call whose comment is a literal must give it.
+def run(block: str, path: Path, printed: str = "", names: dict[str, Any] | None = None) -> None:
+    """Run a block; a call whose comment is a literal must give it, and the block must print its text.
 
     One with a guard is a script: it is run as a file, since worker processes import it, and must print the
     comments of its calls of `print`.
     """
     if '__name__ == "__main__"' in block:
-        with TemporaryDirectory() as folder:
-            script = Path(folder) / "script.py"
-            script.write_text(block)
-            done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
+        Path("script.py").write_text(block)
+        done = subprocess.run([sys.executable, "script.py"], stdout=subprocess.PIPE, text=True, check=True)
         assert re.findall(r"^ *print\(.*\)  # (.*)$", block, re.MULTILINE) == done.stdout.splitlines()
         return
     code = re.sub(r"^( *)(\w[^#\n]*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
-    exec(compile(code, str(path), "exec", dont_inherit=True), {})
+    with redirect_stdout(StringIO()) as output:
+        exec(compile(code, str(path), "exec", dont_inherit=True), {} if names is None else names)
+    assert without_ends(printed) == without_ends(output.getvalue())
+
+
+def without_ends(text: str) -> list[str]:
+    """Return lines without the blanks at their ends, which pandas prints and editors remove."""
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def with_check(line: re.Match[str]) -> str:
@@ -77,7 +101,7 @@ def test_the_pictures_of_a_document_exist() -> None:
     shown = {
         (path.parent / name).resolve()
         for path in DOCUMENTS
-        for name in re.findall(r"!\[[^]]*\]\(([^)]*)\)", path.read_text())
+        for name in re.findall(r"!\[[^]]+\]\(([^)]*)\)", path.read_text())
     }
 
     assert {path.resolve() for path in ROOT.glob("docs/pictures/*")} <= shown
