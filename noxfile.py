@@ -89,6 +89,18 @@ def pictures(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into out/site, where a warning is an error, and check it; arguments go to pytest."""
+    _install(session, "docs", "test", wheels=True)
+    read = Path(session.create_tmp()) / "read"
+    session.run(
+        *("python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--fresh-env"),
+        *("--doctree-dir", str(read), "docs", "out/site"),
+    )
+    session.run("python", "-m", "pytest", "tests/site", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Race the wheels against their peers; arguments go to pytest, and only a run without any is recorded."""
     _install(session, "bench", wheels=True)

@@ -25,20 +25,20 @@ __all__ = ["InfluxDataSource"]
 class InfluxDataSource(DataSource):
     """Read from and write to InfluxDB with Apache Spark.
 
-    ```python
-    spark.dataSource.register(InfluxDataSource)
-    df = (
-        spark.read.format("influxdb")
-        .option("bucket", "home")
-        .option("measurement", "meters")
-        .option("fields", "power,kwh")
-        .option("start", "2026-01-01")
-        .option("stop", "2026-02-01")
-        .option("every", "1d")
-        .load()
-    )
-    df.write.format("influxdb").mode("append").option("bucket", "copy").option("measurement", "meters")...
-    ```
+    Example::
+
+        spark.dataSource.register(InfluxDataSource)
+        df = (
+            spark.read.format("influxdb")
+            .option("bucket", "home")
+            .option("measurement", "meters")
+            .option("fields", "power,kwh")
+            .option("start", "2026-01-01")
+            .option("stop", "2026-02-01")
+            .option("every", "1d")
+            .load()
+        )
+        df.write.format("influxdb").mode("append").option("bucket", "copy").option("measurement", "meters")...
 
     Options of a read are the arguments of `InfluxManager.partitions`, as text: `bucket`, `measurement`,
     `fields`, `start`, `stop`, `tags`, `every` or `rows`, `interval`, `agg_func`, `timestep`, `dense`, `tz`,
