@@ -86,6 +86,7 @@ def pictures(session: nox.Session) -> None:
     """Draw the pictures of docs/, from what a real server gives."""
     _install(session, "demo", wheels=True)
     session.run("python", "-m", "tools.draw_consumption")
+    session.run("python", "-m", "tools.draw_tutorials")
 
 
 @nox.session
