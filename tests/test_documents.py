@@ -65,7 +65,7 @@ def test_the_examples_of_a_document_run(
 
 
 def run(block: str, path: Path, printed: str = "", names: dict[str, Any] | None = None) -> None:
-    """Run a block; a call whose comment is a literal must give it, and the block must print its text.
+    """Run a block; an expression whose comment is a literal must give it, and it must print its text.
 
     One with a guard is a script: it is run as a file, since worker processes import it, and must print the
     comments of its calls of `print`.
@@ -75,9 +75,9 @@ def run(block: str, path: Path, printed: str = "", names: dict[str, Any] | None 
         done = subprocess.run([sys.executable, "script.py"], stdout=subprocess.PIPE, text=True, check=True)
         assert re.findall(r"^ *print\(.*\)  # (.*)$", block, re.MULTILINE) == done.stdout.splitlines()
         return
-    code = re.sub(r"^( *)(\w[^#\n]*\))  # (.*)$", with_check, block, flags=re.MULTILINE)
+    tree = ast.fix_missing_locations(Checks(block).visit(ast.parse(block)))
     with redirect_stdout(StringIO()) as output:
-        exec(compile(code, str(path), "exec", dont_inherit=True), {} if names is None else names)
+        exec(compile(tree, str(path), "exec", dont_inherit=True), {} if names is None else names)
     assert without_ends(printed) == without_ends(output.getvalue())
 
 
@@ -86,14 +86,23 @@ def without_ends(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines()]
 
 
-def with_check(line: re.Match[str]) -> str:
-    """Give the line, and after it a check if its comment is a literal."""
-    indent, call, comment = line.groups()
-    try:
-        ast.literal_eval(comment)
-    except (SyntaxError, ValueError):
-        return line[0]
-    return f"{indent}given = {call}\n{indent}assert {comment} == given, given"
+class Checks(ast.NodeTransformer):
+    """Puts a check in place of an expression whose comment is a literal."""
+
+    def __init__(self, block: str) -> None:
+        self._lines = block.splitlines()
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        """Return an assertion that the expression gives its comment, if it has one that is a literal."""
+        assert node.end_lineno is not None
+        after = self._lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode().strip()
+        try:
+            ast.literal_eval(after.removeprefix("# "))
+        except (SyntaxError, ValueError):
+            return node
+        code = ast.unparse(node)
+        check = ast.parse(f"given = {code}\nassert {after.removeprefix('# ')} == given, given").body
+        return ast.copy_location(ast.If(ast.Constant(value=True), check, []), node)
 
 
 def test_the_pictures_of_a_document_exist() -> None:
