@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 project = "db-influx and db-redis"
 author = "the authors of db-influx and db-redis"
-version = release = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+version = release = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"][
+    "package"
+]["version"]
 language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
-default_role = (
-    "py:obj"  # single backticks of docstrings link to what they name, where there is a page about it
-)
+default_role = "py:obj"  # single backticks of docstrings link to what they name, where it has an entry
 
 html_theme = "furo"
 html_title = f"db-influx and db-redis {release}"
@@ -29,15 +29,20 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_use_index = True
+html_show_copyright = False
 
-autodoc_member_order = "bysource"
 # pyspark has 457 MB, of which the reference needs nothing; the other modules need it when they are imported.
-autodoc_mock_imports = ["pyspark", *(f"db_influx.spark.{name}" for name in ("_arrow", "_filters", "_writer"))]
+autodoc_mock_imports = [
+    "pyspark",
+    *(f"db_influx.spark.{name}" for name in ("_arrow", "_filters", "_writer")),
+]
 autodoc_typehints = "none"
-python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 napoleon_use_ivar = True
-napoleon_custom_sections = [("Common arguments", "params_style"), ("Common errors", "params_style")]
+napoleon_custom_sections = [
+    ("Common arguments", "params_style"),
+    ("Common errors", "params_style"),
+]
 
 # Types of results that stand for several in the sources; `db_influx/__init__.pyi` has an overload for each.
 FRAMES = "pandas.DataFrame | polars.DataFrame | pyarrow.Table"
@@ -50,15 +55,25 @@ RESULTS = {
 
 
 def _add_result(
-    _app: Sphinx, what: str, _name: str, of: Any, _options: Any, arguments: str | None, _result: str | None
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    of: Any,
+    _options: Any,
+    arguments: str | None,
+    _result: str | None,
 ) -> tuple[str | None, str | None]:
     """Add the type of the result to a signature. Types of arguments stand in their descriptions."""
     result = (
-        inspect.signature(of).return_annotation if what in ("function", "method") else inspect.Parameter.empty
+        inspect.signature(of).return_annotation
+        if what in ("function", "method")
+        else inspect.Parameter.empty
     )
     if result is inspect.Parameter.empty:
         return arguments, None
-    return arguments, RESULTS.get(result, result) if isinstance(result, str) else repr(result)
+    return arguments, RESULTS.get(result, result) if isinstance(result, str) else repr(
+        result
+    )
 
 
 def setup(app: Sphinx) -> None:
