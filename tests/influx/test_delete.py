@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from db_core.errors import AuthenticationError, InvalidArgumentError, NotFoundError, QueryError
+from db_core.errors import (
+    AuthenticationError,
+    IncompleteResultError,
+    InvalidArgumentError,
+    NotFoundError,
+    QueryError,
+)
+from tests.peer import PATIENCE, Peer, read_http, read_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
@@ -229,9 +238,12 @@ def families(points: list[Stored], measurement: str | None, tags: Mapping[str, A
     }
 
 
-def raw_delete(server: servers.InfluxDB, bucket: str, predicate: str) -> int:
-    """Delete 2026 by the server's own means, and give the status of its answer."""
-    content = {"start": "2026-01-01T00:00:00Z", "stop": "2026-12-31T00:00:00Z", "predicate": predicate}
+def raw_delete(
+    server: servers.InfluxDB, bucket: str, predicate: str, first: int = T0, last: int = T0 + 52 * WEEK
+) -> int:
+    """Delete by the server's own means, and give the status of its answer."""
+    start, stop = (pd.Timestamp(time, tz="UTC").isoformat() for time in (first, last))
+    content = {"start": start, "stop": stop, "predicate": predicate}
     request = urllib.request.Request(
         f"{server.url}/api/v2/delete?org={server.org}&bucket={bucket}",
         json.dumps(content).encode(),
@@ -263,6 +275,68 @@ def test_the_server_acknowledges_what_it_does_not_do(
     assert [1] == [point.value for point in marked.points()]
     assert 204 == raw_delete(server, taken.name, '"k"="a"')
     assert [] == taken.points()
+
+
+HIDDEN = {
+    "a field with another type than in a shard before": (
+        f"m,k=a v=1 {T0}",
+        *(f"m,k={value} v=1i {T0 + WEEK + time}" for value in ("a", "a!") for time in (0, WEEK // 8)),
+    ),
+    "a carriage return": tuple(
+        f"m,k={value} v=1i {T0 + WEEK + time}" for value in ("a", "a\r") for time in (0, WEEK // 8)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_series_that_flux_does_not_show_are_seen(
+    server: servers.InfluxDB,
+    manager: InfluxManager,
+    make_filed: Callable[[Iterable[str]], Store],
+    case: str,
+) -> None:
+    """So a deletion that would lose points beyond its range is refused, and all points stay."""
+    store = make_filed(HIDDEN[case])
+
+    with pytest.raises(InvalidArgumentError, match="can't select series 'm,k=a' or"):
+        manager.delete(store.name, pd.Timestamp(T0 + WEEK), pd.Timestamp(T0 + WEEK + 1), "m")
+    assert len(HIDDEN[case]) == sum(manager.count(store.name, "m").values())
+    # The server itself acknowledges it, and does more than that.
+    assert 204 == raw_delete(server, store.name, '_measurement="m"', T0 + WEEK, T0 + WEEK)
+    assert len(HIDDEN[case]) - 2 > sum(manager.count(store.name, "m").values())
+
+
+@pytest.fixture
+def deaf(server: servers.InfluxDB) -> Iterator[Peer]:
+    """Give a relay before the real server that acknowledges deletions and keeps them to itself."""
+    there = urlsplit(server.url)
+
+    def turn(connection: socket.socket) -> None:
+        request = read_http(connection)
+        if request.startswith(b"POST /api/v2/delete?"):
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        elif request:
+            with socket.create_connection((there.hostname, there.port), PATIENCE) as passed_on:
+                passed_on.sendall(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+                while piece := passed_on.recv(1 << 16):
+                    connection.sendall(piece)
+
+    peer = Peer(turn, read=read_nothing)
+    yield peer
+    peer.close()
+
+
+def test_points_that_are_left_are_an_error_whatever_types_their_field_has(
+    make_manager: Callable[..., InfluxManager], deaf: Peer, own_store: Store
+) -> None:
+    """Also those of a type that Flux does not show, as the field has another one in a shard before."""
+    own_store.write(f"m,k=b v=1 {T0}", f"m,k=a v=1i {T0 + WEEK}", f"n,k=c v=1 {T0}")
+    manager = make_manager(url=deaf.url)
+
+    for tags, series in ({"k": "a"}, "m"), ({"k": "c"}, "n,k=c"):
+        with pytest.raises(IncompleteResultError, match=f"there are still points of '{series}'"):
+            manager.delete(own_store.name, *YEAR, tags=tags)
+    manager.delete(own_store.name, *YEAR, "m", {"k": "nowhere"})
 
 
 REFUSED: dict[str, tuple[str, Any]] = {

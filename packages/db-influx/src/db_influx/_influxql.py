@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from db_core.influxql import SeriesDecoder
     from db_influx._flux import Selection
 
-__all__ = ["AnyQuery", "Database", "Query", "bind", "counts", "edge", "field_keys", "raw", "why_not"]
+__all__ = [
+    "AnyQuery",
+    "Database",
+    "Query",
+    "bind",
+    "counts",
+    "edge",
+    "field_keys",
+    "raw",
+    "series",
+    "why_not",
+]
 
 _CHUNK_ROWS = 10_000
 _MOST_BYTES = 10 << 20  # of a form; the server refuses more
@@ -216,10 +227,15 @@ def why_not(selection: Selection, query: Query) -> str | None:
 
 
 def field_keys(database: Database, measurement: str) -> Query:
-    """Ask for the fields of a measurement and their types, over all time."""
+    """Ask for the fields of a measurement and their types, over all time; an empty one stands for all."""
     params = _Params()
-    text = f"SHOW FIELD KEYS FROM {params.name(measurement)}"
-    return Query(text, params.json(), database.name, database.policy)
+    source = f" FROM {params.name(measurement)}" if measurement else ""
+    return Query(f"SHOW FIELD KEYS{source}", params.json(), database.name, database.policy)
+
+
+def series(database: Database) -> Query:
+    """Ask for the keys of all series, as the server writes them, over all time."""
+    return Query("SHOW SERIES", database=database.name, policy=database.policy)
 
 
 def counts(database: Database, selection: Selection, casts: Sequence[tuple[str, str]]) -> Query:

@@ -142,7 +142,7 @@ class Managing(Base):
         points may be gone and others not. Deleting again is safe. A point that is written after it
         returned is kept.
 
-        The server does not say how many points it deletes; ask `count` before. The names of what is stored
+        The server does not say how many points it deletes; ask `count` before. The series that are stored
         are looked at first, and whether any point is left afterwards. So the token must be allowed to
         read the bucket too.
 
@@ -167,7 +167,7 @@ class Managing(Base):
             _arguments.text(bucket, "bucket"), name, None, _flux.conditions(tags), begin, end
         )
         delete.check(selection)
-        return self._run(delete.delete(selection, call.max_parallel), call)  # type: ignore[no-any-return]
+        return self._run(delete.delete(self._databases, selection, call), call)  # type: ignore[no-any-return]
 
     @takes(CopyOptions)
     def copy(

@@ -10,33 +10,41 @@ may do other things than it was asked for:
   whose order differs so, it may leave points of the one that is to be deleted. Worse, it may take a series
   for empty and forget it, with its points outside of the range, until it is written again.
 
-So the names of what is stored are looked at first, and such a deletion is refused. The server also leaves
+So the series that are stored are looked at first, and such a deletion is refused. The server also leaves
 points that it is writing from its cache into a file at that moment. So it is asked afterwards whether any
 are left, and the deletion is repeated.
+
+Both are asked in InfluxQL where it knows the bucket. Flux finds nothing of a series whose field has another
+type than in a shard before, and loses the carriage returns of names.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
-from itertools import chain, product
+from itertools import product
 from typing import TYPE_CHECKING
 
-from db_core.errors import IncompleteResultError
-from db_influx import _flux, _times
+from db_core.errors import IncompleteResultError, SchemaConflictError
+from db_influx import _flux, _influxql, _times
 from db_influx._arguments import invalid
 from db_influx._steps import Ask, Change, Work
 from db_influx.plans.buckets import allowed, named
 from db_influx.plans.columns import TEXT, columns
+from db_influx.plans.extent import count
 from db_influx.plans.frames import bytes_of
-from db_influx.plans.query import listed, names_of, tag_keys
+from db_influx.plans.schema import of_several_types
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from db_core.annotated_csv import Answer
     from db_influx._flux import Selection
+    from db_influx._influxql import Database
+    from db_influx._options import Options
     from db_influx._steps import Steps
+    from db_influx.plans.schema import Databases
 
 __all__ = ["check", "delete"]
 
@@ -44,6 +52,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _MARK = "#!~#"  # between the key of a series and a field
 _HIGHEST = "\U0010ffff"  # in place of any field
 _UNREAD = {"\0": "a NUL", "\r": "a carriage return", _MARK: repr(_MARK)}
+# What may change the order of series. A space can't, as it stands behind a backslash.
+_LOW = re.compile('[\0-\x1f!"#]')
+_COMMA = re.compile(r"(?<!\\),")  # between the parts of a key
+_ESCAPED = re.compile(r"\\([ ,])")  # in the name of a measurement
 _TRIES = 3  # to delete what the server is writing into a file
 _SERIES = 100  # bytes of a key, about
 # Columns of the answer that are no tags; a tag of these names can't be told from InfluxDB's own column.
@@ -74,25 +86,33 @@ def check(selection: Selection) -> None:
         )
 
 
-def delete(selection: Selection, at_once: int) -> Steps[None]:
+def delete(databases: Databases, selection: Selection, options: Options) -> Steps[None]:
     """Delete the points of a selection that `check` accepts.
 
     Args:
+        databases: The known mappings of the manager.
         selection: What to delete; its measurement is empty for all of them.
-        at_once: How many queries about names are sent at once.
+        options: How to ask what is left.
 
     Raises:
         InvalidArgumentError: InfluxDB would not delete all of them, or others too.
         IncompleteResultError: Some are still there after several tries.
     """
     bucket = yield from named(selection.bucket)
-    yield from _check_stored(selection, at_once)
+    database = yield from databases.now(selection.bucket)
+    mixed: list[str] | None = None
+    if database is not None:
+        mixed = yield from of_several_types(database, selection.measurement)
+    yield from _check_stored(selection, None if mixed is None else database)
     keys = [key for key, _ in selection.tags]
     left: set[str] = set()
     for _ in range(_TRIES):
         for values in product(*(values for _, values in selection.tags)):
             yield from _request(bucket.id, selection, dict(zip(keys, values, strict=True)))
         left = yield from _series(selection)
+        for name in mixed or ():
+            if (yield from _is_any_left(databases, replace(selection, measurement=name), options)):
+                left.add(_escaped(name, ""))
         if not left:
             return
     raise IncompleteResultError(
@@ -101,49 +121,58 @@ def delete(selection: Selection, at_once: int) -> Steps[None]:
     )
 
 
-def _check_stored(selection: Selection, at_once: int) -> Steps[None]:
-    """Refuse a deletion that would meet a fault of the server, by the names that are stored over all time."""
-    stored: list[str] = yield from listed(_flux.measurements(selection.bucket))
-    chosen = [name for name in stored if selection.measurement in ("", name)]
-    for name in chosen:
-        taken = _taken_for_tag(name, dict(selection.tags))
-        if taken is not None:
-            raise invalid(
-                "measurement",
-                f"must be named, since InfluxDB takes the start of measurement {name!r} for tag {taken!r}",
-            )
-    keys: list[str] = yield from tag_keys(selection.bucket, selection.measurement)
-    queries = [_flux.tag_values(selection.bucket, selection.measurement, key) for key in keys]
-    answers = yield Ask(queries, at_once)
-    values: list[list[str]] = yield Work(lambda: [*map(names_of, answers)], bytes_of(answers))
-    if any(map(_is_odd, chain(stored, keys, *values))):
-        whole = replace(selection, start=_times.EARLIEST, stop=_times.LATEST)
-        meant = yield from _series(whole)
-        # Other measurements too, one of whose names may go on from the name of this one.
-        all_of_them = yield from _series(replace(whole, measurement="", tags=()))
-        yield Work(partial(_check_series, meant, all_of_them), _SERIES * len(all_of_them))
+def _is_any_left(databases: Databases, selection: Selection, options: Options) -> Steps[bool]:
+    """Tell whether there are points of a measurement, of all types of a field."""
+    try:
+        return bool((yield from count(databases, selection, replace(options, missing="ignore"))))
+    except SchemaConflictError:  # InfluxQL takes a name for one of its own, and Flux saw none
+        return False
 
 
-def _is_odd(name: str) -> bool:
-    """Tell whether a name may change the order of series, or has the mark itself."""
-    return _MARK[:2] in name or any(character < _MARK[0] and character != " " for character in name)
+def _check_stored(selection: Selection, database: Database | None) -> Steps[None]:
+    """Refuse a deletion that would meet a fault of the server, by the series of all time."""
+    if database is None:
+        everything = replace(selection, measurement="", tags=(), start=_times.EARLIEST, stop=_times.LATEST)
+        stored = yield from _series(everything)
+    else:
+        answers = yield Ask([_influxql.series(database)], 1)
+        stored = yield Work(partial(_told, answers), bytes_of(answers))
+    yield Work(partial(_check_series, selection, stored), _SERIES * len(stored))
 
 
-def _check_series(meant: set[str], stored: set[str]) -> None:
+def _told(answers: Sequence[Answer]) -> set[str]:
+    return {key for answer in answers for rows, _ in columns(answer, key=TEXT) for key in rows["key"]}
+
+
+def _check_series(selection: Selection, stored: Collection[str]) -> None:
     """Refuse series that InfluxDB does not delete as it is asked to.
 
     Args:
-        meant: Keys of the series to delete.
-        stored: Those of all series.
+        selection: What to delete.
+        stored: Keys of all series.
+
+    Raises:
+        InvalidArgumentError: Names the series.
     """
-    for key in sorted(meant):
-        if _MARK in key:
-            message = f"can't select series {key!r}: InfluxDB deletes nothing by a name with {_MARK!r}"
-            raise invalid("tags", message)
-    for longer in sorted(stored):
-        for place, character in enumerate(longer):
+    if not selection.measurement:
+        keys = dict(selection.tags)
+        for name in sorted({_COMMA.split(key, maxsplit=1)[0] for key in stored}):
+            measurement = _ESCAPED.sub(r"\1", name)
+            taken = _taken_for_tag(measurement, keys)
+            if taken is not None:
+                raise invalid(
+                    "measurement",
+                    f"must be named, since InfluxDB takes the start of measurement {measurement!r} for tag "
+                    f"{taken!r}",
+                )
+    is_meant = _condition(selection)
+    for key in sorted(key for key in stored if _MARK in key and is_meant(key)):
+        message = f"can't select series {key!r}: InfluxDB deletes nothing by a name with {_MARK!r}"
+        raise invalid("tags", message)
+    for longer in sorted(key for key in stored if _LOW.search(key)):
+        for place in (found.start() for found in _LOW.finditer(longer)):
             key = longer[:place]
-            if character > _MARK[0] or key not in stored or not meant & {key, longer}:
+            if key not in stored or not (is_meant(key) or is_meant(longer)):
                 continue
             if longer[place:] + _MARK < _MARK + _HIGHEST:  # so it comes first in a file
                 raise invalid(
@@ -151,6 +180,18 @@ def _check_series(meant: set[str], stored: set[str]) -> None:
                     f"can't select series {key!r} or {longer!r}: as there are both, InfluxDB would leave "
                     "points of them or lose others. Copy what is to stay to another bucket",
                 )
+
+
+def _condition(selection: Selection) -> Callable[[str], bool]:
+    """Return a function that tells of the key of a series whether it is selected."""
+    measurement = _escaped(selection.measurement, "")
+    pairs = [{f"{_escaped(key)}={_escaped(one)}" for one in values} for key, values in selection.tags]
+
+    def is_meant(key: str) -> bool:
+        name, *tags = _COMMA.split(key)
+        return measurement in ("", name) and not any(allowed.isdisjoint(tags) for allowed in pairs)
+
+    return is_meant
 
 
 def _names(selection: Selection) -> Iterator[tuple[str, str, str]]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from db_influx._options import Options
     from db_influx._steps import Steps
 
-__all__ = ["Databases", "Schema", "influxql_rows", "no_database", "similar", "unexpected"]
+__all__ = ["Databases", "Schema", "influxql_rows", "no_database", "of_several_types", "similar", "unexpected"]
 
 _KEPT = 60.0  # seconds that a mapping is used before it is read again
 _MOST_SHARDS = 1_000  # of a read that is divided at their starts
@@ -370,6 +370,25 @@ class Schema:
 
 def influxql_rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
     """Return the rows of an InfluxQL statement; None if InfluxQL can't read the bucket."""
+    found = yield from _series_of(query)
+    return None if found is None else [row for _, rows in found for row in rows]
+
+
+def of_several_types(database: Database, measurement: str) -> Steps[list[str] | None]:
+    """List the measurements that have a field of several types; None if InfluxQL can't read the bucket.
+
+    Args:
+        database: Leads to the bucket.
+        measurement: The only one to look at; it is empty for all of them.
+    """
+    found = yield from _series_of(_influxql.field_keys(database, measurement))
+    if found is None:
+        return None
+    return [name for name, rows in found if len({field for field, _ in rows}) < len(rows)]
+
+
+def _series_of(query: _influxql.Query) -> Steps[list[tuple[str, list[list[Any]]]] | None]:
+    """Return the names and rows of an InfluxQL statement's series; None if InfluxQL can't read the bucket."""
     answer = yield AskJson(query.path, form=tuple(query.form().items()))
     try:
         [result] = answer["results"]
@@ -377,8 +396,8 @@ def influxql_rows(query: _influxql.Query) -> Steps[list[list[Any]] | None]:
             if str(result["error"]).startswith(_NO_DATABASE):
                 return None
             raise QueryError(str(result["error"]))
-        return [row for series in result.get("series", ()) for row in series["values"]]
-    except (KeyError, TypeError, ValueError) as error:
+        return [(series.get("name", ""), list(series["values"])) for series in result.get("series", ())]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unexpected("an InfluxQL statement") from error
 
 
