@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db_core.errors import AuthenticationError, InvalidArgumentError, NotFoundError, QueryError
+from db_core.errors import (
+    AuthenticationError,
+    InvalidArgumentError,
+    NotFoundError,
+    QueryError,
+    WriteError,
+)
 from db_influx import Bucket
 
 if TYPE_CHECKING:
@@ -137,6 +143,25 @@ def test_a_deleted_bucket_is_gone_and_can_t_be_deleted_again(
     assert official.buckets_api().find_bucket_by_name(new_name) is None
     with pytest.raises(NotFoundError, match=new_name):
         manager.delete_bucket(new_name)
+
+
+def test_a_bucket_of_influxdb_s_own_stays_as_it_is(
+    make_manager: Callable[..., InfluxManager], official: InfluxDBClient
+) -> None:
+    """The server would delete what is in it, and could not tell any more why it refuses a point."""
+    organization = official.organizations_api().create_organization(name=f"own {uuid.uuid4()}")
+    manager = make_manager(org=organization.name)
+    frame = pd.DataFrame({"v": [1.0]}, pd.DatetimeIndex([pd.Timestamp(T0)]))
+    try:
+        for name in ("_monitoring", "_tasks"):
+            with pytest.raises(InvalidArgumentError, match=f"`name` .*, not '{name}', which InfluxDB made"):
+                manager.delete_bucket(name)
+        manager.create_bucket("b")
+        manager.synchronous_write("b", frame, "m")
+        with pytest.raises(WriteError, match="field type conflict"):
+            manager.synchronous_write("b", frame.astype(int), "m")
+    finally:
+        official.organizations_api().delete_organization(organization.id)
 
 
 def test_a_bucket_is_deleted_by_its_name_not_by_an_id(

@@ -75,6 +75,7 @@ class Managing(Base):
 
         Raises:
             NotFoundError: There is no such bucket, or the token may not read it.
+            InvalidArgumentError: Also if the bucket is InfluxDB's own, ``_monitoring`` or ``_tasks``.
             AuthenticationError: Also if the token may not write the bucket.
         """
         from db_influx.plans import buckets

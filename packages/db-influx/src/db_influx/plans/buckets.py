@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from db_core.errors import AuthenticationError, IncompleteResultError, NotFoundError
+from db_influx._arguments import invalid
 from db_influx._bucket import Bucket
 from db_influx._steps import AskJson, Change
 from db_influx.plans.schema import unexpected
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["allowed", "create", "delete", "listed", "named"]
 
 _PAGE = 100  # buckets of an answer, which is the most
+_SYSTEM = "system"  # the type of a bucket that InfluxDB makes for itself
 _MOST = 100_000  # buckets, before the list is given up
 _T = TypeVar("_T")
 
@@ -32,7 +34,7 @@ def listed() -> Steps[list[Bucket]]:
         page = yield from _asked((("limit", str(_PAGE)), ("offset", str(offset))))
         read = [_read(one) for one in page]
         found |= {one.id: one for one in read}
-        own |= {one.id for one, told in zip(read, page, strict=True) if told.get("type") == "system"}
+        own |= {one.id for one, told in zip(read, page, strict=True) if told.get("type") == _SYSTEM}
         if len(page) < _PAGE and found.keys() >= {number for number, _ in (yield from _mapped())}:
             return sorted(one for one in found.values() if one.id not in own)
     message = f"the list of buckets did not end after {_MOST} of them; buckets may be deleted all the while"
@@ -45,9 +47,13 @@ def named(name: str) -> Steps[Bucket]:
     Raises:
         NotFoundError: There is none, or the token may not read it.
     """
+    return _read((yield from _named(name)))
+
+
+def _named(name: str) -> Steps[dict[str, Any]]:
     for one in (yield from _asked((("name", name),))):
         if one.get("name") == name:
-            return _read(one)
+            return one
     message = f"no bucket {name!r} in the organization, or the token may not read it"
     raise NotFoundError(message)
 
@@ -71,8 +77,17 @@ def create(name: str, seconds: int, organization: str) -> Steps[Bucket]:
 
 
 def delete(name: str) -> Steps[None]:
-    """Delete a bucket and all of its points."""
-    found = yield from named(name)
+    """Delete a bucket and all of its points.
+
+    Raises:
+        InvalidArgumentError: InfluxDB made the bucket for itself. 2.9.1 would delete its points, and only
+            then refuse to delete the bucket. From then on it tells of no write why it refused points, as it
+            can't note that in `_monitoring`.
+    """
+    told = yield from _named(name)
+    if told.get("type") == _SYSTEM:
+        raise invalid("name", f"must be a user's bucket, not {name!r}, which InfluxDB made for itself")
+    found = _read(told)
     try:
         change = Change("DELETE", f"api/v2/buckets/{found.id}")
         yield from allowed(_do(change), f"write bucket {name!r}")
