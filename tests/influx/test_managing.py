@@ -112,12 +112,19 @@ def test_a_bucket_is_made_with_its_retention(
     assert [made] == [bucket for bucket in manager.list_buckets() if bucket.name == new_name]
 
 
-@pytest.mark.parametrize("retention", ["59m", "1h1ms", "1mo", 3_600, -1, "never", timedelta(days=200_000)])
+@pytest.mark.parametrize(
+    "retention",
+    [
+        *("59m", "1h1ms", "1mo", "1y", 0, "0s", 3_600, -1, "-1h", "never", ""),
+        *(timedelta(days=200_000), timedelta(hours=-1), pd.NaT, pd.offsets.MonthEnd()),
+    ],
+)
 def test_a_retention_that_a_bucket_can_t_have_is_refused(
     manager: InfluxManager, new_name: str, retention: Any
 ) -> None:
-    """Too short, too long, with fractions of a second or of no fixed length; no bucket is made."""
-    with pytest.raises(InvalidArgumentError, match="`retention` must") as caught:
+    """Too short, too long, with fractions of a second or of no fixed length; the error tells what can be."""
+    message = "`retention` must be None for ever, or from an hour .* without months and years"
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
         manager.create_bucket(new_name, retention=retention)
     assert "retention" == caught.value.argument
     assert new_name not in [bucket.name for bucket in manager.list_buckets()]

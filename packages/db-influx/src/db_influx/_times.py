@@ -257,17 +257,14 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
     return f"{nanos}ns"
 
 
-def length(value: object, argument: str) -> int:
+def length(value: object) -> int | None:
     """Return the nanoseconds of a length of time that does not depend on the calendar; a day has 24 hours.
 
     Args:
-        value: As for `duration`, but no months or years.
-        argument: Name for the error.
+        value: As for `duration`. None is returned of what has months or years, or is none of these.
     """
-    span = _positive(value, argument, None)
-    if span.months:
-        raise invalid(argument, f"must not have months or years, which differ in length, as {value!r} has")
-    return span.nanos
+    span = _span(value, None)
+    return None if span is None or span.months else span.nanos
 
 
 def before(now: int, value: object, argument: str, tz: str) -> int:

@@ -232,8 +232,11 @@ def _retention(value: object) -> int:
     """Return the seconds of a retention; 0 is for ever."""
     if value is None:
         return 0
-    seconds, rest = divmod(_times.length(value, "retention"), _SECOND)
+    seconds, rest = divmod(_times.length(value) or 0, _SECOND)
     if rest or not _SHORTEST <= seconds <= _LONGEST:
-        message = f"must be whole seconds, from an hour to 292 years, not {value!r}"
-        raise _arguments.invalid("retention", message)
+        raise _arguments.invalid(
+            "retention",
+            "must be None for ever, or from an hour to 292 years in whole seconds: a timedelta, or text such "
+            f"as '36h' or '30d', without months and years. It is {value!r}",
+        )
     return seconds
