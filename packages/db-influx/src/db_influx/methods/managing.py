@@ -147,6 +147,9 @@ class Managing(Base):
         are looked at first, and whether any point is left afterwards. So the token must be allowed to
         read the bucket too.
 
+        The server answers a request when it has deleted all, which takes a millisecond or more for each
+        series: for tens of thousands of them, choose a longer `timeout`. It goes on after a timeout.
+
         Args:
             measurement: None is all of them.
             tags: As in reads, but InfluxDB can't delete by the absence of a tag: a value may not be empty.
