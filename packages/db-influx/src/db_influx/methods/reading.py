@@ -37,7 +37,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class Reading(Base):
-    """Reading; see the managers."""
+    """The reading methods of both managers."""
 
     @takes(ReadOptions)
     def read(
@@ -58,28 +58,28 @@ class Reading(Base):
     ) -> Framed:
         """Read fields of a measurement, downsampled.
 
-        The server computes count, first, last, max, mean, min, spread and sum. The other functions are
-        computed here, from the points as they arrive, since InfluxDB takes much longer for them than for
-        the points, and estimates some.
+        The server computes count, first, last, max, mean, min, spread and sum. The client computes the other
+        functions from the points while they arrive. InfluxDB would take much longer for them than it takes
+        to send the points, and it only estimates some.
 
         Args:
-            fields: One field or several: the columns, in this order.
+            fields: One field or several. They are the columns, in this order.
             interval: Length of a window, such as "10m", "15min", "1h", "1d", "1w", "1mo", a timedelta, a
-                numpy timedelta64, or a pandas offset of fixed length; whole days are calendar days in
-                `tz`. None reads points as they are stored, in the language that `protocol` says.
+                numpy timedelta64, or a pandas offset of fixed length. Whole days are calendar days in
+                `tz`. None reads points as they are stored, in the language that `protocol` names.
             agg_func: count, first, last, max, mean, median, min, mode, skew, spread, stddev or sum; "p95" or
-                ("quantile", 0.95) for a quantile. A list of these gives columns such as ``power_mean`` and
-                ``power_p95``. A mapping gives each field a function or list of its own:
-                ``{"kwh": "last", "power": ["mean", "max"]}``. Text and booleans have count, first, last and
-                mode. median and quantiles are exact, interpolated as pandas does. mode is the smallest of
-                the most frequent values. stddev is that of a sample, and null for one value. skew is that of
-                a population (biased), and null where all values are equal.
-            label: The edge of a window that is its time: "stop" or "start". A window that reaches
-                beyond the range has the edge of the range instead.
-            create_empty: Return windows without points too, as nulls, or as 0 in counts.
+                ("quantile", 0.95) for a quantile. A list makes columns such as ``power_mean`` and
+                ``power_p95``. A mapping names a function or a list for each field:
+                ``{"kwh": "last", "power": ["mean", "max"]}``. Fields of text and booleans allow count, first,
+                last and mode. median and quantiles are exact, interpolated as pandas does. mode is the
+                smallest of the most frequent values. stddev is the sample's, and null for a single value.
+                skew is the population's (biased), and null if all values are equal.
+            label: The edge of a window that is its time: "stop" or "start". If a window extends beyond the
+                range, its time is the edge of the range instead.
+            create_empty: Also return windows without points. Their values are null, and counts are 0.
 
         Returns:
-            One frame; see the class.
+            One frame, as the class describes.
         """
         from db_influx.plans import read
 
@@ -111,8 +111,8 @@ class Reading(Base):
         """Read every field of a measurement, as stored.
 
         Returns:
-            One frame: the fields by name, then by name the tags that are no index level, as
-            categories.
+            One frame. Its columns are the fields, sorted by name, and then the tags that are not index
+            levels, as categories, sorted by name.
         """
         from db_influx.plans import read
 
@@ -137,38 +137,41 @@ class Reading(Base):
     ) -> Framed:
         """Read consumption per window, from meters that report running totals.
 
-        A window's consumption is its last total less the last total before it, however old that is, in
-        the total's unit; so the consumption of adjoining ranges adds up. A total that is read on the edge
-        of two windows, as at midnight, closes the one that ends there: one at `stop` counts, and one at
-        `start` is what the first window counts from. A series without a point up to `start` begins at its
-        first point.
+        A window's consumption is its last total minus the last total before the window, however old that one
+        is. It has the unit of the total. So the consumption of adjoining ranges adds up. A total on the edge
+        of two windows, as at midnight, belongs to the window that ends there: a total at `stop` counts, and
+        the first window counts from a total at `start`. A series that has no point up to `start` begins at
+        its first point.
 
         Args:
             fields: One field or several, each a running total.
             timestep: Length of a window in minutes, or a duration as for `read`.
-            on_reset: The consumption of a window in which the total fell: "null", as it is not known;
-                "restart", counted from zero; "rollover", counted through `rollover`; or "keep", the
-                negative difference. A fall that a later, higher total of the same window hides is seen
-                where it goes below the last total before the window. With "restart" and "rollover"
-                give `max_rate` too, or a total that trembles is booked whole.
-            rollover: For "rollover", the total that is zero again: 9999.9, or one for each field.
-            max_rate: Most that a field may count per second, or one for each field. A window with more
-                is null. The total that caused it is taken for wrong, unless the next ones go on from it.
-            gaps: Where the consumption over windows without a point goes: "book", into the window in
-                which totals go on; "spread", evenly over those windows and this one, as far as they
-                lie in the range; "null", nowhere. The last two give empty windows too.
-            quality: Append a column ``<field>_quality`` for each field, of categories: "ok", "first"
-                (no total before), "gap", "reset", "rollover" or "implausible".
-            closed: The edge that belongs to a window, and to the range: "right", as said above, or
-                "left": a total on an edge counts for the window that begins there, one at `start` counts,
-                and one at `stop` does not.
+            on_reset: The consumption of a window in which the total fell. "null": it is not known.
+                "restart": the total continued from zero. "rollover": the total continued from zero after
+                it reached `rollover`. "keep": the negative difference. If a later, higher total of the same
+                window hides a fall, the fall is detected only if it goes below the last total before the
+                window. Use "restart" and "rollover" together with `max_rate`: otherwise a total that wavers
+                adds the whole total to the consumption.
+            rollover: For "rollover", the total at which the display shows zero again, such as 9999.9, or a
+                mapping with one for each field.
+            max_rate: The highest plausible consumption per second, or a mapping with one for each field. A
+                window above it is null. The total that caused it is treated as wrong, unless the next totals
+                continue from it.
+            gaps: The windows to which the consumption of windows without a point belongs. "book": the window
+                in which totals continue. "spread": these windows and that one in equal parts, as far as they
+                lie in the range. "null": none. With the last two, empty windows are rows too.
+            quality: Append a column of categories ``<field>_quality`` for each field: "ok", "first"
+                (there is no total before), "gap", "reset", "rollover" or "implausible".
+            closed: The edge that belongs to a window, and to the range. "right" is described above. With
+                "left", a total on an edge belongs to the window that begins there: a total at `start`
+                counts, and one at `stop` does not.
             label: The edge of a window that is its time: "stop" or "start".
 
         Returns:
-            One frame, float64 for float totals and int64 for integer totals; see the class.
+            One frame, as the class describes, with float64 for float totals and int64 for integer totals.
 
         Raises:
-            InvalidArgumentError: Also if a field has no numbers, or a difference exceeds 64 bits.
+            InvalidArgumentError: Also if a field is not numeric, or a difference exceeds 64 bits.
         """
         call = self._call(ConsumptionOptions, options, into)
         every = _times.duration(timestep, "timestep", unit=MINUTE), "timestep"
@@ -195,7 +198,7 @@ class Reading(Base):
             duration: Length of a window in seconds, or a duration as for `read`.
 
         Returns:
-            As `read_accumulated_value`.
+            One frame, as `read_accumulated_value` returns.
         """
         call = self._call(ConsumptionOptions, options, into)
         every = _times.duration(duration, "duration", unit=_SECOND), "duration"
@@ -228,7 +231,8 @@ class Reading(Base):
             duration: Seconds to look back from now, or a duration as for `read`.
 
         Returns:
-            One frame with one row per series, whose time is the newest in the range; see the class.
+            One frame, as the class describes, with one row for each series. The time of a row is the newest
+            in the range.
         """
         from db_influx.plans import read
 
@@ -251,16 +255,17 @@ class Reading(Base):
     ) -> Newest:
         """Read the newest value of each field over the matching series, however old it is.
 
-        The last hour is read first, then the last day and month, then all time; each later query is only
-        about the fields that are not found yet. With more than a hundred tag values, all time is read at
-        once. Points in the future count.
+        The manager reads the last hour first, then the last day, the last month, and all time. Each later
+        query asks only for the fields that were not found yet. With more than a hundred tag values, the first
+        query reads all time. Points in the future count.
 
         Args:
-            with_time: Return pairs of time and value.
+            with_time: Return the time with each value.
 
         Returns:
-            Fields with their values, in the order of `fields`: float, int, bool or str. A field that was
-            never written is absent. With `with_time`, pairs of a UTC pandas Timestamp and a value.
+            A dict of the fields, in the order of `fields`, and their values: float, int, bool or str. A field
+            that was never written is absent. With `with_time`, each value is a pair of a pandas Timestamp in
+            UTC and the value.
         """
         from db_influx.plans import last_point
 
@@ -284,9 +289,9 @@ class Reading(Base):
         """Read the newest value of each field of each series, however old it is.
 
         Returns:
-            One frame with one row per series, or per combination of the tags in `by`. Each field has its own
-            newest value, points in the future included; the time of the row is the newest of all; see the
-            class.
+            One frame, as the class describes, with one row for each series, or for each combination of the
+            tags in `by`. Each field has its own newest value. Points in the future count. The time of a row
+            is the newest of its values.
         """
         from db_influx.plans import last_point
 
@@ -308,20 +313,22 @@ class Reading(Base):
         into: Into | None = None,
         **options: Unpack[ReadOptions],
     ) -> FramedIterator:
-        """Read points as they are stored, in bounded memory.
+        """Read points as they are stored, frame by frame, in bounded memory.
 
-        The range is read in slices, as wide as `batch_rows` allows, and narrower where rows have very long
-        texts or very many fields. The answer of a slice is complete before its frames are returned.
+        The manager reads the range in slices, which are as long as `batch_rows` allows, and shorter if rows
+        have very long texts or very many fields. The answer of a slice is complete before its frames are
+        returned.
 
         Args:
-            fields: One field or several: the columns, in this order.
-            by: See the class. The tags that differ are those that differ over the whole range.
-            batch_rows: Most rows of a frame.
+            fields: One field or several. They are the columns, in this order.
+            by: As the class describes. By default, index levels are the tags that differ over the whole
+                range.
+            batch_rows: The most rows of a frame.
 
         Returns:
-            An iterator of frames as `read` returns with ``interval=None``, all of one schema, in order of
-            time from slice to slice; within a slice the rows are in order of the index. Errors are raised
-            when the first frame is requested. Closing it stops the transfer.
+            An iterator of frames, as `read` returns with ``interval=None``. All have one schema. Slices are
+            in order of time; within a slice, rows are in order of the index. Errors are raised when you
+            request the first frame. Closing the iterator stops the transfer.
         """
         from db_influx.plans import batches
 
