@@ -21,7 +21,7 @@ __all__ = ["Querying"]
 
 
 class Querying(Base):
-    """Querying; see the managers."""
+    """The querying methods of both managers."""
 
     @takes(FetchOptions)
     def query(
@@ -37,18 +37,19 @@ class Querying(Base):
 
         Args:
             flux: The query.
-            params: Values that the query uses as ``params.name``; they never become query text. A
-                bool, int, float, text, datetime, timedelta, or a list or mapping of these. A datetime
-                without a zone is UTC, as a query has no `tz`.
-            split: Return a list of frames, one per schema, instead of their union.
+            params: Values that the query uses as ``params.name``. They never become part of its text. A value
+                is a bool, int, float, text, datetime, timedelta, or a list or mapping of these. A datetime
+                without a zone is in UTC, as a query has no `tz`.
+            split: Return a list of frames, one for each schema, instead of one frame.
 
         Returns:
-            One frame of all tables of all results: columns in order of first appearance, absent
-            cells null. Strings of the group key are categories. An integer column that is float in
-            another table is float64 where that is exact.
+            One frame of all tables of all results. Columns are in order of first appearance, and missing
+            cells are null. Strings of the group key are categories. If a column is integer in one table and
+            float in another, it is float64, provided that this is exact.
 
         Raises:
-            SchemaConflictError: A column has types that do not unify; names both tables.
+            SchemaConflictError: A column has types in two tables that no one column can have. The message
+                names both tables.
         """
         from db_influx.plans import query
 
@@ -71,11 +72,11 @@ class Querying(Base):
         Args:
             flux: The query.
             params: As for `query`.
-            batch_rows: Most rows of a frame.
+            batch_rows: The most rows of a frame.
 
         Returns:
-            An iterator of frames, each of one schema. Closing it stops the transfer. Only when it ends
-            without an error is it known that the answer was complete.
+            An iterator of frames, each of one schema. Closing it stops the transfer. The answer was complete
+            only if the iterator ends without an error.
         """
         from db_influx.plans import query
 
@@ -100,23 +101,24 @@ class Querying(Base):
             influxql: The statements. SELECT and most SHOW statements return rows; DELETE and DROP MEASUREMENT
                 return none. InfluxDB 2.x has no SELECT INTO, and no statements about users, databases,
                 retention policies or continuous queries.
-            params: Values that the statements use as ``$name``; they never become text of them. A bool, int,
-                finite float, text, datetime, timedelta, or a compiled regular expression, which Go's syntax
-                must know. A datetime without a zone is UTC.
-            bucket: The bucket that is read where the text qualifies no measurement: its database and
-                retention policy are looked up each time. Without it, the text must name these, as in
-                ``"database"."policy"."measurement"``; they are those of the organization that the token
-                was made in, whatever `org` is.
-            split: Return a list of frames, one per layout of columns, instead of their union.
+            params: Values that the statements use as ``$name``. They never become part of their text. A value
+                is a bool, int, finite float, text, datetime, timedelta, or a compiled regular expression
+                that Go's syntax permits. A datetime without a zone is in UTC.
+            bucket: The bucket to read if the text names only a measurement. The manager looks up its database
+                and retention policy each time. Without it, the text must name these, as in
+                ``"database"."policy"."measurement"``. They always belong to the organization in which the
+                token was made, whatever `org` is.
+            split: Return a list of frames, one for each set of columns, instead of one frame.
 
         Returns:
-            One frame of all series of all statements: columns in order of first appearance, absent cells
-            null. Tags of the series are categories.
+            One frame of all series of all statements. Columns are in order of first appearance, and missing
+            cells are null. Tags of the series are categories.
 
         Raises:
-            NotFoundError: There is no such bucket, or no database and policy lead to it alone.
-            QueryError: The server refused a statement. Those before it were run.
-            SchemaConflictError: A column has types that do not unify; names both tables.
+            NotFoundError: The bucket does not exist, or no database and policy are mapped to it alone.
+            QueryError: The server refused a statement. The statements before it were run.
+            SchemaConflictError: A column has types in two tables that no one column can have. The message
+                names both tables.
         """
         from db_influx.plans import influxql as plans
 
@@ -142,11 +144,11 @@ class Querying(Base):
             influxql: As for `query_influxql`.
             params: As for `query_influxql`.
             bucket: As for `query_influxql`.
-            batch_rows: Most rows of a frame.
+            batch_rows: The most rows of a frame.
 
         Returns:
-            An iterator of frames, each of one layout of columns. Closing it stops the transfer. Only when it
-            ends without an error is it known that the answer was complete.
+            An iterator of frames, each with one set of columns. Closing it stops the transfer. The answer was
+            complete only if the iterator ends without an error.
         """
         from db_influx.plans import influxql as plans
 
