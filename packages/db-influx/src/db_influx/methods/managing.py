@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST = 3_600, 9_223_372_036  # seconds of a retention; more wrap 
 
 
 class Managing(Base):
-    """Managing data; see the managers."""
+    """The methods of both managers that manage data."""
 
     @takes(QueryOptions)
     def server_version(self, **options: Unpack[QueryOptions]) -> str:
@@ -39,9 +39,9 @@ class Managing(Base):
 
     @takes(QueryOptions)
     def list_buckets(self, **options: Unpack[QueryOptions]) -> list[Bucket]:
-        """Return the buckets of the organization, by name, as far as the token may read them.
+        """Return the buckets of the organization that the token may read, sorted by name.
 
-        The buckets that InfluxDB makes for itself, ``_monitoring`` and ``_tasks``, are left out.
+        InfluxDB's own buckets, ``_monitoring`` and ``_tasks``, are left out.
         """
         from db_influx.plans import buckets
 
@@ -54,13 +54,13 @@ class Managing(Base):
         """Make a bucket.
 
         Args:
-            name: Its name.
-            retention: How long it keeps points: text such as "30d", a timedelta, a numpy timedelta64 or a
-                pandas offset, in whole seconds, of an hour or more. None is for ever.
+            name: Name of the bucket.
+            retention: How long the bucket keeps points: text such as "30d", a timedelta, a numpy timedelta64
+                or a pandas offset, in whole seconds, of an hour or more. None means for ever.
 
         Raises:
-            QueryError: There is a bucket of this name, or InfluxDB does not allow the name. `code` is
-                "conflict" if there is one; after a broken connection it may be this call's own.
+            QueryError: A bucket of this name exists (`code` is "conflict"), or InfluxDB does not allow the
+                name. After a broken connection, this call itself may have made the existing bucket.
             AuthenticationError: Also if the token may not create buckets.
         """
         from db_influx.plans import buckets
@@ -74,7 +74,7 @@ class Managing(Base):
         """Delete a bucket and all of its points.
 
         Raises:
-            NotFoundError: There is no such bucket, or the token may not read it.
+            NotFoundError: The bucket does not exist, or the token may not read it.
             InvalidArgumentError: Also if the bucket is InfluxDB's own, ``_monitoring`` or ``_tasks``.
             AuthenticationError: Also if the token may not write the bucket.
         """
@@ -93,13 +93,17 @@ class Managing(Base):
         tags: Tags | None = None,
         **options: Unpack[RangeOptions],
     ) -> dict[str, int]:
-        """Return how many points each field has over all series, by the name of the field.
+        """Return the number of points of each field, over all series.
 
-        Points of all types of a field count. A field without any is left out. The server counts.
+        The server counts. If a field has several types, the points of all types count. A field without
+        points is left out.
 
         Args:
-            start: None is from the first point on.
-            stop: None is up to the last point, later than now too.
+            start: None means the first point.
+            stop: None means the last point, even if it is in the future.
+
+        Returns:
+            The names of the fields with their numbers of points.
         """
         from db_influx.plans import extent
 
@@ -117,8 +121,8 @@ class Managing(Base):
     ) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         """Return the times of a measurement's first and last point, in UTC; None if it has no point.
 
-        They are those of all series, fields and types. As `stop` of a read is left out, add a nanosecond
-        to the last one to read that point too.
+        All series, fields and types count. Since a read excludes its `stop`, add a nanosecond to the last
+        time to read the last point too.
         """
         from db_influx.plans import extent
 
@@ -136,31 +140,32 @@ class Managing(Base):
         tags: Tags | None = None,
         **options: Unpack[TimeOptions],
     ) -> None:
-        """Delete points; when this returns, none of them is found any more.
+        """Delete points. When this method returns, reads do not find them any more.
 
-        InfluxDB deletes whole points of series, by measurement and tags, never single fields. It does so
-        shard by shard, and by a request for each combination of tag values: after an error, some
-        points may be gone and others not. Deleting again is safe. A point that is written after it
-        returned is kept.
+        InfluxDB deletes whole points, which measurement and tags select. It never deletes a single field. It
+        deletes shard by shard, and needs a request for each combination of tag values. So after an error,
+        some points may be deleted and others not. Deleting again is safe. Points that are written after
+        this method returned are kept.
 
-        The server does not say how many points it deletes; ask `count` before. The series that are stored
-        are looked at first, and whether any point is left afterwards. So the token must be allowed to
+        The server does not say how many points it deletes: call `count` before. This method reads the stored
+        series first, and afterwards checks whether any point is left. So the token must be allowed to
         read the bucket too.
 
         The server answers a request when it has deleted all, which takes a millisecond or more for each
         series: for tens of thousands of them, choose a longer `timeout`. It goes on after a timeout.
 
         Args:
-            measurement: None is all of them.
-            tags: As in reads, but InfluxDB can't delete by the absence of a tag: a value may not be empty.
+            measurement: None means all measurements.
+            tags: As in reads. InfluxDB can't select series without a tag here, so a value may not be empty.
 
         Raises:
-            InvalidArgumentError: Also where InfluxDB 2.9.1 would acknowledge the deletion and not do it, or
-                lose other points. A name has a NUL, a carriage return or ``#!~#``; a measurement's name
-                begins with the key of a tag and an equals sign; or two series differ only in how their
-                keys end, and one goes on with ``!``, ``"`` or a control character where the other ends.
+            InvalidArgumentError: Also where InfluxDB 2.9.1 would acknowledge the deletion without carrying it
+                out, or would remove other points too: a name has a NUL, a carriage return or ``#!~#``; a
+                measurement's name begins with the key of a tag and an equals sign; or the key of one series
+                is the beginning of another's key, and the other continues with ``!``, ``"`` or a control
+                character.
             AuthenticationError: Also if the token may not write the bucket.
-            IncompleteResultError: There still are points, which were written meanwhile, say.
+            IncompleteResultError: Points are left, for example points that were written meanwhile.
         """
         from db_influx.plans import delete
 
@@ -189,26 +194,27 @@ class Managing(Base):
     ) -> list[str]:
         """Copy points to another bucket, of this server or of another, in bounded memory.
 
-        Names, tags, types, values and times stay as they are. Copying again changes nothing. A point of the
-        same series, field and time that the other bucket has is replaced.
+        Names, tags, types, values and times stay the same. Copying again changes nothing. If the other
+        bucket has a point of the same series, field and time, the copy replaces it.
 
         Args:
-            to_bucket: Bucket to write, which must be there.
-            measurement: None is all of them.
-            fields: One field or several; None is all of each measurement.
-            to: Manager of the server to write to, of the same class; None is this one.
+            to_bucket: Bucket to write. It must exist.
+            measurement: None means all measurements.
+            fields: One field or several. None means all fields of each measurement.
+            to: Manager of the server to write to, of the same class. None means this manager.
 
         Returns:
             The measurements of which points were copied.
 
         Raises:
-            CopyError: The copy ended when points had been written. It says which measurements are whole,
-                and of the next one up to which time. What ends a copy before is raised as it is.
-            SchemaConflictError: Points can't be read exactly: a name is one of InfluxQL's own; the name of a
-                measurement has a carriage return; or a field has several types, and text is one of
-                them, a tag has a carriage return, or the range is of more than a thousand shards.
-            NotFoundError: Also if no database and retention policy lead to the bucket alone, as types of
-                fields can't be told then.
+            CopyError: The copy failed after it had written points. The error says which measurements are
+                complete, and up to which time the next one is. A failure before the first write raises its
+                own error.
+            SchemaConflictError: Points can't be read exactly: a name is reserved in InfluxQL; the name of a
+                measurement has a carriage return; or a field has several types, and one of them is text, a
+                tag has a carriage return, or the range has more than a thousand shards.
+            NotFoundError: Also if no database and retention policy are mapped to the bucket alone, since the
+                types of fields can't be found then.
             AuthenticationError: Also if the token may not write the other bucket.
         """
         from db_influx.plans import copy
@@ -232,7 +238,7 @@ class Managing(Base):
 
 
 def _retention(value: object) -> int:
-    """Return the seconds of a retention; 0 is for ever."""
+    """Return the seconds of a retention; 0 means for ever."""
     if value is None:
         return 0
     seconds, rest = divmod(_times.length(value) or 0, _SECOND)
