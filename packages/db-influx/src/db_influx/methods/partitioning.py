@@ -32,7 +32,7 @@ _CLOSED: tuple[Closed, ...] = ("right", "left")
 
 
 class Partitioning(Base):
-    """Partitions; see the managers."""
+    """The methods of both managers that make and read partitions."""
 
     @takes(PartitionOptions)
     def partitions(
@@ -55,29 +55,29 @@ class Partitioning(Base):
     ) -> list[Partition]:
         """Divide a read into partitions, which other processes and machines can read.
 
-        The columns and their types are decided here, for all partitions. Of the points, only one of each
-        series and field is read. Without `interval` and `timestep`, points are read as they are stored.
-        Windows are never cut. Consumption has no `gaps` and no `max_rate` here, since both look at totals
-        beyond the edges of a partition: `read_accumulated_value` has them.
+        This method decides the columns and their types for all partitions. It reads only one point of each
+        series and field. Without `interval` and `timestep`, partitions have the points as they are stored.
+        No window is divided. Consumption has no `gaps` and no `max_rate` here, since both need totals
+        from beyond the edges of a partition: `read_accumulated_value` has them.
 
         Args:
             fields: One field or several.
-            every: Length of a partition as for `read`: "1d" makes local days. Give either this or `rows`.
-            rows: About how many rows a partition has, by counting the points that there are.
+            every: Length of a partition, as for `read`: "1d" makes local days. Pass either this or `rows`.
+            rows: About how many rows a partition has. The server counts the stored points for this.
             interval: Length of a window, as for `read`.
             agg_func: Functions of the windows, as for `read`.
             timestep: Length of a window of consumption, as for `read_accumulated_value`.
-            dense: Each row has a value of every field. Then a read of some columns asks for their fields
-                alone. Where this does not hold, rows without a value in these columns are left out.
-            connect: Function without arguments that returns the manager where a partition is read; it must be
-                picklable. None is a manager like this one, with the token of ``INFLUXDB_TOKEN``.
+            dense: States that each row has a value of every field. Then a read of some columns asks only for
+                these fields. If the statement is wrong, rows without a value in these columns are left out.
+            connect: Function without arguments that returns the manager where a partition is read. It must be
+                picklable. None means a manager like this one, with the token of ``INFLUXDB_TOKEN``.
             on_reset, rollover, quality, closed: As for `read_accumulated_value`, with `timestep`.
             label: The edge of a window that is its time: "stop" or "start".
-            by: The tags that are columns; None is all that the series in the range have.
+            by: The tags that are columns. None means all tags of the series in the range.
 
         Returns:
-            The partitions in order of time: together they are the range, with gaps between points in them.
-            There are at most 100,000.
+            The partitions in order of time, at most 100,000. Together they cover the whole range, also the
+            times without points.
 
         Raises:
             SchemaConflictError: Also if a field of windows or consumption has several types.
@@ -109,14 +109,14 @@ class Partitioning(Base):
         into: Into | None = None,
         **options: Unpack[QueryOptions],
     ) -> Framed:
-        """Read a partition by this manager instead of one of its own.
+        """Read a partition with this manager, instead of the one that the partition would make.
 
         Args:
-            partition: One that `partitions` of any manager returned.
+            partition: A partition that any manager's `partitions` returned.
             columns: As for `Partition.read`.
 
         Returns:
-            As `Partition.read`.
+            One frame, as `Partition.read` returns.
         """
         from db_influx._partition import Partition
         from db_influx.plans import partitions as plans
