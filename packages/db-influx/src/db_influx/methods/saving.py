@@ -28,7 +28,7 @@ __all__ = ["Saving"]
 
 
 class Saving(Base):
-    """Saving to files; see the managers."""
+    """The methods of both managers that save points to files."""
 
     @takes(FetchOptions)
     def snapshot(
@@ -42,23 +42,24 @@ class Saving(Base):
     ) -> Snapshot:
         """Download the shards of a bucket that overlap a range, to read them on this machine.
 
-        Whole shards come as they lie on the server's disk, which is many times faster than an answer to a
-        query. They hold all measurements of the bucket, and what was acknowledged when the download began.
-        It needs the operator token, that of the server's first setup. Use the snapshot in a ``with``
-        block, whose end removes the files.
+        The server sends whole shards as they are on its disk. This is many times faster than a query. The
+        shards have all measurements of the bucket, and all points that were acknowledged when the download
+        began. It needs the operator token, which the server's first setup made. Use the snapshot in a
+        ``with`` block, whose end removes the files.
 
-        The server leaves out its newest points where it is writing its cache all the while. This
-        is seen and tried again, unless the server does not publish its metrics.
+        If the server is writing its cache all the time, it leaves out its newest points. The manager detects
+        this and tries again, unless the server does not publish its metrics.
 
         Args:
-            folder: Folder for the files, in a temporary folder of their own; else the system's.
+            folder: Folder in which a temporary folder for the files is made. None means the system's folder
+                for temporary files.
 
         Returns:
             A `Snapshot`, with the options of this manager.
 
         Raises:
-            AuthenticationError: Also if the token is not the operator's.
-            DiskSpaceError: There is too little space. It is checked first if the server tells sizes.
+            AuthenticationError: Also if the token is not the operator token.
+            DiskSpaceError: There is too little space. This is checked first if the server tells the sizes.
         """
         from db_influx._snapshot import Snapshot
         from db_influx.plans.snapshot import Wanted, download
@@ -86,20 +87,21 @@ class Saving(Base):
     ) -> list[ParquetFile]:
         """Write points as they are stored to Parquet files, one for each month, in bounded memory.
 
-        A file is written beside its place, and moved there when it is whole; one of the same name is
-        replaced. Tags are dictionaries, all of them unless `by` names some, times are nanoseconds, and fields
-        have the types that are stored. Rows are in order of time from slice to slice, as in `read_batches`;
-        `Snapshot.write_parquet` is faster, and writes series after series. Needs pyarrow:
+        A file appears under its name only when it is complete, and replaces a file of the same name. Tags
+        are dictionary columns: all tags, or those that `by` names. Times are nanoseconds, and fields have
+        their stored types. Slices are in order of time, as in `read_batches`. `Snapshot.write_parquet` is
+        faster, and writes one series after the other. This method needs pyarrow:
         ``pip install 'db-influx[parquet]'``.
 
         Args:
-            folder: Where the files go; it is made if there is none.
-            fields: One field or several; None is all of the measurement.
-            name: Template of the files' names, of {measurement}, {year} and {month} in `tz`. Months that it
-                gives one name are one file. It may name folders: "{measurement}/{year}/{month}.parquet".
+            folder: Folder for the files. It is made if it does not exist.
+            fields: One field or several. None means all fields of the measurement.
+            name: Template of the files' names, with {measurement}, {year} and {month} in `tz`. Months with
+                the same name are written into one file. It may name folders:
+                "{measurement}/{year}/{month}.parquet".
 
         Returns:
-            The files, with their rows; a month without points has none.
+            The files, with their numbers of rows. A month without points has no file.
 
         Raises:
             ConfigurationError: pyarrow is not installed.
