@@ -24,7 +24,7 @@ _LAYOUT = ("tag_columns", "time_column", "duplicates")
 
 
 class Writing(Base):
-    """Writing; see the managers."""
+    """The writing methods of both managers."""
 
     @takes(SendOptions)
     def synchronous_write(
@@ -35,34 +35,34 @@ class Writing(Base):
         tags: Mapping[str, str] | None = None,
         **options: Unpack[SendOptions],
     ) -> None:
-        """Write a frame; when this returns, every point was accepted.
+        """Write a frame. When this method returns, the server has accepted every point.
 
-        The whole frame is checked before anything is sent. Writing the same points again changes
-        nothing, as every point carries its time.
+        The whole frame is checked before anything is sent. Writing the same points again changes nothing,
+        since every point has its time.
 
         Args:
             data: A pandas DataFrame with a DatetimeIndex, or any frame with Arrow's PyCapsule
                 protocol and a `time_column`. Index levels of strings, as reads return them, are tags.
-            data_frame_measurement_name: Measurement.
+            data_frame_measurement_name: Name of the measurement.
             tags: Tags of every point.
-            tag_columns: Columns of strings, integers or booleans to write as tags; a null or empty
-                one is left out. All others are fields, written as they are: int, uint, float, bool,
-                string. A null or NaN is left out.
-            time_column: Column of timestamps; without a zone they are UTC. A pandas frame may have its
-                times in the last level of its index instead. Beside a `time_column`, row numbers in the
-                index are left out: a last or only level of integers that has no name. Levels of strings
-                must have names. Any other level is an error, unless `tag_columns` names it.
-            duplicates: What to do about rows with the same tags and time but different values of a field,
-                of which InfluxDB keeps the last row's. `"error"` refuses the frame,
-                and names the rows and the columns that may be missing in `tag_columns`; `"last"` writes
-                it. Rows that set different fields, or the same values, are never an error.
+            tag_columns: Columns of strings, integers or booleans to write as tags. Null and empty tags are
+                not written. All other columns are fields, written with their types: int, uint, float, bool
+                or string. Null and NaN are not written.
+            time_column: Column of timestamps. Timestamps without a zone are in UTC. A pandas frame may have
+                its times in the last level of its index instead. With a `time_column`, row numbers in the
+                index are not written: a last or only level of integers without a name. Levels of strings
+                must have names. Any other level raises an error, unless `tag_columns` names it.
+            duplicates: What to do about rows with the same tags and time but different values of a field.
+                InfluxDB would keep the value of the last row. `"error"` raises an error that names the rows
+                and the columns that `tag_columns` may lack. `"last"` writes the frame. Rows that set
+                different fields, or the same values, never raise an error.
 
         Raises:
-            InvalidArgumentError: A value that can't be written as it is: an infinite float, a type
-                that can't be stored, a missing time, a row without a field, a name or tag that line
-                protocol can't carry, a field and a tag of one name, a text above 1 MiB, tags above
-                64 KiB, a row that a later one would overwrite. Says column and row; nothing was sent.
-            WriteError: Not every point was accepted. All points that the server takes are written.
+            InvalidArgumentError: A value can't be written unchanged: an infinite float, a type that can't be
+                stored, a missing time, a row without a field, a name or tag that line protocol can't
+                express, a field and a tag of the same name, a text above 1 MiB, tags above 64 KiB, or a
+                row that a later row would overwrite. The message names column and row. Nothing was sent.
+            WriteError: The server did not accept every point. All points that it accepts are written.
                 `rejected` lists the refused rows with the reasons, and `frame` has these rows.
         """
         from db_influx.plans import write
@@ -81,16 +81,17 @@ class Writing(Base):
         tags: Mapping[str, str] | None = None,
         **options: Unpack[WriteOptions],
     ) -> list[Rejection]:
-        """Return the rows that `synchronous_write` would refuse or the server would drop; write nothing.
+        """Return the rows that `synchronous_write` or the server would refuse; write nothing.
 
-        Arguments are those of `synchronous_write`. First the frame is checked, for at most a thousand
-        faults. If it has none, the server is asked how long the bucket keeps points, and for the types of
-        the fields from a week before the frame's times to a week after them. A type may differ from week
-        to week (by shard). So a conflict in the list need not arise, and a conflict with a type that the
-        server does not report, or in a longer shard, may be missed.
+        The arguments are those of `synchronous_write`. This method first searches the frame for at most a
+        thousand faults. If there are none, it asks the server how long the bucket keeps points, and for the
+        types of the fields from a week before the frame's times to a week after them. A field may have a type
+        in each shard, usually a week. So a listed conflict may not occur in the write. A conflict
+        with a type that the server does not report, or in a longer shard, may be missed.
 
         Returns:
-            Rows with the reason, neighbours together; none if all would be written.
+            The rows with the reasons. Neighbouring rows with the same reason are one entry. The list is empty
+            if all rows would be written.
         """
         from db_influx.plans import check_write
 
