@@ -21,57 +21,58 @@ __all__ = ["InfluxManager"]
 
 
 class InfluxManager(Methods):
-    """Reads, downsamples and writes time series in InfluxDB 2.x, and turns totals into consumption.
+    """Read, downsample and write time series in InfluxDB 2.x, and turn meter totals into consumption.
 
-    One manager may be shared between threads. It is a context manager, and can be pickled: its copy
-    opens connections of its own, and so does a forked process; there, ask anew for the objects that
-    `get_write_api` and its like gave.
+    Threads may share one manager. It is a context manager, and can be pickled: the copy opens its own
+    connections. So does a forked process: call `get_write_api` and similar methods again there.
 
-    Every read gives exactly one frame. In pandas its index is a `DatetimeIndex` of nanoseconds named
-    ``time``, sorted; if the rows come from several series, the tags that differ between them are
-    index levels before it. In polars and Arrow these are the first columns. Columns are float64,
-    int64, uint64, bool, timestamp or string, as stored; in pandas a null makes them Int64, UInt64 or
-    boolean. A field without data in the range is a column of nulls of its type, or of float64 if it has
-    never been written. Nothing found is the same shape without rows.
+    Every read returns exactly one frame. In pandas its index is a sorted `DatetimeIndex` of nanoseconds
+    named ``time``. If the rows come from several series, the tags that differ between them are index levels
+    before the time. In polars and Arrow these levels are the first columns. Columns are float64, int64,
+    uint64, bool, timestamp or string, as stored. In pandas, integer and boolean columns with nulls are Int64,
+    UInt64 or boolean. A field without data in the range is a column of nulls, with its type, or float64 if
+    it has never been written. If nothing is found, the frame has the same columns and no rows.
 
     Common arguments:
-        start, stop: Half-open range: start is in, stop is out; for consumption, see `closed`. A datetime, a
-            date, a pandas Timestamp, a numpy datetime64 or ISO 8601 text; without a zone or offset they are
-            local times of `tz`. Of a
-            time that the clocks show twice the first is meant, unless its `fold` is 1; one that they
-            skip is an error. Or "now()", or text such as "-30d" or a negative timedelta, which count
-            back from now. A `stop` of None is now.
-        tags: Tag keys with the value, or collection of values, of which a series must have one. None or
-            an empty text stands for having no such tag.
-        by: Tags that are index levels, instead of those that differ; one that no series has is null.
-            An empty list insists on one series.
+        start, stop: The range, which includes `start` and excludes `stop`. For consumption, see `closed`.
+            Each is a datetime, a date, a pandas Timestamp, a numpy datetime64 or ISO 8601 text. Without a
+            zone or offset, it is a local time of `tz`. If the clocks show a time twice, the first is
+            meant, unless its `fold` is 1. A time that the clocks skip raises an error. Text such as "-30d"
+            or a negative timedelta is a time before now. "now()" is now, and so is a `stop` of None.
+        tags: Tag keys, each with a value or a collection of values. A series must have one of these values.
+            None or an empty text selects the series without this tag.
+        by: Tags that are index levels, instead of the tags that differ. A tag that no series has is null.
+            An empty list makes no levels, and raises an error if several series are found.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
-        tz: Time zone of the index, of times without a zone, and of windows: days and longer ones begin
+        tz: Time zone of the index, of times without a zone, and of windows. Windows of days and longer begin
             at local midnight.
-        max_parallel: How many slices of a long read of stored points are fetched at once.
+        max_parallel: How many slices of a long read of stored points are fetched at the same time.
         protocol: The language in which stored points are read. "flux" takes the server the least time, but
-            its answers lack the carriage returns of text. "influxql" has them, and answers of a quarter of
-            the size: faster over a slow network. It is an error where InfluxQL can't read exactly these
-            points: if a field has several types, if a name is one of InfluxQL's own, if no database and
-            retention policy lead to the bucket alone, or if a limit of the server refuses it. "auto" is
-            InfluxQL for reads with fields of text, where it can, and Flux for all others.
-        missing: What to do where a measurement or field was never written, where nothing was found and a tag
-            or its value does not exist, or where no series has a tag named in `by`: "warn" with a
-            `UserWarning` that names it and what is near, "raise" a `NotFoundError`, or "ignore".
-        timeout: Seconds the server may be silent.
+            its answers lose the carriage returns of text. "influxql" keeps them, and its answers have a
+            quarter of the size, which is faster over a slow network. It raises an error if InfluxQL can't
+            read exactly these points: if a field has several types, if a name is reserved in InfluxQL, if no
+            database and retention policy are mapped to the bucket alone, or if a limit of the server
+            refuses the read. "auto" uses InfluxQL for reads with fields of text, if it can read them, and
+            Flux for all others.
+        missing: What to do if a measurement or field was never written, if nothing was found and a tag or
+            its value does not exist, or if no series has a tag that `by` names. "warn" issues a
+            `UserWarning` with the name and similar names, "raise" raises a `NotFoundError`, and "ignore" does
+            neither.
+        timeout: Seconds for which the server may send nothing.
         progress: A function that is called again and again with a `Progress`, in the thread of the call, or
             in the event loop of an `AsyncInfluxManager`. An error that it raises ends the call.
 
     Common errors:
-        InvalidArgumentError: An argument is unusable; nothing was sent.
-        ConnectionFailedError, OperationTimeoutError, AuthenticationError: The server can't be
-            reached, is silent, or refuses.
-        NotFoundError: There is no such bucket or organization; see also `missing`.
-        QueryError: The server refused the query, or failed in the middle of it.
+        InvalidArgumentError: An argument is invalid. Nothing was sent.
+        ConnectionFailedError, OperationTimeoutError, AuthenticationError: The server can't be reached, does
+            not answer in time, or refuses the token.
+        NotFoundError: The bucket or the organization does not exist; see also `missing`.
+        QueryError: The server refused the query, or the query failed while it ran.
         IncompleteResultError: The answer was cut off.
-        DiskSpaceError: A file that is written here does not fit on the disk.
-        AmbiguousSeriesError: `by` lets values of several series meet.
-        SchemaConflictError: A field has types that do not unify, or InfluxDB would leave out points of one.
+        DiskSpaceError: A file does not fit on the client's disk.
+        AmbiguousSeriesError: `by` does not tell apart series that have values for the same row and column.
+        SchemaConflictError: A field has types that no one column can have, or InfluxDB would leave out points
+            of one type.
     """
 
     def _make_wire(self, server: Server) -> Any:
@@ -98,10 +99,10 @@ class InfluxManager(Methods):
     # The official client, on the same settings
 
     def get_write_api(self, tags: Mapping[str, str] | None = None) -> WriteApi:
-        """Return influxdb-client's own write API, writing synchronously.
+        """Return influxdb-client's own write API, which writes synchronously.
 
         Args:
-            tags: Tags of every point it writes.
+            tags: Tags of every point that it writes.
         """
         from influxdb_client.client.write_api import SYNCHRONOUS
 
