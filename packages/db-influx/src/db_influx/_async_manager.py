@@ -26,7 +26,7 @@ _SnapshotT = TypeVar("_SnapshotT")
 
 
 class Opening(Generic[_SnapshotT]):
-    """A snapshot that is being made: await it, or enter it by ``async with``, which closes it in the end."""
+    """A snapshot in the making: await it, or enter it with ``async with``, which closes it at the end."""
 
     def __init__(self, made: Coroutine[Any, Any, _SnapshotT]) -> None:
         self._made = made
@@ -49,18 +49,18 @@ class Opening(Generic[_SnapshotT]):
 
 
 class AsyncInfluxManager(Methods):
-    """`InfluxManager` for asyncio: the same methods, arguments, answers and errors, but each is awaited.
+    """`InfluxManager` for asyncio, with the same methods, arguments, results and errors. Await each call.
 
-    `snapshot` is awaited or entered, by ``async with manager.snapshot(…) as snapshot``. The `Snapshot`
-    itself blocks: call its methods by `asyncio.to_thread`. `query_batches` and `read_batches` return
-    asynchronous iterators: ``async for`` goes through their frames. Close one that you leave before its end,
-    by `contextlib.aclosing` say. Slices of a long read are tasks. What takes long, such as decoding and
-    pivoting, runs in threads of the loop's default executor, so that the loop goes on. A task that is
-    cancelled closes its connections. Points of a write that it interrupts may be stored.
+    Await `snapshot`, or enter it with ``async with manager.snapshot(…) as snapshot``. The methods of a
+    `Snapshot` block: call them with `asyncio.to_thread`. `query_batches`, `query_influxql_batches` and
+    `read_batches` return asynchronous iterators for ``async for``. If you leave one before its end, close it,
+    for example with `contextlib.aclosing`. Slices of a long read are tasks. Long work, such as decoding and
+    pivoting, runs in threads of the loop's default executor, so that the event loop stays responsive. A
+    cancelled task closes its connections. If it was writing, some of the points may be stored.
 
-    A manager can be made outside of a loop, shared between tasks, and used by several loops, each of
-    which has connections of its own. It is an asynchronous context manager, and can be pickled. See
-    `InfluxManager` for the common arguments and errors.
+    A manager can be made outside of a loop, and shared between tasks. Several loops can use it: each has its
+    own connections. It is an asynchronous context manager, and can be pickled. `InfluxManager` describes the
+    common arguments and errors.
     """
 
     def _make_wire(self, server: Server) -> Any:
@@ -100,15 +100,15 @@ class AsyncInfluxManager(Methods):
         """Return influxdb-client's own asyncio write API, for the running loop; it needs aiohttp.
 
         Args:
-            tags: Tags of every point it writes.
+            tags: Tags of every point that it writes.
         """
         found = await self._official_by_loop.of_running_loop()
         return found.client.client().write_api(point_settings=point_settings(tags))
 
     async def get_buckets_api(self) -> BucketsApi:
-        """Return influxdb-client's own buckets API, which blocks: there is none for asyncio.
+        """Return influxdb-client's own buckets API, which blocks, as it has none for asyncio.
 
-        Call its methods by `asyncio.to_thread`.
+        Call its methods with `asyncio.to_thread`.
         """
         return self._official.client().buckets_api()
 
