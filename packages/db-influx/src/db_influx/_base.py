@@ -1,4 +1,4 @@
-"""What both managers are made of: settings, options, pickling, forks, and the wire that each is handed."""
+"""`Base`: what both managers share, which is settings, options, pickling, forks, and the use of a wire."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if hasattr(os, "register_at_fork"):  # there is no fork on Windows
 
 
 class Base:
-    """A manager without methods: it knows the server, and what a call does unless it says otherwise."""
+    """A manager without methods. It has the settings of the server, and the defaults of calls."""
 
     def __init__(
         self,
@@ -63,29 +63,29 @@ class Base:
         """Read the settings; no connection is opened yet.
 
         Args:
-            url: Address of the server; else ``INFLUXDB_URL``.
-            org: Name or ID of the organization; else ``INFLUXDB_ORG``.
-            token: API token; else ``INFLUXDB_TOKEN``.
-            timeout: Seconds the server may be silent, per attempt: give nothing, or take nothing of what
-                is sent.
-            connect_timeout: Seconds a connection may take to be made, TLS included.
-            deadline: Seconds a call may take, all its questions and retries included; None is without
-                end. It does not hold for `query_batches`, and for `read_batches` for each slice.
-            retries: How often a request is repeated whose connection failed or broke, or that was
-                answered with 429, 502, 503 or 504. Then the server's Retry-After is kept to. Writing
-                again changes nothing, as every point carries its time.
-            max_parallel: How many slices of a long read are fetched at once; 1 asks for no slices.
-            gzip: Compress what is sent and received; worth it for far servers.
-            into: Kind of the frames given, unless a call says otherwise.
-            tz: Time zone, unless a call says otherwise.
-            missing: What to do about names that do not exist, unless a call says otherwise.
-            protocol: Language in which stored points are read, unless a call says otherwise.
+            url: Address of the server. None means ``INFLUXDB_URL``.
+            org: Name or ID of the organization. None means ``INFLUXDB_ORG``.
+            token: API token. None means ``INFLUXDB_TOKEN``.
+            timeout: Seconds for which the server may neither send nor receive anything, in each attempt.
+            connect_timeout: Seconds in which a connection must be made, including TLS.
+            deadline: Seconds in which a call must end, including all its requests and retries. None means no
+                limit. `query_batches` has no deadline, and in `read_batches` it holds for each slice.
+            retries: How often a request is repeated if its connection failed or broke, or if the server
+                answered with 429, 502, 503 or 504. Before a retry, the manager waits as long as the server's
+                Retry-After says. Writing again changes nothing, since every point has its time.
+            max_parallel: How many slices of a long read are fetched at the same time. 1 means no slices.
+            gzip: Compress requests and answers. This helps if the network is slow.
+            into: Kind of the frames; a call may name another.
+            tz: Time zone; a call may name another.
+            missing: What to do about names that do not exist; a call may say something else.
+            protocol: Language in which stored points are read; a call may name another.
             verify: Check the server's certificate.
             ca_cert: Path of the certificates to trust instead of the system's.
             client_cert: Path of a client certificate with its key, or a pair of paths.
 
         Raises:
-            ConfigurationError: A setting is missing or malformed; names argument and variable.
+            ConfigurationError: A setting is missing or malformed. The message names the argument and the
+                variable.
         """
         # Imported here, so that `import db_influx` does not load pydantic.
         from db_core.settings import load
@@ -107,7 +107,7 @@ class Base:
             into=into, tz=tz, max_parallel=max_parallel, missing=missing, protocol=protocol
         )
         if not verify and self._settings.url.startswith("https"):
-            message = "verify=False: nobody checks that it is your server which is sent the token"
+            message = "verify=False: certificates are not checked, so the token may be sent to another server"
             warnings.warn(message, UserWarning, stacklevel=2)
         self._open()
         _made.add(self)
@@ -121,7 +121,7 @@ class Base:
         self._official = Official(self._settings, self._transport)
 
     def _make_wire(self, server: Server) -> Any:
-        """Return what does the steps of plans."""
+        """Return the wire, which carries out the steps of plans."""
         raise NotImplementedError
 
     def _call(self, allowed: Any, keywords: Any, into: Into | None = None) -> Options:
@@ -129,19 +129,19 @@ class Base:
         return self._options.but(allowed, keywords, into=into)
 
     def _run(self, plan: Steps[Any], call: Options) -> Any:
-        """Do a plan and return its result."""
+        """Carry out a plan and return its result."""
         return self._wire.run(plan, call.timeout, call.progress)
 
     def _iterate(self, plan: Steps[None], call: Options) -> Any:
-        """Do a plan and return an iterator of the frames that it hands on."""
+        """Carry out a plan and return an iterator of the frames that it yields."""
         return self._wire.iterate(plan, call.timeout, call.progress)
 
     def _enter(self, plan: Steps[Any], call: Options) -> Any:
-        """Do a plan whose result is a context manager, and return it."""
+        """Carry out a plan whose result is a context manager, and return this."""
         return self._run(plan, call)
 
     def _collect(self, plan: Steps[None], call: Options) -> Any:
-        """Do a plan and return a list of what it hands on."""
+        """Carry out a plan and return a list of the results that it yields."""
         return list(self._iterate(plan, call))
 
     def _wire_of(self, other: object, argument: str) -> Any:
@@ -149,7 +149,7 @@ class Base:
         wire = other._wire if isinstance(other, Base) else None  # noqa: SLF001 - of this class
         if type(wire) is not type(self._wire):
             kind = f"an {type(self).__name__}"
-            raise _arguments.invalid(argument, f"must be {kind}, as the manager that reads, not {other!r}")
+            raise _arguments.invalid(argument, f"must be {kind}, like the manager that reads, not {other!r}")
         return wire
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:
@@ -170,11 +170,11 @@ class Base:
 
 
 def connection_of(manager: Base, connect: Any) -> Connection:
-    """Return how other processes connect as a manager does.
+    """Return the `Connection` by which other processes find a manager like this one.
 
     Args:
         manager: The manager.
-        connect: None, or a function that returns the manager there instead.
+        connect: A function that returns the manager in the other process, or None.
     """
     from db_influx._connection import Connection, Secret
 
