@@ -41,22 +41,22 @@ _ROWS = 1 << 17  # of a frame that is written to Parquet
 
 
 class Snapshot:
-    """The points of a bucket at one moment, on this machine: a download, a backup, or a server's folder.
+    """The points of a bucket at one moment, in files on this machine.
 
-    `InfluxManager.snapshot` downloads one, and `Snapshot.open` opens what is there. It is a context manager,
-    which removes the temporary folder in the end. It reads local files in threads of its own and waits for
-    them, also where an `AsyncInfluxManager` made it: call it by `asyncio.to_thread` there. It may be shared
-    between threads.
+    `InfluxManager.snapshot` downloads a snapshot. `Snapshot.open` opens a backup, or the folder of a stopped
+    server. A snapshot is a context manager, which removes its temporary folder at the end. It reads the
+    files in its own threads, and its methods block until these are done. This is so for the snapshots of an
+    `AsyncInfluxManager` too: call their methods with `asyncio.to_thread`. Threads may share a snapshot.
 
-    The reads have the arguments of `InfluxManager`'s, without `bucket`, and return the same frames. A `start`
-    of None is where the snapshot begins, and a `stop` of None where it ends. A range that reaches beyond
-    the snapshot's is an error.
+    The reads have the arguments of `InfluxManager`'s reads, without `bucket`, and return the same frames. A
+    `start` of None is the beginning of the snapshot, and a `stop` of None is its end. A range that extends
+    beyond the snapshot raises an error.
 
     Common errors:
-        InvalidArgumentError: An argument is unusable, or the snapshot is closed.
-        ParseError, IncompleteResultError: A file is damaged; names it and the offset.
-        AmbiguousSeriesError: `by` lets values of several series meet.
-        SchemaConflictError: A field has types that do not unify.
+        InvalidArgumentError: An argument is invalid, or the snapshot is closed.
+        ParseError, IncompleteResultError: A file is damaged. The message names the file and the offset.
+        AmbiguousSeriesError: `by` does not tell apart series that have values for the same row and column.
+        SchemaConflictError: A field has types that no one column can have.
         NotFoundError: A name does not exist, with ``missing="raise"``.
     """
 
@@ -73,10 +73,10 @@ class Snapshot:
 
         Args:
             files: The files of each shard.
-            folder: Folder to remove in the end.
-            start: Nanoseconds since the epoch from which on the shards have all points.
-            stop: Nanoseconds since the epoch up to which they do.
-            options: What a read does unless it says otherwise.
+            folder: Folder to remove at the end.
+            start: Nanoseconds since the epoch at which the range begins that the shards cover.
+            stop: Nanoseconds since the epoch at which this range ends.
+            options: Defaults of the reads.
         """
         from db_influx._stored import Stored
 
@@ -98,19 +98,19 @@ class Snapshot:
         """Open the shards of a bucket that are on this machine.
 
         Args:
-            path: A folder made by ``influx backup``, whose newest backup is taken; its packed shards are
-                unpacked to a temporary folder. Or the engine folder of a stopped server,
+            path: A folder that ``influx backup`` made. Its newest backup is opened, and packed shards
+                are unpacked into a temporary folder. Or the engine folder of a stopped server, which is
                 ``~/.influxdbv2/engine`` by default.
-            bucket: Name or ID of the bucket; in an engine folder its ID, as names are elsewhere. None is the
-                only bucket that there is.
-            into: Kind of the frames, unless a read says otherwise.
-            tz: Time zone, unless a read says otherwise.
-            missing: What to do about names that do not exist, unless a read says otherwise.
+            bucket: Name or ID of the bucket. For an engine folder it must be the ID, as this folder has no
+                names. None means the only bucket.
+            into: Kind of the frames; a read may name another.
+            tz: Time zone; a read may name another.
+            missing: What to do about names that do not exist; a read may say something else.
 
         Raises:
             DiskSpaceError: There is too little space to unpack shards.
             IncompleteResultError: A file is missing, damaged or cut off.
-            NotFoundError: There is no such bucket.
+            NotFoundError: The bucket does not exist.
         """
         from db_influx import _backup_folder
 
@@ -126,7 +126,7 @@ class Snapshot:
             raise
 
     def close(self) -> None:
-        """Let go of the files, and remove the temporary folder; reads are errors then."""
+        """Close the files and remove the temporary folder. Later reads raise an error."""
         self._stored = None
         if self._folder is not None:
             self._folder.cleanup()
@@ -178,7 +178,7 @@ class Snapshot:
         """Read points as they are stored.
 
         Args:
-            fields: One field or several: the columns, in this order.
+            fields: One field or several. They are the columns, in this order.
 
         Returns:
             One frame, as `InfluxManager.read` returns with ``interval=None``.
@@ -219,18 +219,18 @@ class Snapshot:
         into: Into | None = None,
         **options: Unpack[StoredOptions],
     ) -> FramedIterator:
-        """Read points as they are stored, in bounded memory.
+        """Read points as they are stored, frame by frame, in bounded memory.
 
         Args:
-            fields: One field or several: the columns, in this order.
-            batch_rows: Most rows of a frame.
+            fields: One field or several. They are the columns, in this order.
+            batch_rows: The most rows of a frame.
 
         Returns:
-            An iterator of frames as `read` returns, all of one schema: series after series in order of their
-            tags, and within a series in order of time.
+            An iterator of frames, as `read` returns, all of one schema. Series come one after the other, in
+            order of their tags. Within a series, rows are in order of time.
 
         Raises:
-            SchemaConflictError: Also if a field has types in the range that do not unify.
+            SchemaConflictError: Also if a field has types in the range that no one column can have.
         """
         call = self._options.but(StoredOptions, options, into=into)
         selection = self._selection(start, stop, msname, _arguments.names(fields, "fields"), tags, call)
@@ -250,12 +250,13 @@ class Snapshot:
         into: Into | None = None,
         **options: Unpack[StoredConsumptionOptions],
     ) -> Framed:
-        """Read consumption per window, from every total of meters that report running totals.
+        """Read consumption per window, from meters that report running totals.
 
-        Arguments and frame are those of `InfluxManager.read_accumulated_value`, which reads the last and
-        least totals of windows, and points where these leave a doubt. This goes through every point, so it
-        also sees a fall that a later, higher total of the same window hides. The total before `start` is
-        looked for in the snapshot's shards: begin the snapshot before the first window.
+        The arguments and the frame are those of `InfluxManager.read_accumulated_value`. That method reads the
+        last and the smallest total of each window, and points only where these are not enough. This
+        method reads every point, so it also finds a fall that a later, higher total of the same window
+        hides. It searches only the snapshot's shards for the total before `start`: let the snapshot begin
+        before the first window.
 
         Args:
             fields: One field or several, each a running total.
@@ -300,26 +301,26 @@ class Snapshot:
     ) -> list[ParquetFile]:
         """Write points to Parquet files, one for each measurement and month, in bounded memory.
 
-        A file is written beside its place, and moved there when it is whole; one of the same name is
-        replaced. Rows are in order of series and time. Tags are dictionaries, all of them unless `by` names
-        some, times are nanoseconds, and fields have the types that are stored. Needs pyarrow:
+        A file appears under its name only when it is complete, and replaces a file of the same name. Rows are
+        in order of series and time. Tags are dictionary columns: all tags, or those that `by` names.
+        Times are nanoseconds, and fields have their stored types. This method needs pyarrow:
         ``pip install 'db-influx[parquet]'``.
 
         Args:
-            folder: Where the files go; it is made if there is none.
-            msname: One measurement or several; None is all.
-            fields: One field or several; None is all of the measurement.
-            name: Template of the files' names, of {measurement}, {year} and {month} in `tz`. Months that it
-                gives one name are one file, and two measurements can't have one. It may name folders:
-                "{measurement}/{year}/{month}.parquet".
+            folder: Folder for the files. It is made if it does not exist.
+            msname: One measurement or several. None means all.
+            fields: One field or several. None means all fields of the measurement.
+            name: Template of the files' names, with {measurement}, {year} and {month} in `tz`. Months with
+                the same name are written into one file. Measurements must have different names. It may name
+                folders: "{measurement}/{year}/{month}.parquet".
 
         Returns:
-            The files, with their rows; a month without points has none.
+            The files, with their numbers of rows. A month without points has no file.
 
         Raises:
             ConfigurationError: pyarrow is not installed.
             DiskSpaceError: The disk is full.
-            SchemaConflictError: Also if a field has types in the range that do not unify.
+            SchemaConflictError: Also if a field has types in the range that no one column can have.
         """
         check_installed()
         call = replace(self._options.but(StoredOptions, options), into="arrow")
