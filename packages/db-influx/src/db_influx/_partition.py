@@ -1,4 +1,4 @@
-"""`Partition`: a part of a read that another process can do, without a secret in what is sent there."""
+"""`Partition`: a part of a read for another process, which contains no secret."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ Framed: TypeAlias = Any
 class Partition:
     """A part of a read, small and picklable; `InfluxManager.partitions` makes them.
 
-    It can be read in another process or on another machine. Neither its pickle nor its text has the token:
-    where it is read, the token is that of ``INFLUXDB_TOKEN``, or `connect` returns the manager. Address,
-    organization and transport are those of the manager that made it. In the process of that manager, its
-    token is used. Managers are kept, so that the partitions of a process share connections.
+    It can be read in another process or on another machine. Neither its pickle nor its text has the token.
+    The process that reads it takes the token from ``INFLUXDB_TOKEN``, or calls `connect`, which returns the
+    manager. Only the process of the manager that made the partition uses that manager's token. The partition
+    has the address, the organization and the transport of that manager. A process keeps its managers, so
+    that its partitions share connections.
 
-    All partitions of a call have one schema, and put together in order they are the one read. Rows are in
-    order of time, then of their tags. In pandas the index is `time`, and integers and booleans are Int64,
-    UInt64 and boolean, as another partition may have nulls. In polars and Arrow, `time` is the first column.
-    Tags are categories.
+    All partitions of a call have one schema. Put together in order, they have the rows of the whole read.
+    Rows are in order of time, then of their tags. In pandas the index is `time`, and integers and booleans
+    are Int64, UInt64 and boolean, as another partition may have nulls. In polars and Arrow, `time` is the
+    first column. Tags are categories.
     """
 
     connection: Connection
@@ -50,29 +51,30 @@ class Partition:
 
     @property
     def start(self) -> pd.Timestamp:
-        """Start of its range, included unless windows are closed at the right."""
+        """Start of the range, which is included unless windows are closed at the right."""
         return self._timestamp(self.within[0])
 
     @property
     def stop(self) -> pd.Timestamp:
-        """Stop of its range, excluded unless windows are closed at the right."""
+        """End of the range, which is excluded unless windows are closed at the right."""
         return self._timestamp(self.within[1])
 
     @property
     def earliest(self) -> pd.Timestamp:
-        """No row has a time before this."""
+        """Earliest time that a row can have."""
         return self._timestamp(self.within[0] + self.layout.labels_stop)
 
     @property
     def latest(self) -> pd.Timestamp:
-        """No row has a time after this."""
+        """Latest time that a row can have."""
         return self._timestamp(self.within[1] - 1 + self.layout.labels_stop)
 
     @property
     def schema(self) -> dict[str, str]:
-        """The columns in order, and what each holds: "time" a timestamp, tags and qualities a "dictionary".
+        """Names and types of the columns, in order.
 
-        Values are "float64", "int64", "uint64", "bool" or "string".
+        "time" has the type "timestamp", and tags and qualities have "dictionary". Values have "float64",
+        "int64", "uint64", "bool" or "string".
         """
         return self.layout.schema
 
@@ -80,23 +82,23 @@ class Partition:
         """Read the partition.
 
         Args:
-            columns: Some of the columns; the time always comes. None is all. The rows are the same whichever
-                these are: a row may have a null in each of them. Only with `dense` is the server asked
-                for fewer fields.
-            into: "pandas", "polars" or "arrow"; None is what the manager that made it does.
+            columns: Some of the columns. The frame always has the time. None means all columns. The rows do
+                not depend on the columns: a row may have a null in each of them. Only with `dense` does this
+                ask the server for fewer fields.
+            into: "pandas", "polars" or "arrow". None means the kind of the manager that made the partition.
 
         Returns:
-            One frame; see the class.
+            One frame, as the class describes.
 
         Raises:
-            ConfigurationError: There is no token where it is read.
+            ConfigurationError: The process has no token.
             SchemaConflictError: A column has another type than when the partitions were made.
         """
         kind = self.layout.options.into if into is None else into
         return self.connection.manager().read_partition(self, columns, into=kind)
 
     def empty(self, columns: str | Iterable[str] | None = None, *, into: Into | None = None) -> Framed:
-        """Return the frame that `read` returns, without rows; nothing is sent.
+        """Return the frame that `read` returns, but without rows. Nothing is sent.
 
         Args:
             columns: As for `read`.
@@ -110,15 +112,15 @@ class Partition:
     def narrowed(
         self, start: Instant | None = None, stop: Instant | None = None, tags: Tags | None = None
     ) -> Partition | None:
-        """Return the partition for fewer rows, of the same schema; None if none of its rows are among them.
+        """Return a partition with fewer rows and the same schema, or None if none of its rows are needed.
 
-        A partition of stored points has those of a half-open range. One of windows stays whole, unless it
-        lies outside of the range.
+        A partition of stored points then has only the rows in the range. A partition of windows keeps all its
+        rows, unless it lies outside of the range.
 
         Args:
-            start: Rows before this are not needed.
-            stop: Rows from this on are not needed.
-            tags: Conditions beside those that it has.
+            start: Rows before this time are not needed.
+            stop: Rows at or after this time are not needed.
+            tags: Further conditions on tags.
         """
         now, tz = time.time_ns(), self.layout.options.tz
         begin, end = self.within
@@ -133,10 +135,10 @@ class Partition:
         return replace(self, within=(begin, end), conditions=conditions)
 
     def checked_columns(self, columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
-        """Return the names of some columns without the time; None is all.
+        """Return the names of some columns without the time; None means all.
 
         Raises:
-            InvalidArgumentError: There is no such column.
+            InvalidArgumentError: A column does not exist.
         """
         if columns is None:
             return None
