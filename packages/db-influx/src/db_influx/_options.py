@@ -1,4 +1,4 @@
-"""What a call may be told besides what it reads or writes: its keywords, and how to speak to the server."""
+"""The keywords of calls, the options that they set, and the transport to the server."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TimeOptions(QueryOptions, total=False):
 
 
 class PointOptions(QueryOptions, total=False):
-    """Keywords of reads that give no frame."""
+    """Keywords of reads that return no frame."""
 
     missing: Missing | None
 
@@ -138,7 +138,7 @@ class ConsumptionOptions(ReadOptions, MeterOptions, total=False):
 
 
 class PartitionOptions(SeriesOptions, total=False):
-    """Keywords of partitions; those of windows and consumption are about these."""
+    """Keywords of partitions, also those for windows and consumption."""
 
     on_reset: OnReset
     rollover: PerField | None
@@ -166,7 +166,7 @@ class SendOptions(WriteOptions, total=False):
     progress: Callable[[Progress], object] | None
 
 
-# What keywords are where a call does not give them; the others are None.
+# Defaults of keywords. All others have the default None.
 _DEFAULTS: dict[str, Any] = {
     "on_reset": "null",
     "gaps": "book",
@@ -180,7 +180,7 @@ _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
 
 def takes(keywords: type) -> Callable[[_Method], _Method]:
-    """Show help() and completion the keywords that `**options` of a method stands for, one by one."""
+    """Make help() and completion show each keyword that `**options` of a method stands for."""
 
     def decorate(method: _Method) -> _Method:
         known = signature(method)
@@ -199,15 +199,15 @@ def takes(keywords: type) -> Callable[[_Method], _Method]:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How to speak to the server.
+    """How requests are sent to the server.
 
     Attributes:
-        timeout: Seconds the server may be silent, per attempt.
-        connect_timeout: Seconds a connection may take to be made.
-        deadline: Seconds a call may take, retries included; None is without end.
-        retries: How often a request is repeated whose connection failed or broke, or that was answered
+        timeout: Seconds for which the server may neither send nor receive anything, in each attempt.
+        connect_timeout: Seconds in which a connection must be made.
+        deadline: Seconds in which a call must end, including retries. None means no limit.
+        retries: How often a request is repeated if its connection failed or broke, or if the server answered
             with 429, 502, 503 or 504.
-        gzip: Compress what is sent and received.
+        gzip: Compress requests and answers.
         verify: Check the server's certificate.
         ca_cert: Path of the certificates to trust instead of the system's.
         client_cert: Path of a client certificate with its key, or a pair of paths.
@@ -232,7 +232,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a read is made and what its frame is: what a manager does unless a call says otherwise.
+    """How a read is made, and which kind of frame it returns.
 
     Attributes:
         into: Kind of the frames.
@@ -240,9 +240,9 @@ class Options:
         max_parallel: How many queries are sent at once.
         missing: What to do about names that do not exist.
         protocol: Language in which stored points are read.
-        by: Tags that are index levels; None is those that differ.
-        timeout: Seconds the server may be silent; None is the manager's.
-        progress: Is told how far the call is.
+        by: Tags that are index levels. None means the tags that differ.
+        timeout: Seconds for which the server may send nothing. None means the manager's.
+        progress: Function that is told how far the call is.
     """
 
     into: Into = "pandas"
@@ -260,11 +260,11 @@ class Options:
         return cls(**{name: _CHECKS[name](value) for name, value in given.items()})
 
     def but(self, allowed: type, given: Mapping[str, Any], *, into: Into | None = None) -> Options:
-        """Return these options with those of a call, checked; None leaves one as it is.
+        """Return these options, changed by those of a call, which are checked. None changes nothing.
 
         Args:
             allowed: The keywords that the call may have.
-            given: The keywords that it has.
+            given: The keywords that the call has.
             into: Kind of its frames.
 
         Raises:
@@ -272,7 +272,7 @@ class Options:
         """
         known = sorted(allowed.__annotations__)
         if unknown := [name for name in given if name not in known]:
-            expected = f"expected a named one or one of {', '.join(known)}"
+            expected = f"expected a named parameter or one of {', '.join(known)}"
             raise TypeError(f"unexpected keyword argument {unknown[0]!r}, {expected}")
         found = {"into": into, **given}
         checked = {name: check(found[name]) for name, check in _CHECKS.items() if found.get(name) is not None}
