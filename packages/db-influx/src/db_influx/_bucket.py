@@ -12,10 +12,10 @@ class Bucket(NamedTuple):
     """A bucket of the organization.
 
     Attributes:
-        name: Its name.
-        retention: How long it keeps points; None is for ever.
-        shard_duration: The time that each of its shards covers.
-        id: Its ID: 16 hexadecimal digits.
+        name: Name of the bucket.
+        retention: How long the bucket keeps points. None means for ever.
+        shard_duration: The length of time that each shard covers.
+        id: ID of the bucket: 16 hexadecimal digits.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Bucket(NamedTuple):
 
     @classmethod
     def of(cls, told: Any) -> Bucket:
-        """Return what the server tells of a bucket."""
+        """Return a bucket as the server describes it."""
         rule: dict[str, int] = next(iter(told["retentionRules"]), {})
         seconds = rule.get("everySeconds", 0)
         return cls(
