@@ -1,7 +1,7 @@
-"""Dask: a read as a `dask.dataframe`, partition by partition on its workers, and such a frame written.
+"""Read and write Dask DataFrames, whose partitions Dask's workers read and write.
 
-It needs ``pip install 'db-influx[dask]'``. A worker finds its connection as a `Partition` does: from
-``INFLUXDB_TOKEN``, or by `connect`. No graph has the token.
+This module needs ``pip install 'db-influx[dask]'``. A worker connects as a `Partition` does: with the token
+of ``INFLUXDB_TOKEN``, or with the manager that `connect` returns. No graph has the token.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ def read_dask(
     connect: Callable[[], db_influx.InfluxManager[Any]] | None = None,
     **options: Unpack[PartitionOptions],
 ) -> dd.DataFrame:
-    """Read into a Dask DataFrame, of which each partition is a `Partition`.
+    """Read into a Dask DataFrame. Each of its partitions is a `Partition`.
 
-    Arguments are those of `InfluxManager.partitions`. While the graph is made, no partition is read. With
-    `dense`, a computation that needs some columns asks the server for their fields alone.
+    The arguments are those of `InfluxManager.partitions`. No partition is read while the graph is made. With
+    `dense`, a computation that needs some columns asks the server only for their fields.
 
-    The same arguments make the same keys, in every process, so that persisted partitions are used again;
-    also if something was written meanwhile. A read up to now has other keys each time.
+    The same arguments make the same keys in every process, so that Dask uses persisted partitions again, even
+    if points were written meanwhile. A read up to now has other keys each time.
 
     Args:
-        manager: Divides the read, and tells the workers address, organization and transport.
-        connect: Function without arguments that returns the manager on a worker; it must be picklable. It
-            is called for each partition. None is a manager like this one, with the token of
-            ``INFLUXDB_TOKEN``, that a worker keeps.
+        manager: Manager that divides the read. Workers use its address, organization and transport.
+        connect: Function without arguments that returns the manager on a worker. It must be picklable, and
+            is called for each partition. None means a manager like this one, with the token of
+            ``INFLUXDB_TOKEN``, which the worker keeps.
 
     Returns:
-        The frame: rows in order of time, then of their tags. The index is `time`, and divisions are known.
-        Tags are categories that are not known before they are read. Text has the dtype that Dask's option
-        ``dataframe.convert-string`` says.
+        A Dask DataFrame. Rows are in order of time, then of their tags. The index is `time`, and divisions
+        are known. Tags are unknown categories. Text has the dtype that Dask's option
+        ``dataframe.convert-string`` names.
 
     Raises:
         ConfigurationError: Dask is not installed.
@@ -108,30 +108,30 @@ def write_dask(
     compute: bool = True,
     **options: Unpack[WriteOptions],
 ) -> Any:
-    """Write a Dask DataFrame: each partition by `InfluxManager.synchronous_write`, on a worker.
+    """Write a Dask DataFrame. Workers write each partition with `InfluxManager.synchronous_write`.
 
-    Writing the same points again changes nothing, as every point carries its time. So a write that failed, or
-    whose worker died, can be repeated. What is said there of a frame is true of each partition here:
-    it is checked before anything of it is sent, and `duplicates` are looked for in it.
+    Writing the same points again changes nothing, since every point has its time. So a write can be repeated
+    if it failed, or if its worker died. Each partition is checked, also for `duplicates`, before any of its
+    points are sent.
 
     Args:
         ddf: The frame.
-        manager: Tells the workers address, organization and transport.
+        manager: Manager whose address, organization and transport the workers use.
         bucket: As for `InfluxManager.synchronous_write`.
         measurement: The measurement.
         tags: Tags of every point.
         connect: As for `read_dask`.
-        compute: Write now. False returns a Dask scalar, and what computes it writes.
+        compute: Write now. False returns a Dask scalar, whose computation writes the frame.
         tag_columns, time_column, duplicates: As for `InfluxManager.synchronous_write`.
 
     Returns:
-        How many rows were written, or the scalar that is.
+        The number of rows written, or a Dask scalar of this number.
 
     Raises:
         ConfigurationError: Dask is not installed, or a worker has no token.
-        InvalidArgumentError: A partition has a value that can't be written as it is.
-        WriteError: Not every point of a partition was accepted. Rows are counted from its start, and `frame`
-            has the refused ones. Partitions that were not written yet may be missing.
+        InvalidArgumentError: A partition has a value that can't be written unchanged.
+        WriteError: The server did not accept every point of a partition. Rows are counted from the start of
+            the partition, and `frame` has the refused rows. Other partitions may not have been written.
     """
     frames = _dask()
     if not isinstance(ddf, frames.DataFrame):
@@ -152,7 +152,7 @@ def _dask() -> Any:
     try:
         import dask.dataframe
     except ImportError as error:
-        message = "this needs dask.dataframe, which is not installed: pip install 'db-influx[dask]'"
+        message = "Dask DataFrames need dask, which is not installed: pip install 'db-influx[dask]'"
         raise ConfigurationError(message) from error
     return dask.dataframe
 
