@@ -1,6 +1,6 @@
-"""polars: a read as a `LazyFrame`, of which a query reads the parts, rows and fields that it needs.
+"""Read with a `LazyFrame` of polars: a query reads only the partitions, rows and fields that it needs.
 
-It needs ``pip install 'db-influx[polars]'``.
+This module needs ``pip install 'db-influx[polars]'``.
 """
 
 from __future__ import annotations
@@ -53,31 +53,34 @@ def scan_influx(
     connect: Callable[[], db_influx.InfluxManager[Any]] | None = None,
     **options: Unpack[PartitionOptions],
 ) -> pl.LazyFrame:
-    """Return a lazy frame of a read, whose points are read when a query on it is collected.
+    """Return a lazy frame. Its points are read when a query on it is collected.
 
-    Arguments are those of `InfluxManager.partitions`: types and tags are read here, once. A query then
-    reads the partitions one after the other. With the streaming engine it needs the memory of a partition,
-    and of what the query itself keeps. These parts of a query reach the server:
+    The arguments are those of `InfluxManager.partitions`. This function reads the types and the tags. A query
+    then reads the partitions one after the other. With the streaming engine it needs memory for one
+    partition, and for the query's own results. These parts of a query reach the server:
 
-    - Columns: with `dense`, only the fields that the query needs are asked for. Without it, the others
-      decide which rows there are.
+    - Columns: with `dense`, only the fields that the query needs are read. Without it, the other fields
+      are read too, as they decide which rows exist.
     - Conditions on `time`: comparisons with times in the zone of the frame (`tz`), and `is_between`. polars
-      itself refuses times of another zone or of none. Stored points are cut there; of windows, whole
-      partitions are left out.
-    - Conditions on tags: ``==``, `is_in`, `eq_missing` and `is_null`, with texts. They may be joined by ``&``
-      and ``|``, and with any other conditions.
-    - `head`: partitions behind the rows asked for are not read. Of a partition of stored points, a part is
+      itself refuses times of another zone or without a zone. Of stored points, only this range is read. Of
+      windows, whole partitions are left out.
+    - Conditions on tags: ``==``, `is_in`, `eq_missing` and `is_null`, with texts. They may be joined with
+      ``&`` and ``|``, and with any other conditions.
+    - `head`: partitions after the requested rows are not read. Of a partition of stored points, a part is
       read first, and then more.
 
-    Conditions are applied to what was read too, so that a result never depends on what reached the server.
+    polars also applies all conditions to the rows that were read. So the result never depends on which
+    conditions reached the server.
 
     Args:
-        manager: Divides the read. A manager like this one, or that of `connect`, reads the partitions.
+        manager: Manager that divides the read. A manager like it, or the one that `connect` returns, reads
+            the partitions.
 
     Returns:
-        The lazy frame: `time`, tags as categories, and values; rows in order of time, then of their tags.
-        polars can serialize it, if cloudpickle is installed. The token is not in there: elsewhere it is that
-        of ``INFLUXDB_TOKEN``, or `connect` returns the manager. Errors of reads are raised as they are.
+        The lazy frame, with `time`, tags as categories, and values. Rows are in order of time, then of their
+        tags. polars can serialize it if cloudpickle is installed. It does not contain the token: another
+        process takes it from ``INFLUXDB_TOKEN``, or `connect` returns the manager. `collect` raises the
+        errors of reads.
 
     Raises:
         ConfigurationError: polars is not installed.
@@ -85,7 +88,7 @@ def scan_influx(
     try:
         from polars.io.plugins import register_io_source
     except ImportError as error:
-        message = "a scan needs polars, which is not installed: pip install 'db-influx[polars]'"
+        message = "scan_influx needs polars, which is not installed: pip install 'db-influx[polars]'"
         raise ConfigurationError(message) from error
     if not isinstance(manager, InfluxManager):
         raise _arguments.invalid("manager", f"must be an InfluxManager, not {type(manager).__name__}")
