@@ -1,4 +1,4 @@
-"""`InfluxDataSource`: reads are partitions, and each task writes its rows."""
+"""`InfluxDataSource`: Spark's tasks read partitions, and write their rows."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ class InfluxDataSource(DataSource):
     Options of a read are the arguments of `InfluxManager.partitions`, as text: `bucket`, `measurement`,
     `fields`, `start`, `stop`, `tags`, `every` or `rows`, `interval`, `agg_func`, `timestep`, `dense`, `tz`,
     `by`, `label`, `closed`, `on_reset`, `rollover`, `quality`, `missing`, `max_parallel`, `protocol` and
-    `timeout`. Lists are names with commas, or JSON; mappings are JSON. `load` decides on the columns and the
+    `timeout`. Lists are names with commas, or JSON. Mappings are JSON. `load` decides the columns and the
     partitions, and each partition is a task.
 
-    `start`, `stop` and `tags` say which rows the server has to send; `where` leaves out rows of these in
-    Spark. With `pushdown` "true", comparisons of the time and values of tags in `where` reach the server too.
-    Then **a DataFrame that `load` returned must be used in one query only, and once in it**: Spark 4.3 keeps
-    the partitions of its last query for all others, whose rows would be missing silently. It needs the
-    setting ``spark.sql.python.filterPushdown.enabled``.
+    The server sends the rows that `start`, `stop` and `tags` select, and Spark drops those that `where`
+    leaves out. With `pushdown` "true", comparisons of the time and values of tags in `where` reach the server
+    too. Then **use each DataFrame that `load` returned in one query only, and only once in it**: Spark 4.3
+    uses the partitions of the last query for all others, which would lack rows without an error. `pushdown`
+    needs the setting ``spark.sql.python.filterPushdown.enabled``.
 
-    Options of a write are `bucket`, `measurement`, `tag_columns`, `time_column` ("time" unless given),
-    `tags`, `duplicates` and `timeout`, as for `InfluxManager.synchronous_write`. The mode is "append". A task
-    that is repeated writes the same points, which changes nothing.
+    Options of a write are `bucket`, `measurement`, `tag_columns`, `time_column` (by default "time"), `tags`,
+    `duplicates` and `timeout`, as for `InfluxManager.synchronous_write`. The mode is "append". A repeated
+    task writes the same points, which changes nothing.
 
-    Both have `url` and `org`, which are those of the environment unless given, or `connect`: a function that
-    returns a manager, as "module:function". There is no option for the token, since options are shown in
-    plans: the token is INFLUXDB_TOKEN where the driver and the workers run.
+    Reads and writes have the options `url` and `org`, whose defaults come from the environment. Instead,
+    `connect` can name a function that returns a manager, as "module:function". There is no option for the
+    token, since Spark shows options in plans. The driver and the workers take it from INFLUXDB_TOKEN.
 
-    Tags and texts are strings, ints are bigint, unsigned ints decimal(20,0), floats double and booleans
-    boolean. Times are timestamps, which have microseconds. `nanoseconds` says what happens to others:
-    "error" refuses them, "truncate" cuts them off, and "column" cuts them off beside a column `time_ns` of
-    whole nanoseconds. In a write, "column" takes the time from `time_ns`.
+    Tags and texts are strings, integers are bigint, unsigned integers decimal(20,0), floats double, and
+    booleans boolean. Times are timestamps, which have microseconds. `nanoseconds` says what happens to times
+    with nanoseconds: "error" raises an error, "truncate" rounds them down, and "column" rounds them down and
+    adds a column `time_ns` with all nanoseconds. In a write, "column" takes the time from `time_ns`.
     """
 
     _reading: Reading | None = None
@@ -75,7 +75,7 @@ class InfluxDataSource(DataSource):
         return "influxdb"
 
     def schema(self) -> StructType:
-        """Return the columns, which the server is asked for.
+        """Return the columns and their types. This asks the server.
 
         Raises:
             InvalidArgumentError: An option is unknown, missing or malformed.
@@ -84,10 +84,10 @@ class InfluxDataSource(DataSource):
         return _arrow.schema_of(found[0].schema, reading.nanoseconds)
 
     def reader(self, schema: StructType) -> DataSourceReader:
-        """Return what reads the partitions that `schema` found.
+        """Return the reader of the partitions that `schema` found.
 
         Raises:
-            SchemaConflictError: The user asks for other columns than there are.
+            SchemaConflictError: The user's schema has other columns than the data.
         """
         reading, found = self._planned()
         _arrow.check_same(schema, _arrow.schema_of(found[0].schema, reading.nanoseconds))
@@ -97,7 +97,7 @@ class InfluxDataSource(DataSource):
         return reader(found, schema, reading.nanoseconds)
 
     def writer(self, schema: StructType, overwrite: bool) -> DataSourceWriter:  # noqa: FBT001 - Spark's signature
-        """Return what writes rows.
+        """Return the writer of rows.
 
         Raises:
             InvalidArgumentError: An option is unknown, missing or malformed, a column is missing or of
@@ -106,7 +106,7 @@ class InfluxDataSource(DataSource):
         return Writer(_options.writing(self.options), schema, overwrite=overwrite)
 
     def _planned(self) -> tuple[Reading, list[Partition]]:
-        """Return the options and the partitions, of which `load` decides."""
+        """Return the options and the partitions, which `load` decides."""
         if self._reading is None:
             self._reading = _options.reading(self.options)
         if self._found is None:
