@@ -36,8 +36,8 @@ class ParquetFile(NamedTuple):
     """A file that was written.
 
     Attributes:
-        path: Where it is.
-        rows: How many rows it has.
+        path: Path of the file.
+        rows: Number of rows in the file.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class ParquetFile(NamedTuple):
 
 
 class Period(NamedTuple):
-    """A range of time that goes into one file; nanoseconds, half-open."""
+    """A half-open range of time, in nanoseconds, that is written into one file."""
 
     path: Path
     start: int
