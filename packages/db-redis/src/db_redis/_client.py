@@ -1,7 +1,7 @@
-"""`RedisClient`: JSON values under keys, where a failure is never mistaken for a missing key.
+"""`RedisClient`: JSON values and frames under keys, where a failure is never mistaken for a missing key.
 
-The work of its methods is done by the steps of `_operations`, `_frames` and `_cache`. This module holds
-their documentation, and waits for Redis.
+The steps of `_operations`, `_frames` and `_cache` do the work of its methods. This module has their
+documentation, and waits for Redis.
 """
 
 from __future__ import annotations
@@ -51,25 +51,29 @@ _MAX_CONNECTIONS = 10_000
 
 
 class RedisClient(BaseClient):
-    """Saves values as JSON under keys, and reads them back.
+    """Save values as JSON, and frames as Arrow, under keys, and read them back.
 
-    Threads and forked processes may share a client. It is a context manager. It can be pickled, by its
-    settings with the password, unless it was made from `client`.
+    Threads and forked processes may share a client. It is a context manager. It can be pickled, unless it was
+    made from `client`; the pickle contains its settings with the password.
 
-    If a call is interrupted, as by Ctrl-C or a signal handler that raises, its connection is closed, so that
-    its reply never reaches another call. Whether the call took effect is unknown. With a `client` of yours
-    all its idle connections are closed, since another thread may have taken the interrupted one.
+    If a call is interrupted, for example by Ctrl-C or a signal handler that raises, its connection is closed,
+    so that its reply never reaches another call. Whether the call took effect is unknown. If you passed a
+    `client`, all its idle connections are closed, since another thread may have taken the interrupted one.
 
-    Values become JSON as follows. dict, list, tuple, str, int, float, bool and None have JSON forms.
-    A dataclass becomes all its fields, a pydantic model its dump by alias (each part by its own
-    type), an Enum its value, a set a sorted list. datetime, date, time, pandas Timestamp, numpy
-    datetime64 and polars' times become ISO 8601 texts with all their digits, nanoseconds
-    included; timedeltas ISO 8601 durations in days of 24 hours; Decimal and UUID texts. numpy scalars
-    become numbers, arrays nested lists; NaT, NA and masked values null. A Series becomes a list, or an
-    object by its index if that does more than count the rows; a DataFrame a list of objects, one for
-    each row, index levels first. A dict's keys that are not text become the text of their JSON form.
-    Integers beyond 64 bits, bytes, and two keys with the same text are errors. An `orjson.Fragment`
-    is written as it is, unchecked.
+    Values are converted to JSON as follows:
+
+    - dict, list, tuple, str, int, float, bool and None have JSON forms.
+    - A dataclass becomes an object of all its fields. A pydantic model becomes its dump by alias, in which
+      each part is dumped by its own type. An Enum becomes its value, and a set a sorted list.
+    - datetime, date, time, pandas Timestamp, numpy datetime64 and polars' times become ISO 8601 texts with
+      all their digits, also nanoseconds. Timedeltas become ISO 8601 durations, with days of 24 hours.
+    - Decimal and UUID become texts. numpy scalars become numbers, and arrays nested lists. NaT, NA and
+      masked values become null.
+    - A Series becomes a list, or an object if its index is more than row numbers. A DataFrame becomes a list
+      with an object for each row, in which the index levels come first.
+    - A dict's keys that are not text become the text of their JSON form.
+    - Integers of more than 64 bits, bytes, and two keys with the same text raise an error. An
+      `orjson.Fragment` is written without a check.
 
     Args:
         host: Name or address of the server. Default: ``REDIS_HOST``, then localhost.
@@ -84,12 +88,12 @@ class RedisClient(BaseClient):
         client: A `redis.Redis` (from a Sentinel too) or `redis.RedisCluster` to use instead of
             all of the above. It stays yours: `close` leaves it open.
         namespace: Text to put before every key, with a colon.
-        nan: How NaN and the infinities are written, which JSON lacks: ``"null"``; ``"error"``, a
-            SerializationError; or ``"string"``: "NaN", "Infinity", "-Infinity".
-        default_ttl: Seconds, or a timedelta, after which keys expire unless a call says otherwise.
-            None: never.
-        ttl_jitter: A fraction, at least 0 and below 1. Every expiry is shorter by a random part of
-            it, so that keys written together don't expire together.
+        nan: What to do with NaN and the infinities, which JSON lacks. ``"null"`` writes null, ``"error"``
+            raises a SerializationError, and ``"string"`` writes "NaN", "Infinity" or "-Infinity".
+        default_ttl: Seconds, or a timedelta, after which keys expire. A call may pass another expiry. None
+            means that keys do not expire.
+        ttl_jitter: A fraction, at least 0 and below 1. Every expiry is shortened by a random part of
+            this fraction, so that keys that were written together do not expire together.
 
     Raises:
         ConfigurationError: A setting is malformed, or given along with `client`.
@@ -98,14 +102,14 @@ class RedisClient(BaseClient):
     _client: redis.Redis | redis.RedisCluster
 
     def save_in_redis(self, key: Key, value: object) -> None:
-        """Save `value` under `key`, in place of what the key held and of its expiry.
+        """Save `value` under `key`. This replaces the old value and its expiry.
 
         Args:
             key: Text or bytes, not empty.
             value: Anything that has a JSON form, see the class.
 
         Raises:
-            InvalidArgumentError: The key is unusable. Nothing was sent.
+            InvalidArgumentError: The key is invalid. Nothing was sent.
             SerializationError: The value has no JSON form. `path` leads to the part. Nothing was sent.
             ConnectionFailedError: Redis can't be reached, or the connection broke.
             OperationTimeoutError: Redis did not reply in time. Whether it saved the value is unknown.
@@ -126,7 +130,7 @@ class RedisClient(BaseClient):
                 It is rounded to a millisecond and shortened by `ttl_jitter`.
 
         Raises:
-            InvalidArgumentError: The key or the expiration is unusable. Nothing was sent.
+            InvalidArgumentError: The key or the expiration is invalid. Nothing was sent.
             DatabaseError: Any other error of `save_in_redis`.
         """
         steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
@@ -137,18 +141,18 @@ class RedisClient(BaseClient):
 
         Args:
             key: Text or bytes, not empty.
-            default: What to return if the key does not exist. A stored null is None all the same.
+            default: What to return if the key does not exist. A stored null is returned as None.
 
         Returns:
             The JSON value as dict, list, str, int, float, bool or None; or `default`.
 
         Raises:
-            InvalidArgumentError: The key is unusable. Nothing was sent.
-            SerializationError: The key holds a text that is not JSON.
+            InvalidArgumentError: The key is invalid. Nothing was sent.
+            SerializationError: The stored text is not JSON.
             ConnectionFailedError: Redis can't be reached, or the connection broke.
             OperationTimeoutError: Redis did not reply in time.
             AuthenticationError: Redis refused the password, or the user lacks a permission.
-            QueryError: Redis refused the command, as for a key that holds a list. The message quotes Redis.
+            QueryError: Redis refused the command, as for a key that has a list. The message quotes Redis.
         """
         # This does not go through `_run`, which would add a tenth to the fastest of all calls.
         name = self._options.keys.name(key)
@@ -178,7 +182,7 @@ class RedisClient(BaseClient):
             An instance of `type`, or `default`.
 
         Raises:
-            InvalidArgumentError: The key is unusable, or `type` is not a type that can be read.
+            InvalidArgumentError: The key is invalid, or `type` is not a type that can be read.
             SerializationError: The stored value is not of the type. `path` leads to the part.
             DatabaseError: Any other error of `safe_read_from_redis`.
         """
@@ -201,10 +205,10 @@ class RedisClient(BaseClient):
             expiration_in_seconds: As for `save_in_redis_with_expiration`; by default `default_ttl`.
             atomic: Whether other clients see all of a chunk or nothing. On a Cluster the keys of a
                 chunk are then in one slot, so only keys with a common ``{tag}`` share a chunk.
-            chunk_bytes: Most bytes of keys and values in a chunk. A larger value is a chunk alone.
+            chunk_bytes: The most bytes of keys and values in a chunk. A larger value has its own chunk.
 
         Raises:
-            InvalidArgumentError: A key or another argument is unusable. Nothing was sent.
+            InvalidArgumentError: A key or another argument is invalid. Nothing was sent.
             SerializationError: A value has no JSON form. The message names its key. Nothing was sent.
             DatabaseError: Any other error of `save_in_redis`. The message says how many keys were
                 saved before; those of the chunk that failed may be saved too.
@@ -228,24 +232,24 @@ class RedisClient(BaseClient):
             Values by key, in the order of `keys`. A key that does not exist is absent.
 
         Raises:
-            InvalidArgumentError: A key is unusable. Nothing was sent.
-            SerializationError: A key holds a text that is not JSON. The message names the key.
-            QueryError: A key holds something else, such as a frame; or Redis refused a command.
+            InvalidArgumentError: A key is invalid. Nothing was sent.
+            SerializationError: A stored text is not JSON. The message names the key.
+            QueryError: A key has a value of another kind, such as a frame, or Redis refused a command.
             DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many")
 
     def delete_many(self, keys: Iterable[Key]) -> int:
-        """Delete keys, whatever they hold.
+        """Delete keys, with values of any kind.
 
         Args:
             keys: Text or bytes.
 
         Returns:
-            How many of them existed.
+            The number of keys that existed.
 
         Raises:
-            InvalidArgumentError: A key is unusable. Nothing was sent.
+            InvalidArgumentError: A key is invalid. Nothing was sent.
             DatabaseError: Any other error of `save_in_redis`.
         """
         return self._run(_operations.delete_many(self._options, keys), "deleting many")
@@ -258,7 +262,7 @@ class RedisClient(BaseClient):
         *,
         piece_bytes: int = _frames.PIECE_BYTES,
     ) -> None:
-        """Save a frame with all its types, index and labels, in place of what the key held.
+        """Save a frame with all its types, index and labels. This replaces the old value.
 
         It is stored as Arrow IPC, compressed if that makes it smaller, in one Redis hash that
         `touch`, `ttl` and `delete_many` accept like any key. A reader sees the old frame or the new one.
@@ -270,12 +274,12 @@ class RedisClient(BaseClient):
                 have Interval, Sparse or complex dtypes, Arrow's extension types, objects of several
                 types, or index names that are neither text, number nor tuple.
             expiration_in_seconds: As for `save_in_redis_with_expiration`; by default `default_ttl`.
-            piece_bytes: Most bytes of a piece. A frame is written, sent and stored in pieces.
+            piece_bytes: The most bytes of a piece. A frame is written, sent and stored in pieces.
 
         Raises:
-            InvalidArgumentError: An argument is unusable. Nothing was sent.
+            InvalidArgumentError: An argument is invalid. Nothing was sent.
             SerializationError: A column can't be kept exactly. The message names it. Nothing was sent.
-            DatabaseError: Any other error of `save_in_redis`. What the key held stays.
+            DatabaseError: Any other error of `save_in_redis`. The old value stays.
         """
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
         self._run(steps, "saving the frame", key)
@@ -297,19 +301,19 @@ class RedisClient(BaseClient):
 
         Args:
             key: Text or bytes, not empty.
-            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table), from whichever of them it
-                was saved. In polars and Arrow the index of a pandas frame becomes the first columns,
-                except a RangeIndex, which is left out.
+            into: ``"pandas"``, ``"polars"`` or ``"arrow"`` (a pyarrow Table). The frame may have been saved
+                from another of these. In polars and Arrow the index of a pandas frame becomes the first
+                columns, except a RangeIndex, which is left out.
             default: What to return if the key does not exist.
 
         Returns:
             The frame, or `default`.
 
         Raises:
-            InvalidArgumentError: The key or `into` is unusable, or the library is not installed.
-            SerializationError: The key holds a hash that is not a frame, or `into` has no type for a column.
+            InvalidArgumentError: The key or `into` is invalid, or the library is not installed.
+            SerializationError: The stored hash is not a frame, or `into` has no type for a column.
             IncompleteResultError: A piece was missing in each of several reads.
-            QueryError: The key holds something else, or Redis refused a command.
+            QueryError: The key has a value of another kind, or Redis refused a command.
             DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_frames.read_frame(self._options, key, into, default), "reading the frame", key)
@@ -327,28 +331,29 @@ class RedisClient(BaseClient):
     ) -> Any:
         """Read the value under `key`. If there is none, one caller computes and saves it.
 
-        The other callers wait for it, or get the old value while `stale` allows. If the computing caller
-        dies or takes longer than `lock_timeout`, another one computes. If `function` fails, the callers
-        who wait get its error too. If there is a stale value, all of them get that, and a warning is logged.
+        The other callers wait for it, or get the old value for `stale` seconds. If the computing caller dies
+        or takes longer than `lock_timeout`, another one computes. If `function` fails, the waiting callers
+        get its error too. If there is a stale value, all of them get this value, and a warning is logged.
 
         Args:
             key: Text or bytes, not empty.
-            function: Computes the value, without arguments. If it raises an error, nothing is saved, and
-                the caller gets the error, or the stale value if there is one.
+            function: Function without arguments that computes the value. If it raises an error, nothing is
+                saved, and the caller gets the error, or the stale value if there is one.
             ttl: Seconds, or a timedelta, for which a value is fresh.
             stale: Seconds after `ttl` in which one caller computes, and the others still get the old
-                value; so does the computing one if `function` fails.
+                value. The computing caller gets it too if `function` fails.
             lock_timeout: Seconds that computing may take before another caller computes too.
-            on_outage: What to do if Redis can't be reached, or can't write for now, as when its memory is
-                full or on a replica: ``"error"``, or ``"compute"`` the value without the cache.
-            type: The type to read the value as, see `read_as`; by default the JSON value.
+            on_outage: What to do if Redis can't be reached or can't write, for example since its memory is
+                full or it is a replica. ``"error"`` raises an error, and ``"compute"`` computes the value
+                without the cache.
+            type: The type to read the value as; see `read_as`. By default, the JSON value is returned.
 
         Returns:
-            The value as it is read from Redis, also for the caller who computed it.
+            The value as it is read from Redis, also for the caller that computed it.
 
         Raises:
-            InvalidArgumentError: An argument is unusable.
-            SerializationError: The value has no JSON form; or the stored one is not JSON, or not of `type`.
+            InvalidArgumentError: An argument is invalid.
+            SerializationError: The value has no JSON form, or the stored one is not JSON or not of `type`.
             ComputationFailedError: The function failed in another process. The message names the error.
             DatabaseError: Any other error of `save_in_redis`.
         """
@@ -371,17 +376,17 @@ class RedisClient(BaseClient):
         Args:
             ttl: As for `get_or_compute`.
             stale: As for `get_or_compute`.
-            key: A text to put before the arguments. By default the module and name of the function, which
-                must be made by ``def`` outside of other functions, so that no other has the same. Or a
-                function that returns the key for the same arguments, which methods need. Arguments
-                are written as JSON if that describes them completely; else they are hashed, part by part,
-                by what `copy` would use to copy them.
+            key: A text to put before the arguments. The default is the module and name of the function, which
+                must be made by ``def`` outside of other functions, so that no other function has the same
+                name. Or a function that takes the same arguments and returns the key, which methods
+                need. Arguments are written as JSON if that describes them completely. Otherwise they are
+                hashed, part by part, by the state that `copy` would use to copy them.
             lock_timeout: As for `get_or_compute`.
             on_outage: As for `get_or_compute`.
             type: As for `get_or_compute`.
 
         Raises:
-            InvalidArgumentError: An argument is unusable, or the function needs `key`. Of a call: an
+            InvalidArgumentError: An argument is invalid, or the function needs `key`. A call raises it if an
                 argument can't be described completely, or is an object without ``__eq__``.
         """
         policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
@@ -405,18 +410,18 @@ class RedisClient(BaseClient):
     def scan(self, match: Key = "*", *, count: int = 1000) -> Iterator[Key]:
         """Iterate over the keys of the namespace, without blocking Redis.
 
-        As Redis promises, a key that exists all the time is listed at least once, perhaps twice. A key
-        that is added or deleted meanwhile may be listed or not.
+        A key that exists during the whole scan is returned at least once, and perhaps twice. A key that is
+        added or deleted meanwhile may be returned or not. Redis promises no more.
 
         Args:
             match: A pattern with ``*``, ``?`` and ``[…]`` for the key after the namespace.
             count: About how many keys Redis looks at in one round trip.
 
         Returns:
-            Keys as text, or as bytes if they are not UTF-8; on a Cluster those of all nodes.
+            Keys as text, or as bytes if they are not UTF-8. On a Cluster, the keys of all nodes.
 
         Raises:
-            InvalidArgumentError: `match` or `count` is unusable.
+            InvalidArgumentError: `match` or `count` is invalid.
             DatabaseError: Any other error of `safe_read_from_redis`, while iterating.
         """
         options: Any = _operations.scan_options(self._options, match, count) | self._raw
@@ -446,7 +451,7 @@ class RedisClient(BaseClient):
             Whether the key exists.
 
         Raises:
-            InvalidArgumentError: An argument is unusable, or neither it nor `default_ttl` is given.
+            InvalidArgumentError: An argument is invalid, or there is neither an expiration nor `default_ttl`.
             DatabaseError: Any other error of `save_in_redis`.
         """
         return self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
@@ -455,7 +460,7 @@ class RedisClient(BaseClient):
         """Return the seconds until a key expires; infinity if it does not expire, None if it does not exist.
 
         Raises:
-            InvalidArgumentError: The key is unusable.
+            InvalidArgumentError: The key is invalid.
             DatabaseError: Any other error of `safe_read_from_redis`.
         """
         return self._run(_operations.ttl(self._options, key), "looking at", key)
