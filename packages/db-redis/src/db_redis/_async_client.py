@@ -1,4 +1,4 @@
-"""`AsyncRedisClient`: the methods of `RedisClient` for asyncio. The same steps, awaited."""
+"""`AsyncRedisClient`: the methods of `RedisClient` for asyncio, which await the same steps."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ _MAX_CONNECTIONS = 100  # further tasks wait for a connection; redis-py alone wo
 
 
 class AsyncRedisClient(BaseClient):
-    """`RedisClient` for asyncio: the same arguments, methods, values and errors, awaited.
+    """`RedisClient` for asyncio, with the same arguments, methods, values and errors. Await each call.
 
     It is an asynchronous context manager. If a call is cancelled, its connection is closed, so that its
     reply never reaches another call. Whether the call took effect is unknown.
 
-    It may be used on any number of event loops, one after the other or each in its thread, and after a
-    fork. Each loop has its own connections. `close` closes those of the running loop; `asyncio.run` and
-    `asyncio.Runner` close them at the latest, when they end the loop. A `client` of yours works on one
-    loop only, as redis-py's clients do.
+    Several event loops can use one client, one after the other or each in its own thread, and also after a
+    fork. Each loop has its own connections. `close` closes the connections of the running loop.
+    `asyncio.run` and `asyncio.Runner` close them at the latest, when they end the loop. A `client` that you
+    pass works on one loop only, as all clients of redis-py do.
 
     Args:
         client: A `redis.asyncio.Redis` (from a Sentinel too) or `redis.asyncio.RedisCluster`.

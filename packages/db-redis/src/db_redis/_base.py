@@ -33,7 +33,7 @@ _NAN = ("null", "error", "string")
 
 
 class BaseClient:
-    """The part of a client that never waits. A subclass says which half of redis-py it uses."""
+    """The part of a client that never waits. A subclass chooses redis-py's synchronous or asyncio half."""
 
     _client: Any
     _options: Options
@@ -91,13 +91,13 @@ class BaseClient:
         Args:
             url: ``redis://[username:password@]host[:port][/db]``, ``rediss://`` for TLS, or
                 ``unix://path``. redis-py's options may follow a question mark, as in
-                ``?ssl_ca_certs=/etc/ssl/private-ca.pem``. They win over the arguments.
+                ``?ssl_ca_certs=/etc/ssl/private-ca.pem``. They take precedence over the arguments.
             socket_timeout: Seconds to wait for a reply; by default 5.
             socket_connect_timeout: Seconds to wait for a connection; by default 5.
-            namespace: As for the class; so are `nan`, `default_ttl` and `ttl_jitter`.
+            namespace: As for the class, like `nan`, `default_ttl` and `ttl_jitter`.
 
         Raises:
-            ConfigurationError: The URL or an argument is malformed. The message quotes nothing of the URL.
+            ConfigurationError: The URL or an argument is malformed. The message does not quote the URL.
         """
         settings = _connect.url_settings(url, socket_timeout, socket_connect_timeout)
         behaviour = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
