@@ -2,7 +2,7 @@
 
 Every error is a `DatabaseError`, and also the built-in error that it resembles, so both
 `except DatabaseError` and `except ConnectionError` catch it. Every error can be pickled
-with its attributes. None holds a secret.
+with its attributes. No error contains a secret.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ConfigurationError(DatabaseError, ValueError):
 
 
 class InvalidArgumentError(DatabaseError, ValueError):
-    """An argument of a call is unusable; nothing was sent.
+    """An argument of a call is invalid. Nothing was sent.
 
     Attributes:
         argument: The argument's name, as in the signature.
@@ -72,11 +72,11 @@ class ComputationFailedError(DatabaseError, RuntimeError):
 
 
 class NotFoundError(DatabaseError, LookupError):
-    """The bucket or organization does not exist, or may not be seen."""
+    """The bucket or organization does not exist, or the token may not read it."""
 
 
 class QueryError(DatabaseError):
-    """The server refused or aborted a request. The message quotes the server.
+    """The server refused a request, or aborted it. The message quotes the server.
 
     Attributes:
         code: The server's error code, such as ``"invalid"``, if it sent one.
@@ -90,19 +90,19 @@ class QueryError(DatabaseError):
 
 
 class DiskSpaceError(DatabaseError, OSError):
-    """A disk of this machine has too little space for a file. Nothing of the file is left."""
+    """A disk of this machine has too little space for a file. No part of the file is left."""
 
 
 class IncompleteResultError(DatabaseError, EOFError):
-    """A response was cut off, or a part of what is stored is missing. Nothing of it is returned."""
+    """An answer was cut off, or a part of the stored data is missing. No part of it is returned."""
 
 
 class ParseError(DatabaseError, ValueError):
-    """The response is not annotated CSV as InfluxDB writes it, or a file of stored points is damaged.
+    """An answer does not have the form in which InfluxDB sends it, or a file of stored points is damaged.
 
     Attributes:
-        offset: Byte offset of the faulty record in the response or file, counted from 0.
-        table: Table of that record, counted from 0 over the whole response.
+        offset: Byte offset of the faulty record in the answer or file, counted from 0.
+        table: Table of that record, counted from 0 over the whole answer.
         row: Row within that table, counted from 0.
     """
 
@@ -125,7 +125,7 @@ class SchemaConflictError(DatabaseError, ValueError):
 
 
 class AmbiguousSeriesError(DatabaseError, ValueError):
-    """Values of several series would fall into one cell. The message names the tags that differ."""
+    """Several series have a value for the same row and column. The message names the tags that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ class Rejection:
     """Rows of a frame whose points were not written.
 
     Attributes:
-        start: First row, counted from 0.
-        stop: First row after them.
-        points: How many of their points were refused. It is the least number if it would have taken too
-            long to find out which.
-        reason: What the server said about the first of them, or what broke before they were known to be
-            written.
+        start: The first of these rows, counted from 0.
+        stop: The first row after these rows.
+        points: How many points of these rows were refused. This is a lower bound if it would have taken too
+            long to find out which ones.
+        reason: The server's message about the first of the points, or the error after which it is not known
+            whether they were written.
     """
 
     start: int
@@ -148,10 +148,11 @@ class Rejection:
 
 
 class WriteError(DatabaseError):
-    """Not every point was accepted.
+    """The server did not accept every point.
 
     Attributes:
-        accepted: How many points the server is known to have stored: those of rows outside of `rejected`.
+        accepted: How many points the server has stored for certain: the points of rows outside of
+            `rejected`.
         rejected: The rows that were refused or not sent, in order, with reasons. They can be written again.
         frame: The rejected rows, as a frame of the same library; None if no row is known.
         status: The HTTP status of the refusal, or of the error that ended the write.
@@ -174,14 +175,14 @@ class WriteError(DatabaseError):
 
 
 class CopyError(DatabaseError):
-    """A copy of points ended in the middle; its cause tells why.
+    """A copy of points stopped before its end. The cause of this error says why.
 
-    Copying again changes nothing that is copied already.
+    Copying again changes no point that is already copied.
 
     Attributes:
-        copied: The measurements that are copied whole.
-        measurement: The one that is not.
-        until: Of that one, all points of the range before this time are copied, at least; as RFC 3339 text.
+        copied: The measurements that are copied completely.
+        measurement: The measurement that is not complete.
+        until: At least the points before this time are copied of that measurement; RFC 3339 text.
     """
 
     def __init__(
@@ -202,7 +203,7 @@ class SerializationError(DatabaseError, ValueError):
     """A value can't be written as JSON or read from it, or a frame as Arrow. Nothing was stored.
 
     Attributes:
-        path: Where in the value, as in ``$.meters[3].power``; None for a frame.
+        path: Path of the part inside the value, such as ``$.meters[3].power``; None for a frame.
     """
 
     def __init__(self, message: str, *, path: str | None = None) -> None:
