@@ -1,4 +1,4 @@
-"""Frames as InfluxDB line protocol."""
+"""Write frames as InfluxDB line protocol."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def to_line_protocol(
     precision: Precision = "ns",
     duplicates: Duplicates = "error",
 ) -> bytes:
-    """Write a frame as lines, one point each.
+    """Write a frame as lines of line protocol, one for each row.
 
     Args:
         frame: A `Frame`, a pandas DataFrame, or any frame with Arrow's PyCapsule protocol.
         measurement: Measurement of all points.
-        tag_columns: Columns of strings, integers or booleans that are tags; a null or empty one is
-            left out. All other columns are fields: int as ``i``, uint as ``u``, float, bool, string.
-            A null or NaN is left out.
-        time_column: Column of timestamps; without a zone they are UTC. The levels of a pandas index
-            count as columns of their names, times without one as ``time``; a RangeIndex without a
-            name is left out.
+        tag_columns: Columns of strings, integers or booleans that are tags. Null and empty tags are not
+            written. All other columns are fields: int as ``i``, uint as ``u``, float, bool or string.
+            Null and NaN are not written.
+        time_column: Column of timestamps. Timestamps without a zone are in UTC. The levels of a pandas
+            index count as columns of their names. A level of times without a name counts as ``time``,
+            and a RangeIndex without a name is not written.
         tags: Tags of every point.
-        precision: Unit of the timestamps written.
+        precision: Unit of the timestamps in the lines.
         duplicates: What to do with rows that have the same tags and time, but different values of a
-            field, of which InfluxDB keeps the last row's. ``"error"`` refuses them, ``"last"`` writes
-            them.
+            field. InfluxDB would keep the value of the last row. ``"error"`` raises an error, and
+            ``"last"`` writes them.
 
     Raises:
-        InvalidArgumentError: A name or tag that line protocol can't carry, an infinite float, a type
-            that can't be stored, a text above 1 MiB, tags above 64 KiB, a missing time or one that
-            InfluxDB or `precision` can't hold, a row without a field, a row that a later one would
-            overwrite. The message names column and row.
+        InvalidArgumentError: The frame has a name or tag that line protocol can't express, an infinite
+            float, a type that can't be stored, a text above 1 MiB, tags above 64 KiB, a missing time or
+            one that InfluxDB or `precision` can't hold, a row without a field, or a row that a later row
+            would overwrite. The message names column and row.
     """
     lines = encoder(
         frame,
@@ -83,7 +83,7 @@ def encoder(
     precision: Precision = "ns",
     duplicates: Duplicates = "error",
 ) -> Encoder:
-    """Check a frame and return the encoder of its lines; arguments and errors as for `to_line_protocol`."""
+    """Check a frame and return the encoder of its lines, with the arguments of `to_line_protocol`."""
     return Encoder(**_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates))
 
 
@@ -98,7 +98,7 @@ def problems(
     duplicates: Duplicates = "error",
     most: int = 1_000,
 ) -> list[tuple[int | None, str | None, str]]:
-    """Return row, column and reason of at most `most` things that `to_line_protocol` would refuse."""
+    """Return row, column and reason of at most `most` faults for which `to_line_protocol` would raise."""
     return Encoder.problems(
         **_checked(frame, measurement, tag_columns, time_column, tags, precision, duplicates), most=most
     )
@@ -108,7 +108,7 @@ def check_duplicates(duplicates: object) -> Duplicates:
     """Return `duplicates`, if it is "error" or "last".
 
     Raises:
-        InvalidArgumentError: It is neither.
+        InvalidArgumentError: It is something else.
     """
     choices: tuple[Duplicates, ...] = get_args(Duplicates)
     for known in choices:
