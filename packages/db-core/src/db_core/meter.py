@@ -1,4 +1,4 @@
-"""Consumption from the running totals of meters."""
+"""Compute consumption from the running totals of meters."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Gaps: TypeAlias = Literal["book", "spread", "null"]
 
 
 class Doubt(NamedTuple):
-    """The windows of one field of one meter whose points are worth asking for.
+    """The windows of one field of one meter whose points have to be read.
 
     Attributes:
         field: The field.
-        series: The meter's series, as numbers in `Unsettled.series`.
+        series: The meter's series, as indices of `Unsettled.series`.
         windows: Labels of the windows in nanoseconds, sorted.
     """
 
@@ -38,12 +38,12 @@ class Doubt(NamedTuple):
 
 
 class Unsettled(NamedTuple):
-    """Which windows of which series do not tell enough.
+    """The windows whose consumption their totals leave open.
 
     Attributes:
         tags: Names of the tags.
-        series: The value of each tag, or None, of every series that has totals.
-        doubts: What is not settled; if there is nothing, `tags` and `series` are empty too.
+        series: The value of each tag, or None, for every series that has totals.
+        doubts: The windows, by field and meter. If there are none, `tags` and `series` are empty too.
     """
 
     tags: list[str]
@@ -52,21 +52,22 @@ class Unsettled(NamedTuple):
 
 
 def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> Frame:
-    """Difference of consecutive totals, within each series.
+    """Return the differences of consecutive totals, within each series.
 
     Args:
         values: A `Frame`, a pandas DataFrame, or any frame with Arrow's PyCapsule protocol.
-        keys: Columns carried along; None is a `Frame`'s index, else none. Those of strings tell
-            series apart, whose rows stand together; within a series, rows are in order of time.
+        keys: Columns that are returned unchanged. None means the index of a `Frame`, and no columns of
+            other frames. Keys of strings identify the series. The rows of a series must be adjacent,
+            and in order of time.
 
     Returns:
-        The same columns; each but the keys holds its total less the last total before it in the
-        same series, in the total's unit. float64 stays float64; int64 and uint64 become int64. A
-        row without a total is null, and the next counts from the last total known; the first total
+        The same columns. Each column that is not a key has the total minus the last total before it in
+        the same series, in the unit of the total. float64 stays float64; int64 and uint64 become int64. A
+        row without a total is null, and the next row counts from the last known total. The first total
         of a series is null.
 
     Raises:
-        InvalidArgumentError: A key is no column, a column is not a number, or an integer difference
+        InvalidArgumentError: A key is not a column, a column is not numeric, or an integer difference
             exceeds 64 bits.
     """
     frame = Frame.of(values)
@@ -83,59 +84,60 @@ def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> F
 
 
 class Consumption:
-    """Meters' running totals, which become consumption per window.
+    """The running totals of meters, from which `frame` computes consumption per window.
 
-    A window's consumption is its last total less the last total before it, so windows side by side
-    add up, over any range. Answers are those of `db_core.pivot.pivot`: tables of `_time`, `_value`,
-    `_field` and tags. They are read once, here, and may be let go then. All times are nanoseconds
+    A window's consumption is its last total minus the last total before the window, so the consumption of
+    adjoining windows adds up. Answers are those of `db_core.pivot.pivot`: tables of `_time`, `_value`,
+    `_field` and tags. They are read once, by the constructor, and not kept. All times are nanoseconds
     since the epoch.
 
-    A series is told by all its tags; the series of `totals` make the frame. Of the other answers,
-    what belongs to none of them is left out. With `by`, series that agree in those tags are one
-    meter, whichever of them has the newest `before` or the oldest `first`.
+    All tags together identify a series. The frame has the series of `totals`. Rows of the other answers
+    that belong to no such series are ignored. With `by`, series with the same values of these tags are one
+    meter: the newest `before` and the oldest `first` of all of them count.
 
     Args:
-        totals: The last total of each window that has one; `_time` is the window's label, its start
+        totals: The last total of each window that has one. `_time` is the label of the window: its start
             or its stop.
         before: The last total before the range of each series and field, with its own time.
-        first: The first total in the range, with its own time; for a series without one before.
-        lows: The smallest total of each window, labelled as `totals`; without, a reset that the total
-            has overtaken by the end of its window is not seen.
+        first: The first total in the range, with its own time, of each series that has none before.
+        lows: The smallest total of each window, labelled as `totals`. Without them, a reset is not
+            detected if the total exceeds its old value again by the end of the window.
         fields: The fields, float64, int64 or uint64, in this order.
-        kinds: What fields hold elsewhere, as for `db_core.pivot.pivot`.
-        by: The tags that lead the frame; None is those that differ between the series of `totals`;
-            none at all insists on one series.
+        kinds: Types of fields that are known from elsewhere, as for `db_core.pivot.pivot`.
+        by: The tags that are the first columns. None means the tags that differ between the series of
+            `totals`. An empty list raises an error if there are several series.
         tz: Zone of the time column.
-        on_reset: What a total below the one before means. "null": the step to it is not known;
-            "restart": the meter began again at 0; "rollover": it went round at `rollover`; "keep": it
-            counts backwards, and the difference is negative.
-        rollover: For "rollover", per field the total at which it starts again from 0.
-        max_rate: Per field, the most it rises per second. A jump above that is not known; where the
-            next total goes on from before the jump or drop, that one total was wrong, and only its
-            own window is not known.
-        gaps: Where consumption over windows without a total goes. "book": into the window of the
-            next total; "spread": evenly over all of them, its sum unchanged; "null": nowhere.
-        grid: Labels of all windows of the range, ascending, as a buffer of int64; without them no
-            gap is seen.
-        adjacent_since: A `before` total at or after this time lies in the window right before the
-            first; an older one leaves a gap.
-        lead: How long before the last instant of its window a label lies at most: 0 for labels at the stop.
-        late: By how much all labels given here come late; the frame's do not. It is 1 where windows are
-            closed at the right: (a, b] is asked for as [a + 1, b + 1). Then `lead` is 1 less.
-        longest: How long a window is at most. A rate is measured over the longest time there can be
-            between two totals: from the start of a window to the stop of the other, unless both are
-            points.
-        quality: Append a column `FIELD_quality` per field: the gravest of what its windows' steps are,
-            "ok", "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
-        edges: For `totals` that are all points of the range, with their own times: where windows begin and
-            end, one more than there are windows, as a buffer of int64. Then every fall is seen, nothing is
-            unsettled, and `first`, `lows` and points are not needed.
+        on_reset: What a total means that is below the one before. "null": the consumption is not known.
+            "restart": the meter continued from 0. "rollover": it continued from 0 after it reached
+            `rollover`. "keep": it counts backwards, and the difference is negative.
+        rollover: For "rollover", the total of each field at which it continues from 0.
+        max_rate: The most that each field rises per second. The consumption of a jump above it is not
+            known. If the next total continues from before the jump or drop, only that one total was wrong,
+            and only the consumption of its own window is not known.
+        gaps: The windows to which the consumption over windows without a total belongs. "book": the
+            window of the next total. "spread": all of them in equal parts, with the same sum. "null": none.
+        grid: Labels of all windows of the range, ascending, as a buffer of int64. Without them no
+            gap is detected.
+        adjacent_since: A `before` total at or after this time is in the window directly before the first
+            one. An older total leaves a gap.
+        lead: The most nanoseconds from a label to the last instant of its window: 0 for labels at the stop.
+        late: The nanoseconds by which all labels in the arguments are late. The labels of the frame are not
+            late. It is 1 for windows that are closed at the right, since (a, b] is queried as
+            [a + 1, b + 1). Then `lead` is 1 less.
+        longest: The most nanoseconds of a window. A rate is measured over the longest time that is
+            possible between two totals: from the start of one window to the stop of the other, unless both
+            totals are points.
+        quality: Append a column `FIELD_quality` for each field, with the gravest flag of each window: "ok",
+            "first" (the series begins here), "gap", "rollover", "reset" or "implausible".
+        edges: For `totals` that are all points of the range, with their own times: the edges of the windows,
+            one more than there are windows, as a buffer of int64. Then every fall is detected, no window
+            is unsettled, and `first`, `lows` and points are not needed.
         label: With `edges`, the edge of a window that is its time: "start" or "stop".
 
     Raises:
         AmbiguousSeriesError: `by` is empty, and there are several series.
-        InvalidArgumentError: An argument is none of these, or there is no memory for `grid`.
-        SchemaConflictError: A field has types that do not unify.
+        InvalidArgumentError: An argument is invalid, or there is not enough memory for `grid`.
+        SchemaConflictError: A field has types that no one column can have.
     """
 
     __slots__ = ("_native",)
@@ -197,42 +199,46 @@ class Consumption:
         )
 
     def unsettled(self) -> Unsettled:
-        """Find the windows of which one total does not tell enough: `frame` takes their points.
+        """Return the windows whose consumption their totals leave open. `frame` needs their points.
 
-        Those in which two series of one meter have a total. With "restart", "rollover" or a highest rate,
-        those in which the total fell, or was below the one before them. With a highest rate, those that
-        exceed it by the distance of their ends, each with the one before.
+        These are the windows in which two series of one meter have a total. With "restart", "rollover" or
+        `max_rate`, they are also the windows in which the total fell, or was below the last total before the
+        window. With `max_rate`, they are also the windows that exceed it, measured between the ends of the
+        windows, each with the window before it.
 
         Returns:
-            The windows' labels, by field and meter, with the series of each meter.
+            The labels of the windows, by field and meter, with the series of each meter.
 
         Raises:
-            AmbiguousSeriesError: Two totals of one meter stand before the range, or begin it, at one time.
-            InvalidArgumentError: A field is not a number.
+            AmbiguousSeriesError: Two series of one meter have a total at the same time before the range, or
+                at its beginning.
+            InvalidArgumentError: A field is not numeric.
         """
         tags, series, doubts = self._native.unsettled()
         return Unsettled(tags, series, [Doubt(*doubt) for doubt in doubts])
 
     def frame(self, points: Sequence[Answer] = (), refined: Sequence[tuple[int, int, int]] = ()) -> Frame:
-        """Return the consumption of each window; may be called again, with other points.
+        """Return the consumption of each window. It may be called again, with other points.
 
         Args:
-            points: All totals of the windows in `refined`, with their own times. They take the place of the
-                one only for the field of the meter that leaves the window `unsettled`, which must have some.
-            refined: Label, start and stop of those windows; the stop is no part of its window.
+            points: All totals of the windows in `refined`, with their own times. They replace the total of a
+                window only for the field and meter for which `unsettled` returned this window. Each such
+                window must have points.
+            refined: Label, start and stop of these windows. The stop does not belong to the window.
 
         Returns:
-            A frame with the index: leading tags and `time`, the windows' labels, by which its rows are
-            sorted. In the totals' unit: float64 stays float64; int64 and uint64 become int64, exactly; a
-            field without data is a column of nulls, of float64 unless `kinds` tells. Null is what is not
-            known; a field without a total where another has one is null, and a gap.
+            A frame whose index is the tags of `by` and `time`, which has the labels of the windows. The rows
+            are sorted by the index. Values have the unit of the totals. float64 stays float64; int64 and
+            uint64 become int64, exactly. A field without data is a column of nulls, of float64 unless
+            `kinds` names its type. Null means that the consumption is not known. If a field has no total in
+            a window in which another field has one, it is null there, which is a gap.
 
         Raises:
-            AmbiguousSeriesError: Two totals of one meter meet in one window.
-            IncompleteResultError: `points` lacks those of a window in `refined`.
-            InvalidArgumentError: A field is not a number, an integer sum exceeds 64 bits, integers can't have
-                the `rollover`, `grid` does not ascend, or there are more windows without a total than the
-                memory holds.
+            AmbiguousSeriesError: Two series of one meter have a total in the same window.
+            IncompleteResultError: `points` has none for a window in `refined`.
+            InvalidArgumentError: A field is not numeric, an integer sum exceeds 64 bits, `rollover` is no
+                integer and the totals are, `grid` does not ascend, or there are more windows without a total
+                than fit into memory.
             SchemaConflictError: A field has another type in the points.
         """
         batch, levels = self._native.frame(points, refined)
