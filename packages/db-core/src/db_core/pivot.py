@@ -33,41 +33,41 @@ def pivot(
 ) -> Frame:
     """Pivot tables with the columns `_time`, `_value`, `_field` and tags, or series of InfluxQL.
 
-    A series of InfluxQL has a column for each field already. If `fields` is None, fields without any value
+    A series of InfluxQL already has a column for each field. If `fields` is None, fields without any value
     are left out.
 
-    If `fields` is one field, `_field` may be absent: every table then belongs to that field.
+    If `fields` is one field, `_field` may be missing: every table then belongs to that field.
     A table without `_time` is an aggregate over the whole range. Its row has the newest time among
     the tables of its series that have no `_value`.
 
     Args:
-        answers: The decoded responses of one read. They can't be used again: each holds the times of
-            every field, which the frame holds once.
-        fields: The fields that become columns, in this order. None means every field found, by name.
-        by: The tags that are the first columns. None means those that differ between series; an empty
-            list insists on one series.
-        tag_columns: Append the other tags that a series has, by name.
-        empty_text: Whether an empty cell of a string field is an empty string, not a null.
+        answers: The decoded answers of one read. They can't be used again, since their memory is released
+            while the frame is built.
+        fields: The fields that become columns, in this order. None means every field found, sorted by name.
+        by: The tags that are the first columns. None means the tags that differ between series. An empty
+            list raises an error if there are several series.
+        tag_columns: Append the other tags of the series, sorted by name.
+        empty_text: Whether an empty cell of a string field is an empty string instead of a null.
         renamed: For a query with several results: the name of the result, the field, and the name of the
-            column, by which `fields` and the other arguments refer to it.
-        kinds: Types of fields that are known from elsewhere, as in `Frame.kinds`. A field that is absent
-            here gets that type; one of another type is unified with it.
+            column, which `fields` and the other arguments use.
+        kinds: Types of fields that are known from elsewhere, as in `Frame.kinds`. A field without values
+            gets this type. A field of another type gets a type that both can have.
         tz: Zone of the time column.
         axis: Times at which every series has a row, with nulls where it has no value: ascending
             nanoseconds, as a buffer of int64.
-        zeros: Columns in which absent integers are 0, such as counts.
+        zeros: Columns in which missing integers are 0, such as counts.
         spreads: Columns of greatest values, each with the column of least values to subtract. The latter
             come last in `fields`, and are left out of the frame.
 
     Returns:
-        A frame whose index is the leading tags and `time`. Its rows are sorted by the index. A field
-        that is absent is a float64 column of nulls.
+        A frame whose index is the tags of `by` and `time`. Its rows are sorted by the index. A field
+        without values is a float64 column of nulls.
 
     Raises:
         InvalidArgumentError: `answers` were used before, or a spread exceeds 64 bits.
-        AmbiguousSeriesError: Two values meet in one cell.
-        SchemaConflictError: A field has types that do not unify, or the frame would be large and nearly
-            empty.
+        AmbiguousSeriesError: Several series have a value for the same row and column.
+        SchemaConflictError: A field has types that no one column can have, or the frame would be large and
+            nearly empty.
     """
     batch, levels = _native.pivot(
         answers,
@@ -86,12 +86,12 @@ def pivot(
 
 
 def latest(frame: Frame) -> Frame:
-    """Return the newest values of a frame of `pivot`: one row for each combination of its levels.
+    """Return the newest values of a frame of `pivot`, with one row for each combination of its levels.
 
     Args:
         frame: A frame that `pivot` returned, sorted by its index.
 
     Returns:
-        The same columns: of each field the last value that is not null, and the newest time of all.
+        The same columns, with the last value of each field that is not null, and the newest time.
     """
     return frame.derive(_native.latest(frame.batch, len(frame.index) - 1))
