@@ -1,7 +1,7 @@
-"""Errors, settings and the native heart of db-influx and db-redis.
+"""The errors, settings and native code of db-influx and db-redis.
 
-Errors are imported at once. Everything else, with the native extension,
-is loaded when it is first used, so that `import db_redis` stays light.
+Errors are imported at once. Everything else, with the native extension, is loaded when it is first used,
+so that `import db_redis` stays fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The chain of an error: its causes and contexts."""
+"""Walk the chain of an error: its causes and contexts."""
 
 from __future__ import annotations
 

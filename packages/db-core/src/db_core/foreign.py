@@ -1,4 +1,4 @@
-"""Errors of other libraries, and values of users: code that is not ours and may fail in its own way."""
+"""Handle errors of other libraries, and values of users whose `repr` may fail."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["is_of_a_library", "shown", "told"]
 
 
 def is_of_a_library(error: BaseException) -> bool:
-    """Return whether an error is an `Exception`, or a panic in Rust code, which is none."""
+    """Return whether an error is an `Exception`, or a panic in Rust code, which is not an `Exception`."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 @contextmanager
 def told(tell: Callable[[str], DatabaseError]) -> Iterator[None]:
-    """Translate errors of a library that leave the block: `tell` makes one of ours from the text.
+    """Replace a library's error that leaves the block by the error that `tell` makes of its text.
 
     Our own errors, missing libraries and exhausted memory are raised as they are.
     """

@@ -1,4 +1,4 @@
-"""The body of an HTTP message, taken out of a connection's bytes."""
+"""Read the body of an HTTP message from the bytes of a connection."""
 
 from __future__ import annotations
 

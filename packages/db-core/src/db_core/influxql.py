@@ -1,4 +1,4 @@
-"""Reading of InfluxQL's answers in msgpack, as `/query` sends them with `epoch=ns`."""
+"""Read InfluxQL's answers in msgpack, as `/query` sends them with `epoch=ns`."""
 
 from __future__ import annotations
 

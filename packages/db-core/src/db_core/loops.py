@@ -1,4 +1,4 @@
-"""Clients for asyncio, one for each event loop: a connection works only on the loop that opened it.
+"""Keep one client for each asyncio event loop, since a connection works only on the loop that opened it.
 
 An asynchronous generator waits for the end of each loop and then closes that loop's client. asyncio ends
 the generators of a loop before it closes the loop, so `asyncio.run` and `asyncio.Runner` leave no connection
@@ -44,7 +44,7 @@ class _LoopClient(Generic[_C]):
 
 
 class ClientsByLoop(Generic[_C]):
-    """Makes a client for each event loop that asks for one."""
+    """Make one client for each event loop that asks for one."""
 
     def __init__(self, first: _C, make: Callable[[], _C]) -> None:
         """Keep the client of the first loop, and the function that makes the others."""
@@ -54,7 +54,7 @@ class ClientsByLoop(Generic[_C]):
         self._clients: dict[_ProcessLoop, _LoopClient[_C]] = {}
 
     async def of_running_loop(self) -> _LoopClient[_C]:
-        """Return the client of the running loop, made now if there is none."""
+        """Return the client of the running loop. It is made if there is none."""
         place = os.getpid(), asyncio.get_running_loop()
         found = self._clients.get(place)
         if found is None:
@@ -91,7 +91,7 @@ class ClientsByLoop(Generic[_C]):
 
 
 class Borrowed(Generic[_C]):
-    """Lends the client of the running loop to a block.
+    """Lend the client of the running loop to a block.
 
     If the client is closed meanwhile, the block opens new connections, and the last such block closes them.
     """

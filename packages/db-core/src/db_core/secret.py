@@ -1,7 +1,7 @@
-"""A token or password, masked in errors that quote what a server or proxy sent.
+"""Mask a token or password in errors that quote the answer of a server or proxy.
 
-A proxy's error page may show the request's headers. A parser quotes what it can't read,
-sometimes only the start of it. Redis repeats a command that it does not know.
+A proxy's error page may show the request's headers. A parser quotes the text that it can't read,
+sometimes only its start. Redis repeats a command that it does not know.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Secret:
         self._spellings = _spellings(text) if len(text) >= shortest else set()
 
     def masked(self, text: str) -> str:
-        """Return a text with every occurrence of the secret masked, also one that is cut off."""
+        """Return a text in which every occurrence of the secret is masked, also one that is cut off."""
         found = sorted(place for spelling in self._spellings for place in _places(spelling, text))
         pieces, end = [], 0
         for start, stop in found:

@@ -1,4 +1,4 @@
-"""Settings of a backend, from arguments first, then from environment variables.
+"""Read the settings of a backend, from arguments first, then from environment variables.
 
 A backend subclasses `BackendSettings` with its own fields and `env_prefix`.
 `load` reads them, and reports all faults in one `ConfigurationError` that names

@@ -1,4 +1,4 @@
-"""Reading of the files in which InfluxDB keeps its shards: TSM, tombstones and write-ahead logs."""
+"""Read the files of InfluxDB's shards: TSM, tombstones and write-ahead logs."""
 
 from __future__ import annotations
 
