@@ -29,6 +29,15 @@ from tools import pythons
 
 CONSTRAINTS = "constraints.txt"
 PACKAGES = ("db-core", "db-influx", "db-redis")
+AXE_PAGES = (
+    "index.html",
+    "search.html",
+    *(f"start/{page}.html" for page in ("first-frame", "from-influxdb-client")),
+    "tutorials/monthly-bill.html",
+    *(f"how-to/{page}.html" for page in ("index", "many-tags")),
+    "explanations/performance.html",
+    *(f"reference/{page}.html" for page in ("influx-manager", "errors")),
+)
 DISTRIBUTIONS = ROOT / ".nox" / "distributions"  # what the sessions install and test; dist/ is for users
 
 nox.needs_version = ">=2026.10"
@@ -99,6 +108,17 @@ def docs(session: nox.Session) -> None:
         *("--doctree-dir", str(read), "docs", "out/site"),
     )
     session.run("python", "-m", "pytest", "tests/site", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def axe(session: nox.Session) -> None:
+    """Look at ten pages of what `docs` built with axe-core, in Chromium; needs `npm` and `chromium`."""
+    folder = Path(session.create_tmp())
+    for name in ("package.json", "package-lock.json", "check.mjs"):
+        shutil.copy(ROOT / "tests" / "site" / "axe" / name, folder)
+    chromium = shutil.which("chromium") or session.error("Debian's package `chromium` is not installed.")
+    session.run("npm", "ci", "--ignore-scripts", "--silent", "--prefix", str(folder), external=True)
+    session.run("node", str(folder / "check.mjs"), chromium, "out/site", *AXE_PAGES, external=True)
 
 
 @nox.session
