@@ -70,6 +70,22 @@ def _add_result(
     return arguments, RESULTS.get(result, result) if isinstance(result, str) else None
 
 
+def _join_returns(
+    _app: Sphinx, _what: str, _name: str, _of: Any, _options: Any, lines: list[str]
+) -> None:
+    """Put a sentence with a colon together again, whose beginning napoleon takes for a type."""
+    for number, line in reversed(list(enumerate(lines))):
+        if line.startswith(":rtype:"):
+            begins = line.removeprefix(":rtype:").strip()
+            goes_on = max(
+                place for place in range(number) if lines[place].startswith(":returns:")
+            )
+            lines[goes_on] = lines[goes_on].replace(
+                ":returns:", f":returns: {begins}:", 1
+            )
+            del lines[number]
+
+
 # What the theme leaves out for those who hear a page or use a keyboard; axe-core names it.
 MENDED = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
@@ -97,4 +113,7 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("autodoc-process-signature", _add_result)
+    app.connect(
+        "autodoc-process-docstring", _join_returns, priority=600
+    )  # after napoleon
     app.connect("build-finished", _mend)
