@@ -36,6 +36,7 @@ autodoc_mock_imports = [
     "pyspark",
     *(f"db_influx.spark.{name}" for name in ("_arrow", "_filters", "_writer")),
 ]
+autoclass_content = "both"  # the arguments stand with the constructor
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 napoleon_use_ivar = True
