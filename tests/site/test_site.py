@@ -17,6 +17,8 @@ import db_influx
 import db_influx.dask
 import db_influx.polars
 import db_redis
+from db_influx._settings import InfluxSettings
+from db_redis._settings import RedisSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,7 @@ class Page(HTMLParser):
         links: Addresses of links.
         pictures: The attributes of each picture.
         loaded: Addresses of the files that a browser loads by itself.
+        firsts: The texts of the first cells of rows of tables.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,6 +55,8 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.pictures: list[dict[str, str | None]] = []
         self.loaded: list[str] = []
+        self.firsts: set[str] = set()
+        self._cell = 0  # of the row that is read
         self.feed(path.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -59,6 +64,7 @@ class Page(HTMLParser):
         given = dict(attrs)
         if given.get("id"):
             self.places.add(str(given["id"]))
+        self._cell = 0 if tag == "tr" else self._cell + (tag == "td")
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
         if tag == "img":
@@ -67,6 +73,11 @@ class Page(HTMLParser):
             self.loaded.append(str(given["src"]))
         if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon"):
             self.loaded.append(str(given["href"]))
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text of a first cell."""
+        if self._cell == 1:
+            self.firsts.add(data)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +112,16 @@ def test_every_public_name_has_an_entry_of_the_reference() -> None:
 
     assert {"db_influx.InfluxManager.read", "db_redis.AsyncRedisClient.ttl"} <= expected
     assert set() == expected - listed
+
+
+def test_every_error_says_what_to_do(pages: dict[Path, Page]) -> None:
+    """The page about errors has a row for each; the page about settings has each with its variable."""
+    errors = pages[SITE / "reference" / "errors.html"].firsts
+    settings = pages[SITE / "reference" / "settings.html"].firsts
+
+    assert set(db_core.errors.__all__) - {"DatabaseError", "Rejection"} <= errors
+    for kind in (InfluxSettings, RedisSettings):
+        assert set(kind.model_fields) <= settings
 
 
 def test_every_link_leads_to_a_page_and_a_place_of_it(pages: dict[Path, Page]) -> None:
