@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools import servers
 
 PROGRAM = Path(sys.executable).with_name("db-influx")
@@ -50,3 +52,17 @@ def cli(server: servers.InfluxDB, tmp_path: Path) -> Cli:
         return done
 
     return run
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> Callable[[str], Path]:
+    """Give a function that writes the file of profiles, which nobody else may read, and gives its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / ".config" / "db-influx" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    return write

@@ -61,6 +61,7 @@ def ends(command: Callable[_P, None]) -> Callable[_P, None]:
             finally:
                 _flush()
         except OutputClosedError:
+            _abandon_stdout()
             raise typer.Exit(_CLOSED) from None
         except (errors.DatabaseError, OSError) as error:
             say(f"Error: {_told(error)}")
@@ -91,13 +92,22 @@ def _printable(text: str) -> str:
 
 
 def _flush() -> None:
-    """Send what stdout still holds; if nobody reads it, have the interpreter not try again at its end."""
+    """Send what stdout still holds.
+
+    Raises:
+        OutputClosedError: Nobody reads it.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError as error:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise OutputClosedError from error
+
+
+def _abandon_stdout() -> None:
+    """Have stdout lead nowhere, where an unfinished Parquet file still writes its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
