@@ -147,19 +147,22 @@ def test_a_reader_that_leaves_ends_it_quietly(
     assert (141, b"") == (process.returncode, told)
 
 
-def test_ctrl_c_ends_it_and_leaves_no_part_of_a_file(server: servers.InfluxDB, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.arrow"])
+def test_ctrl_c_ends_it_and_leaves_no_part_of_a_file(
+    server: servers.InfluxDB, tmp_path: Path, name: str
+) -> None:
     """In the middle of an answer that is being written; the code is 130."""
-    kept = tmp_path / "a.csv"
+    kept = tmp_path / name
     kept.write_text("what was there")
     with subprocess.Popen(
-        [PROGRAM, "query", ENDLESS, "--stream", "--output", "a.csv"],
+        [PROGRAM, "query", ENDLESS, "--stream", "--output", name],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment(tmp_path, server.environment()),
         cwd=tmp_path,
     ) as process:
         assert process.stderr
-        while not any(part.stat().st_size for part in tmp_path.glob(".a.csv.*.part")):
+        while not any(part.stat().st_size for part in tmp_path.glob(f".{name}.*.part")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         told = process.stderr.read()

@@ -20,6 +20,7 @@ from db_influx.cli._options import (
     TzOption,
     tags_of,
 )
+from db_influx.cli._progress import Told, bar
 from db_influx.cli._settings import ProfileOption, TokenFileOption, connect
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def copy(
             "fields": field,
             "tags": tags_of(tag),
         }
-        copied = source.copy(bucket, to_bucket, **selection, to=target)
+        told = Told()
+        with bar("Copying") as told.show:
+            copied = source.copy(bucket, to_bucket, **selection, to=target, progress=told)
     say(f"Copied: {', '.join(copied) or 'nothing, as nothing was found'}")
 
 

@@ -25,7 +25,12 @@ class Stream:
     def __init__(self, file: BinaryIO, *, is_stdout: bool) -> None:
         self._file = file
         self._written = 0
+        self._is_abandoned = False
         self.is_stdout = is_stdout
+
+    def abandon(self) -> None:
+        """Write nothing any more: a writer of pyarrow still writes its end when it is collected."""
+        self._is_abandoned = True
 
     @property
     def is_terminal(self) -> bool:
@@ -40,6 +45,8 @@ class Stream:
         """
         left = memoryview(data).cast("B")
         size = len(left)
+        if self._is_abandoned:
+            return size
         try:
             while left:  # with PYTHONUNBUFFERED, stdout may take a part
                 left = left[self._file.write(left) :]
@@ -68,6 +75,16 @@ class Stream:
 
 
 @contextmanager
+def _stream(file: BinaryIO, *, is_stdout: bool = False) -> Iterator[Stream]:
+    stream = Stream(file, is_stdout=is_stdout)
+    try:
+        yield stream
+    except BaseException:
+        stream.abandon()
+        raise
+
+
+@contextmanager
 def destination(output: str | None) -> Iterator[Stream]:
     """Open stdout or a file.
 
@@ -78,19 +95,19 @@ def destination(output: str | None) -> Iterator[Stream]:
         output: Path of the file; None or "-" is stdout.
     """
     if output in (None, "-"):
-        stream = Stream(sys.stdout.buffer, is_stdout=True)
-        yield stream
-        stream.flush()
+        with _stream(sys.stdout.buffer, is_stdout=True) as stream:
+            yield stream
+            stream.flush()
         return
     path = Path(str(output)).expanduser().resolve()
     if path.exists() and not path.is_file():  # a device or a pipe has no place beside it
-        with path.open("wb") as file:
-            yield Stream(file, is_stdout=False)
+        with path.open("wb") as file, _stream(file) as stream:
+            yield stream
         return
     part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("xb") as file:
-            yield Stream(file, is_stdout=False)
+        with part.open("xb") as file, _stream(file) as stream:
+            yield stream
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -11,8 +11,8 @@ from db_core.errors import InvalidArgumentError, SchemaConflictError
 from db_influx.cli import _formats
 from db_influx.cli._ends import say
 from db_influx.cli._files import destination
-from db_influx.cli._progress import rows_done
-from db_influx.cli._text import csv_lines, json_lines, plain, point_lines, show
+from db_influx.cli._progress import Told, bar
+from db_influx.cli._text import csv_lines, for_people, json_lines, plain, point_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -48,6 +48,7 @@ def write_tables(
     limit: int | None = None,
     measurement: str | None = None,
     tag_columns: Sequence[str] = (),
+    told: Told | None = None,
 ) -> int:
     """Write pyarrow Tables of one schema as they come, and return how many rows there were.
 
@@ -58,6 +59,7 @@ def write_tables(
         limit: Most rows.
         measurement: For line protocol: the measurement of all rows.
         tag_columns: For line protocol: the columns that are tags.
+        told: The `progress` of the call that makes the tables.
     """
     kind = _formats.chosen(output, format_)
     if kind == "line" and measurement is None:
@@ -69,15 +71,17 @@ def write_tables(
         closing(cast("Generator[Any]", tables)) if hasattr(tables, "close") else _nothing(),
         destination(output) as stream,
         _writer(kind, stream, measurement, tag_columns) as write,
-        rows_done("Reading", wanted=not stream.is_terminal) as advance,
+        # A table is shown when the bar is gone.
+        bar("Reading", wanted=told is not None and (kind == "table" or not stream.is_terminal)) as show,
     ):
+        if told is not None:
+            told.show = show
         for table in tables:
             if most is not None and rows + len(table) > most:
                 more = True
             part = plain(table if most is None else table.slice(0, most - rows))
             write(part)
             rows += len(part)
-            advance(len(part))
             if more or (limit is not None and rows >= limit):
                 break
     if more and limit is None:
@@ -103,7 +107,7 @@ def _writer(
         kept: list[Any] = []
         yield kept.append
         if kept:
-            stream.write(show(pa.concat_tables(kept), stream))
+            stream.write(for_people(pa.concat_tables(kept), stream))
         return
     first = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -9,40 +10,57 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["rows_done"]
+    from db_influx import Progress
+
+__all__ = ["Told", "bar"]
+
+
+class Told:
+    """Takes what a call tells of its progress, and hands it to whoever shows it."""
+
+    def __init__(self) -> None:
+        self.show: Callable[[float | None, int], None] = lambda _, __: None
+
+    def __call__(self, progress: Progress) -> None:
+        self.show(progress.share, progress.rows)
 
 
 @contextmanager
-def rows_done(what: str, *, wanted: bool = True) -> Iterator[Callable[[int], None]]:
-    """Show how many rows are done, and how many a second.
+def bar(
+    what: str, unit: str = "rows", *, wanted: bool = True
+) -> Iterator[Callable[[float | None, int], None]]:
+    """Show how much is done, how fast it goes, and how long it will take.
 
     Args:
         what: What is being done, as "Reading".
+        unit: What is counted.
         wanted: Whether to show anything at all.
 
     Returns:
-        A function that is called with the number of each further rows.
+        A function that is called with the share that is done, from 0.0 to 1.0 or None if it is not known, and
+        the count.
     """
-    if not wanted or not sys.stderr.isatty():
-        yield lambda _: None
+    if not wanted or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda _, __: None
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description}"),
-        TextColumn("{task.completed:,} rows"),
-        TextColumn("{task.fields[rate]} rows/s"),
-        TimeElapsedColumn(),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[count]:,} {task.fields[unit]}"),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None, rate="0")
+        task = progress.add_task(what, total=None, count=0, rate=0.0, unit=unit)
 
-        def advance(rows: int) -> None:
-            progress.advance(task, rows)
-            now = progress.tasks[0]
-            elapsed = now.elapsed or 0
-            progress.update(task, rate=f"{now.completed / elapsed:,.0f}" if elapsed else "0")
+        def show(share: float | None, count: int) -> None:
+            elapsed = progress.tasks[0].elapsed or 0.0
+            rate = count / elapsed if elapsed else 0.0
+            total = None if share is None else 1.0
+            progress.update(task, total=total, completed=share or 0.0, count=count, rate=rate)
 
-        yield advance
+        yield show

@@ -11,6 +11,7 @@ import typer
 
 from db_core.errors import InvalidArgumentError
 from db_influx.cli._formats import FormatOption, LimitOption, OutputOption
+from db_influx.cli._progress import Told
 from db_influx.cli._settings import ProfileOption, TokenFileOption, connect
 
 __all__ = ["query"]
@@ -57,7 +58,7 @@ def query(
     asked = text if text is not None else _read(str(file))
     if bucket is not None and not influxql:
         raise InvalidArgumentError("`bucket` is for --influxql; Flux names it itself", argument="bucket")
-    given: dict[str, Any] = {"params": _params(param), "into": "arrow"}
+    given: dict[str, Any] = {"params": _params(param), "into": "arrow", "progress": (told := Told())}
     if bucket is not None:
         given["bucket"] = bucket
     with connect(profile, token_file) as manager:
@@ -66,10 +67,10 @@ def query(
             tables = run(asked, **given)
         else:
             run = manager.query_influxql if influxql else manager.query
-            tables = iter([run(asked, **given)])
+            tables = (run(one, **given) for one in [asked])  # when it is asked for
         from db_influx.cli._output import write_tables
 
-        write_tables(tables, output, format, limit=limit)
+        write_tables(tables, output, format, limit=limit, told=told)
 
 
 def _read(path: str) -> str:

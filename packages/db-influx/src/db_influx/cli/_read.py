@@ -24,6 +24,7 @@ from db_influx.cli._options import (
     per_field,
     tags_of,
 )
+from db_influx.cli._progress import Told
 from db_influx.cli._settings import ProfileOption, TokenFileOption, connect
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def read(
         name = "agg_func" if agg_func else "create_empty"
         message = f"`{name}` needs windows: give their length by --interval"
         raise InvalidArgumentError(message, argument=name)
+    told = Told()
     options = {"missing": missing, "protocol": protocol, "tz": tz}
     with connect(profile, token_file, **options) as manager:
         names, tag_columns = _columns(manager, bucket, measurement, fields, by, all_tags=kind == "line")
@@ -96,6 +98,7 @@ def read(
             "tags": tags_of(tag),
             "by": tag_columns,
             "into": "arrow",
+            "progress": told,
         }
         if interval is None:
             tables = _batches(manager, selection, limit)
@@ -107,11 +110,17 @@ def read(
                 "create_empty": create_empty,
                 "agg_func": functions[0] if len(functions) == 1 else functions,
             }
-            tables = iter([manager.read(**selection, **windows)])
+            tables = (manager.read(**given) for given in [selection | windows])  # when it is asked for
         from db_influx.cli._output import write_tables
 
         write_tables(
-            tables, output, kind, limit=limit, measurement=measurement, tag_columns=tag_columns or ()
+            tables,
+            output,
+            kind,
+            limit=limit,
+            measurement=measurement,
+            tag_columns=tag_columns or (),
+            told=told,
         )
 
 
@@ -214,10 +223,17 @@ def consumption(
             "tags": tags_of(tag),
             "by": tag_columns,
             "into": "arrow",
+            "progress": (told := Told()),
         }
-        tables = iter([manager.read_accumulated_value(**selection, **meter)])
+        tables = (manager.read_accumulated_value(**given) for given in [selection | meter])
         from db_influx.cli._output import write_tables
 
         write_tables(
-            tables, output, kind, limit=limit, measurement=measurement, tag_columns=tag_columns or ()
+            tables,
+            output,
+            kind,
+            limit=limit,
+            measurement=measurement,
+            tag_columns=tag_columns or (),
+            told=told,
         )

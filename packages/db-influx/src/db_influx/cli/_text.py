@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from db_influx.cli._files import Stream
 
-__all__ = ["csv_lines", "json_lines", "plain", "point_lines", "show"]
+__all__ = ["csv_lines", "for_people", "json_lines", "plain", "point_lines"]
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -62,7 +62,7 @@ def point_lines(table: Any, measurement: str, tag_columns: Sequence[str]) -> byt
     return to_line_protocol(table, measurement, tag_columns=tag_columns, duplicates="last")
 
 
-def show(table: Any, stream: Stream) -> bytes:
+def for_people(table: Any, stream: Stream) -> bytes:
     """Return a table for people, as wide as the terminal."""
     from rich import box
     from rich.console import Console
