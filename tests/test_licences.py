@@ -16,6 +16,7 @@ ACCEPTED = {
     "BSD-2-Clause",
     "0BSD",
     "CC0-1.0",
+    "ISC",
     "PSF-2.0",
     "MPL-2.0",
     "Zlib",
@@ -26,6 +27,7 @@ OLDER = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "The MIT License (MIT)": "MIT",
     "BSD License": "BSD-3-Clause",
+    "ISC License (ISCL)": "ISC",
     "BSD 3-Clause": "BSD-3-Clause",
     "Apache Software License": "Apache-2.0",
     "Python Software Foundation License": "PSF-2.0",
@@ -36,7 +38,7 @@ OLDER = {
 def installed() -> dict[str, Distribution]:
     """Give all that our packages and their extras ask for, and what that asks for, as installed here."""
     found: dict[str, Distribution] = {}
-    waiting = [(package, {"polars"}) for package in PACKAGES]
+    waiting = [(package, {"polars", "cli"}) for package in PACKAGES]
     while waiting:
         name, extras = waiting.pop()
         found[name] = distribution(name)
@@ -73,5 +75,6 @@ def test_a_dependency_has_an_accepted_licence(name: str) -> None:
 def test_the_dependencies_are_seen() -> None:
     """The walk above finds what each package names, and what that needs."""
     wanted = {"influxdb-client", "pandas", "numpy", "polars", "redis", "hiredis", "orjson", "urllib3", "h11"}
+    wanted |= {"typer", "rich", "pyarrow"}
 
     assert wanted <= set(installed())

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 # What must not be in an environment into which only the one package is installed.
 UNWANTED = {
     "db-core": {"influxdb-client", "redis", "pandas", "polars", "pyarrow", "numpy", "orjson"},
-    "db-influx": {"redis", "orjson", "pyarrow", "polars", "dask", "pyspark"},
+    "db-influx": {"redis", "orjson", "pyarrow", "polars", "dask", "pyspark", "typer"},
     "db-redis": {"influxdb-client", "pandas", "polars", "pyarrow", "numpy"},
 }
 # What importing the package must not import.

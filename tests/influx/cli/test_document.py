@@ -1,0 +1,75 @@
+"""docs/command-line.md: its examples run, and its reference is what `--help` says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.influx.cli.conftest import PROGRAM, environment
+from tools import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from influxdb_client import InfluxDBClient
+
+    from tools import servers
+
+T0 = 1_790_812_800_000_000_000  # 2026-10-01T00:00:00Z
+HOUR = 3_600_000_000_000
+TEXT = command_line.PAGE.read_text()
+
+
+@pytest.fixture
+def _home(official: InfluxDBClient) -> Iterator[None]:
+    """Make the bucket of the examples."""
+    api = official.buckets_api()
+    bucket = api.create_bucket(bucket_name="home")
+    lines = [
+        f"electricity,meter={meter} kwh={hour},power={hour % 5}.5 {T0 + hour * HOUR}"
+        for meter in "AB"
+        for hour in range(48)
+    ]
+    with official.write_api() as write:
+        write.write("home", record="\n".join(lines).encode())
+    yield
+    api.delete_bucket(bucket)
+
+
+@pytest.mark.usefixtures("_home")
+def test_the_examples_run(server: servers.InfluxDB, tmp_path: Path) -> None:
+    """One after the other, each line by itself, without an error or a warning."""
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+    settings = environment(tmp_path, server.environment())
+    settings["PATH"] = f"{PROGRAM.parent}:{settings['PATH']}"
+
+    assert lines
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line], capture_output=True, env=settings, cwd=tmp_path, check=False
+        )
+        told = done.stderr.decode()
+        assert (0, "") == (done.returncode, re.sub("^Copied: .*\n", "", told)), line
+        assert done.stdout or re.search("copy|create|--yes|--output|>", line), line
+    assert {"october.parquet", "october.arrows", "october.lp"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_reference_is_the_help_of_each_command() -> None:
+    """`python -m tools.command_line` writes it."""
+    assert TEXT.partition(command_line.HEADING)[1:] == (
+        command_line.HEADING,
+        command_line.reference().removeprefix(command_line.HEADING),
+    )
+
+
+def test_the_table_of_codes_is_whole() -> None:
+    """It has the codes that `--help` has, once each."""
+    told = re.search(r"Exit codes: (.*?)```", " ".join(TEXT.split()))
+    assert told
+    codes = re.findall(r"(?:^|, )(\d+) ", told[1])
+
+    assert codes == re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)
