@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
 
-    from db_influx import AsyncInfluxManager
+    from db_influx import AsyncInfluxManager, AsyncPointWriter
     from db_redis import AsyncRedisClient
 
 
@@ -78,6 +78,8 @@ class AwaitedManager:
 
         def call(*arguments: Any, **options: Any) -> Any:
             given = method(*arguments, **options)
+            if name == "writer":
+                return AwaitedWriter(self, given)
             return _Frames(self, given) if hasattr(given, "__aiter__") else self.run(_result(given))
 
         return call
@@ -105,3 +107,35 @@ class _Frames:
     def close(self) -> None:
         """Leave the rest."""
         self._owner.run(self._frames.aclose())
+
+
+class AwaitedWriter:
+    """An `AsyncPointWriter` used as if it were a `PointWriter`."""
+
+    def __init__(self, owner: AwaitedManager, writer: AsyncPointWriter) -> None:
+        self._owner = owner
+        self.writer = writer
+        owner.run(writer.__aenter__())
+
+    @property
+    def error(self) -> Exception | None:
+        """The error of the last attempt."""
+        return self.writer.error
+
+    def write(self, data: object) -> None:
+        """Write."""
+        self._owner.run(self.writer.write(data))
+
+    def flush(self) -> None:
+        """Flush."""
+        self._owner.run(self.writer.flush())
+
+    def close(self) -> None:
+        """Close."""
+        self._owner.run(self.writer.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

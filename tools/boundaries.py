@@ -27,7 +27,7 @@ _PARTS = {
     **dict.fromkeys(["_connection", "_partition", "_snapshot"], "managers"),
     "plans": "plans",
     "cli": "cli",
-    **dict.fromkeys(["_wire", "_async_wire"], "wires"),
+    **dict.fromkeys(["_wire", "_async_wire", "_point_writer", "_async_point_writer"], "wires"),
     **dict.fromkeys(
         ["_requests", "_server", "_exchange", "_refusals", "_attempts", "_http", "_io"], "requests"
     ),

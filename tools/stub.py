@@ -31,6 +31,7 @@ _CLASSES = [
     "Partition",
     "Snapshot",
 ]  # the others are imported as they are
+_WRITERS = [("_async_point_writer", "AsyncPointWriter"), ("_point_writer", "PointWriter")]
 _HEAD = """\
 # Made by tools/stub.py from the signatures in _base.py, methods/ and the managers: change those instead.
 \"\"\"{docstring}\"\"\"
@@ -164,6 +165,8 @@ def _parameters(signature: inspect.Signature, known: dict[str | None, str]) -> I
 def _awaited(result: str) -> str:
     if result.startswith("Snapshot["):
         return f"Opening[{result}]"
+    if result == "PointWriter":
+        return "AsyncPointWriter"
     return f"Async{result}" if result.startswith("Generator[") else f"Coroutine[Any, Any, {result}]"
 
 
@@ -181,6 +184,7 @@ def _imports() -> str:
     found = [f"from db_influx._options import {', '.join(_options.__all__)}"]
     found += ["from db_influx._async_manager import Opening", "from db_influx._parquet import ParquetFile"]
     found += ["from db_influx._progress import Progress"]
+    found += [f"from db_influx.{module} import {name}" for module, name in _WRITERS]
     for path in _IMPORTING:
         for node in ast.parse(path.read_text()).body:
             inner = node.body if isinstance(node, ast.If) else []  # under TYPE_CHECKING

@@ -21,6 +21,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from db_core.errors import DatabaseError
 from db_influx import AsyncInfluxManager, InfluxManager
+from tests.awaited import AwaitedManager
 from tests.influx.meter import Meter
 
 if TYPE_CHECKING:
@@ -223,6 +224,29 @@ def make_async(server: servers.InfluxDB) -> Callable[..., AsyncInfluxManager]:
         return AsyncInfluxManager(**settings | options)
 
     return make
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def make_either(
+    request: pytest.FixtureRequest,
+    make_manager: Callable[..., InfluxManager],
+    make_async: Callable[..., AsyncInfluxManager],
+) -> Iterator[Callable[..., Any]]:
+    """Return a function that makes a manager of one kind, and then of the other."""
+    with ExitStack() as at_end:
+
+        def make(**options: Any) -> Any:
+            if request.param == "sync":
+                return make_manager(**options)
+            return at_end.enter_context(AwaitedManager(make_async(**options)))
+
+        yield make
+
+
+@pytest.fixture
+def either(make_either: Callable[..., Any]) -> Any:
+    """Return a manager of one kind, and then of the other."""
+    return make_either()
 
 
 @pytest.fixture(params=["right", "left"])

@@ -73,6 +73,8 @@ CASES = {
         for method in ("query_influxql", "query_influxql_batches")
         for argument in ("influxql", "params", "bucket", "into", "progress")
     ),
+    *(("writer", argument) for argument in ("bucket", "measurement", "tags", "tag_columns", "time_column")),
+    *(("writer", argument) for argument in ("spool", "on_refused")),
     ("get_write_api", "tags"),
     ("create_bucket", "name"),
     ("create_bucket", "retention"),

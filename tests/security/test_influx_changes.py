@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from db_core.errors import DatabaseError, InvalidArgumentError, NotFoundError
+from db_core.errors import DatabaseError, InvalidArgumentError, NotFoundError, WriteError
 from tests.security.hostile import TEXTS
 from tests.security.influx_world import (
     CANARY,
@@ -27,6 +27,7 @@ from tests.security.influx_world import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
@@ -119,6 +120,78 @@ def test_a_copy_goes_to_no_address(shared: InfluxManager) -> None:
         with pytest.raises(InvalidArgumentError) as caught:
             shared.copy("b", "c", start="-1h", stop=None, to=text)  # type: ignore[arg-type]
         assert "to" == caught.value.argument, name
+
+
+# --- The buffered writer -------------------------------------------------------------
+
+
+# How a text is given to a writer, the point beside it, and the place in which its number is to be.
+POINTS: dict[str, Callable[[str], tuple[dict[str, Any], dict[str, Any], tuple[str, dict[str, str], str]]]] = {
+    "measurement": lambda text: ({"measurement": text}, {}, (text, {}, "v")),
+    "tags": lambda text: ({"tags": {text: text}}, {}, ("m", {text: text}, "v")),
+    "tag_columns": lambda text: ({"tag_columns": [text]}, {text: "x"}, ("m", {text: "x"}, "v")),
+    "a measurement": lambda text: ({}, {"measurement": text, "fields": {"v": 1}}, (text, {}, "v")),
+    "a field": lambda text: ({}, {"fields": {text: 1}}, ("m", {}, text)),
+    "a tag key": lambda text: ({}, {"tags": {text: "x"}, "fields": {"v": 1}}, ("m", {text: "x"}, "v")),
+    "a tag value": lambda text: ({}, {"tags": {"k": text}, "fields": {"v": 1}}, ("m", {"k": text}, "v")),
+}
+
+
+@pytest.mark.parametrize("kind", POINTS)
+def test_a_name_of_a_point_is_that_name_and_nothing_else(
+    shared: InfluxManager, make_store: Callable[..., Store], kind: str
+) -> None:
+    """In a point and in what all points share: it is stored under exactly this name, or refused."""
+    store = make_store("points")
+    expected = []
+    for number, (name, text) in enumerate(TEXTS.items()):
+        options, point, place = POINTS[kind](text)
+        try:
+            with shared.writer(store.name, **{"measurement": "m"} | options) as writer:
+                writer.write(point | {"time": number} | ({} if "fields" in point else {"v": 1}))
+        except InvalidArgumentError as error:
+            assert error.argument in (kind, "data"), name
+        else:
+            expected.append((*place, number))
+    found = [(one.measurement, one.tags, one.field, one.time) for one in store.points()]
+    assert sorted(expected, key=repr) == sorted(found, key=repr)
+    assert 20 <= len(found)
+
+
+def test_a_spool_is_a_folder_of_that_name(shared: InfluxManager, tmp_path: Path) -> None:
+    """Or no folder can have this name, and the error says so."""
+    made = 0
+    for name, text in TEXTS.items():
+        folder = tmp_path / f"x{text.replace('/', '-').replace('..', '-')}"
+        try:
+            shared.writer("b", spool=str(folder)).close()
+        except InvalidArgumentError as error:
+            assert "spool" == error.argument, name
+        else:
+            made += 1
+            assert (folder / "target.json").is_file(), name
+    assert made == len(list(tmp_path.iterdir()))
+    assert 20 <= made
+
+
+def test_a_writer_refuses_texts_that_are_no_functions_buckets_or_columns(shared: InfluxManager) -> None:
+    """`on_refused` is a function; a column of times has any name, and is written nowhere."""
+    for name, text in TEXTS.items():
+        with pytest.raises(InvalidArgumentError) as caught:
+            shared.writer("b", on_refused=text)  # type: ignore[arg-type]
+        assert "on_refused" == caught.value.argument, name
+        try:
+            shared.writer("b", time_column=text).close()
+        except InvalidArgumentError as error:
+            assert "time_column" == error.argument, name
+        try:
+            writer = shared.writer(f"nobody-made-this{text}")
+        except InvalidArgumentError as error:
+            assert "bucket" == error.argument, name
+            continue
+        writer.write("m v=1")
+        with pytest.raises((WriteError, NotFoundError)):
+            writer.close()
 
 
 # --- Writes that write nothing, and the official writer ------------------------------

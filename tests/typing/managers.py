@@ -12,9 +12,18 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from db_core.errors import Rejection
+from db_core.errors import Rejection, UnwrittenPoint
 from db_core.frame import AnyFrame
-from db_influx import AsyncInfluxManager, Bucket, InfluxManager, ParquetFile, Partition, Snapshot
+from db_influx import (
+    AsyncInfluxManager,
+    AsyncPointWriter,
+    Bucket,
+    InfluxManager,
+    ParquetFile,
+    Partition,
+    PointWriter,
+    Snapshot,
+)
 from db_influx.polars import scan_influx
 
 if TYPE_CHECKING:
@@ -130,6 +139,15 @@ def partitions(manager: InfluxManager, polars: InfluxManager[pl.DataFrame], into
     assert_type(scan_influx(polars, "-1d", None, "m", "power", "home", every="1h", tz="UTC"), pl.LazyFrame)
 
 
+def writes(manager: InfluxManager, told: list[UnwrittenPoint]) -> None:
+    """A writer takes anything, and tells of points."""
+    with manager.writer("home", "m", spool="folder", on_refused=told.append) as writer:
+        assert_type(writer, PointWriter)
+        assert_type(writer.write({"v": 1.5}), None)
+        assert_type(writer.error, Exception | None)
+    manager.writer("home", max_rows="many")  # type: ignore[arg-type]
+
+
 def looks_up(manager: InfluxManager) -> None:
     """The newest point is a dict of values, or of pairs of time and value."""
     assert_type(manager.read_last_data_point("home", "m", "power"), dict[str, Any])
@@ -180,5 +198,9 @@ async def goes_through(manager: AsyncInfluxManager) -> None:
         assert_type(snapshot, Snapshot)
     assert_type(await manager.snapshot("home", "-30d"), Snapshot)
     assert_type(await manager.write_parquet("folder", "-1d", None, "m", None, "home"), list[ParquetFile])
+    async with manager.writer("home", "m") as writer:
+        assert_type(writer, AsyncPointWriter)
+        assert_type(await writer.write({"v": 1.5}), None)
+        await writer.flush()
     async with manager as same:
         assert_type(same, AsyncInfluxManager)

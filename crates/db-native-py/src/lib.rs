@@ -15,6 +15,7 @@ mod errors;
 mod http_body;
 mod ipc;
 mod kernels;
+mod points;
 mod shards;
 mod table;
 
@@ -36,6 +37,8 @@ mod _native {
     use crate::ipc::{PieceReader, PieceWriter};
     #[pymodule_export]
     use crate::kernels::{differences, latest, levels, pivot};
+    #[pymodule_export]
+    use crate::points::{PointEncoder, split_lines};
     #[pymodule_export]
     use crate::shards::Shards;
     #[pymodule_export]

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::texts::Texts;
 
 /// Bytes of a string value.
-const LONGEST_TEXT: usize = 1 << 20;
+pub(crate) const LONGEST_TEXT: usize = 1 << 20;
 
 /// A column's values, integers and floats widened to 64 bits.
 #[derive(Debug)]

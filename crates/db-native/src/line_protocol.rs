@@ -18,10 +18,10 @@ use crate::texts::Texts;
 use crate::timestamp;
 
 /// Bytes of a point's measurement, tags and longest field key as they are written; the server puts four between.
-const LONGEST_KEY: usize = 65_535 - 4;
+pub(crate) const LONGEST_KEY: usize = 65_535 - 4;
 
 /// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself, and no range finds the last but one.
-const TIMES: Range<i64> = i64::MIN + 2..i64::MAX - 1;
+pub(crate) const TIMES: Range<i64> = i64::MIN + 2..i64::MAX - 1;
 
 /// Columns that a message names, of those that may tell series apart.
 const MOST_NAMED: usize = 3;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
-use db_native::{Duplicates, ErrorKind, Layout, Points, Precision, Result};
+use db_native::{Duplicates, ErrorKind, Gathered, Layout, Points, Precision, Result, Value};
 
 use super::lines::{FieldValue, Point, parse};
 use super::strings;
@@ -108,6 +108,66 @@ impl Draft {
         }
     }
 
+    /// What the server is to store of a row that is a point of its own; `None` if it can't.
+    fn single(&self, row: usize) -> Option<Point> {
+        let point = self.point(row);
+        let fit = fits(&self.measurement, "measurement")
+            && self.constant.keys().all(|name| fits(name, "tag key"))
+            && self.tags.iter().all(|(name, values)| values[row].is_none() || fits(name, "tag key"))
+            && self.constant.values().all(|value| fits(value, "tag value"))
+            && self.tags.values().filter_map(|values| values[row].as_ref()).all(|value| fits(value, "tag value"))
+            && point.fields.iter().all(|(name, _)| fits(name, "field key"))
+            && !point.fields.is_empty();
+        fit.then_some(Point { time: self.times[row], ..point })
+    }
+
+    fn gather(&self, row: usize, into: &mut Gathered) -> Result<()> {
+        into.begin(None)?;
+        for (name, values) in &self.tags {
+            if let Some(value) = &values[row] {
+                into.tag(name, Value::Text(value))?;
+            }
+        }
+        for (name, column) in self.fields.iter().rev() {
+            match &column.0[row] {
+                Some(FieldValue::Float(value)) => into.field(name, Value::Float(*value))?,
+                Some(FieldValue::Integer(value)) => into.field(name, Value::Integer(*value))?,
+                Some(FieldValue::Unsigned(value)) => into.field(name, Value::Unsigned(*value))?,
+                Some(FieldValue::Boolean(value)) => into.field(name, Value::Boolean(*value))?,
+                Some(FieldValue::Text(value)) => into.field(name, Value::Text(value))?,
+                None => {}
+            }
+        }
+        into.end(self.times[row])
+    }
+
+    /// Checks that each row that is a point of its own arrives as it was, or is refused and leaves nothing behind.
+    fn check_singly(&self) {
+        let tags: Vec<_> = self.constant.clone().into_iter().collect();
+        let Ok(mut gathered) = Gathered::new(Some(&self.measurement), &tags) else {
+            assert!((0..self.times.len()).all(|row| self.single(row).is_none()));
+            return;
+        };
+        let mut expected = Vec::new();
+        for row in 0..self.times.len() {
+            let before = gathered.size();
+            match (self.gather(row, &mut gathered), self.single(row)) {
+                (Ok(()), Some(mut point)) => {
+                    point.fields.sort_by(|one, other| other.0.cmp(&one.0));
+                    point.tags.sort();
+                    expected.push(point);
+                }
+                (Err(_), None) => assert_eq!(before, gathered.size()),
+                (result, point) => panic!("{result:?}, {point:?}"),
+            }
+        }
+        assert_eq!(expected.len(), gathered.rows());
+        let (body, _) = gathered.take();
+        let mut points = parse(std::str::from_utf8(&body).unwrap()).unwrap();
+        points.iter_mut().for_each(|point| point.tags.sort());
+        assert_eq!(expected, points);
+    }
+
     fn encode(&self, limit: usize) -> Result<Vec<String>> {
         let mut columns: Vec<(&str, ArrayRef)> = vec![("time", times(self.times.clone()))];
         for (name, values) in &self.tags {
@@ -129,6 +189,7 @@ impl Draft {
 
     /// Checks that the points arrive as they were, in bodies of at least `limit` bytes, or are refused with reason.
     pub(crate) fn check(&self, limit: usize) {
+        self.check_singly();
         match self.encode(limit) {
             Ok(bodies) => {
                 let points = parse(&bodies.concat()).unwrap();

@@ -27,6 +27,7 @@ from db_core.errors import (
     Rejection,
     SchemaConflictError,
     SerializationError,
+    UnwrittenPoint,
     WriteError,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "Rejection",
     "SchemaConflictError",
     "SerializationError",
+    "UnwrittenPoint",
     "WriteError",
     "iter_annotated_csv",
     "meter_differences",

@@ -4,7 +4,7 @@ Every call releases the GIL while it computes. Errors are those of
 `db_core.errors`. Objects may be shared between threads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from typing_extensions import Buffer
@@ -270,6 +270,37 @@ class Encoder:
 
     def rows(self, start: int, stop: int) -> bytes:
         """Return the lines of the rows from `start` to `stop`, wherever `body` has come to."""
+
+@final
+class PointEncoder:
+    """Single points as line protocol, until they are taken."""
+
+    def __new__(
+        cls,
+        measurement: str | None,
+        *,
+        tag_columns: Sequence[str],
+        time_column: str,
+        tags: Sequence[tuple[str, str]],
+        instant: Callable[[object], int],
+        most_rows: int,
+        most_bytes: int,
+    ) -> PointEncoder: ...
+    def add(self, point: dict[str, Any], now: int) -> bool:
+        """Add a point; return whether there are enough. One without a time gets `now`."""
+
+    def add_text(self, text: str, now: int) -> bool:
+        """Add lines of text, all or none; return whether there are enough."""
+
+    def add_lines(self, lines: bytes, rows: int) -> bool:
+        """Add lines of an `Encoder`; return whether there are enough."""
+
+    def __len__(self) -> int: ...
+    def take(self) -> tuple[bytes, int]:
+        """Return all lines and their number; afterwards there are none."""
+
+def split_lines(body: bytes) -> list[bytes]:
+    """Return the lines of a body, each with its line feed."""
 
 @final
 class HttpBody:

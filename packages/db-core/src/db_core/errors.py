@@ -31,6 +31,7 @@ __all__ = [
     "Rejection",
     "SchemaConflictError",
     "SerializationError",
+    "UnwrittenPoint",
     "WriteError",
 ]
 
@@ -147,6 +148,19 @@ class Rejection:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnwrittenPoint:
+    """A point of a buffered writer that was not written, or is not known to be.
+
+    Attributes:
+        line: The point in line protocol. It can be written again.
+        reason: What the server said about it, or what broke before it was known to be written.
+    """
+
+    line: str
+    reason: str
+
+
 class WriteError(DatabaseError):
     """The server did not accept every point.
 
@@ -156,6 +170,7 @@ class WriteError(DatabaseError):
         rejected: The rows that were refused or not sent, in order, with reasons. They can be written again.
         frame: The rejected rows, as a frame of the same library; None if no row is known.
         status: The HTTP status of the refusal, or of the error that ended the write.
+        points: The points of a buffered writer that were not written.
     """
 
     def __init__(
@@ -166,12 +181,14 @@ class WriteError(DatabaseError):
         rejected: Sequence[Rejection] = (),
         frame: Any = None,
         status: int | None = None,
+        points: Sequence[UnwrittenPoint] = (),
     ) -> None:
         super().__init__(message)
         self.accepted = accepted
         self.rejected = tuple(rejected)
         self.frame = frame
         self.status = status
+        self.points = tuple(points)
 
 
 class CopyError(DatabaseError):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from db_core._native import Encoder
+from db_core._native import Encoder, PointEncoder, split_lines
 from db_core.errors import InvalidArgumentError
 from db_core.frame import Frame
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Duplicates",
     "Encoder",
+    "PointEncoder",
     "Precision",
     "check_duplicates",
     "encoder",
     "problems",
+    "split_lines",
     "to_line_protocol",
 ]
 

@@ -25,11 +25,12 @@ from influxdb_client.client.write_api import WriteApi
 from influxdb_client.client.write_api_async import WriteApiAsync
 from typing_extensions import TypeVar
 
-from db_core.errors import Rejection
+from db_core.errors import Rejection, UnwrittenPoint
 from db_core.frame import AnyFrame, Into
 from db_core.line_protocol import Duplicates
 from db_influx._aggregates import AggFunc
 from db_influx._async_manager import Opening
+from db_influx._async_point_writer import AsyncPointWriter
 from db_influx._backup import File, Folder
 from db_influx._bucket import Bucket
 from db_influx._connection import Connection
@@ -45,16 +46,19 @@ from db_influx._options import (
     Protocol,
 )
 from db_influx._parquet import ParquetFile
+from db_influx._point_writer import PointWriter
 from db_influx._progress import Progress
 from db_influx._times import Instant, Length
 from db_influx.plans.partitions import Layout
 
 __all__ = [
     "AsyncInfluxManager",
+    "AsyncPointWriter",
     "Bucket",
     "InfluxManager",
     "ParquetFile",
     "Partition",
+    "PointWriter",
     "Progress",
     "Snapshot",
 ]
@@ -451,6 +455,12 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
         timeout: float | None = None) -> Coroutine[Any, Any, list[Rejection]]: ...
+    def writer(self, bucket: str, measurement: str | None = None, *, tags: Mapping[str, str] | None = None,
+        tag_columns: str | Sequence[str] = (), time_column: str = "time", max_rows: int = 50000,
+        max_seconds: float = 1.0, max_bytes: int = 4194304, max_buffer: int = 67108864,
+        spool: str | os.PathLike[str] | None = None,
+        on_refused: Callable[[UnwrittenPoint], object] | None = None,
+        timeout: float | None = None) -> AsyncPointWriter: ...
     def server_version(self, *, timeout: float | None = None) -> Coroutine[Any, Any, str]: ...
     def list_buckets(self, *, timeout: float | None = None) -> Coroutine[Any, Any, list[Bucket]]: ...
     def create_bucket(self, name: str, *, retention: Length | None = None,
@@ -855,6 +865,12 @@ class InfluxManager(Generic[_FrameT_co]):
         tags: Mapping[str, str] | None = None, *, tag_columns: Sequence[str] = (),
         time_column: str | None = None, duplicates: Duplicates = "error",
         timeout: float | None = None) -> list[Rejection]: ...
+    def writer(self, bucket: str, measurement: str | None = None, *, tags: Mapping[str, str] | None = None,
+        tag_columns: str | Sequence[str] = (), time_column: str = "time", max_rows: int = 50000,
+        max_seconds: float = 1.0, max_bytes: int = 4194304, max_buffer: int = 67108864,
+        spool: str | os.PathLike[str] | None = None,
+        on_refused: Callable[[UnwrittenPoint], object] | None = None,
+        timeout: float | None = None) -> PointWriter: ...
     def server_version(self, *, timeout: float | None = None) -> str: ...
     def list_buckets(self, *, timeout: float | None = None) -> list[Bucket]: ...
     def create_bucket(self, name: str, *, retention: Length | None = None,

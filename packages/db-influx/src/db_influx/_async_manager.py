@@ -9,14 +9,17 @@ from db_influx._official import OfficialAsync, point_settings
 from db_influx.methods import Methods
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping
     from types import TracebackType
 
     from influxdb_client.client.bucket_api import BucketsApi
     from influxdb_client.client.query_api_async import QueryApiAsync
     from influxdb_client.client.write_api_async import WriteApiAsync
 
+    from db_influx._async_point_writer import AsyncPointWriter
     from db_influx._options import Options
+    from db_influx._outbox import Job, Outbox
+    from db_influx._point import PointLayout
     from db_influx._server import Server
     from db_influx._steps import Steps
 
@@ -73,6 +76,13 @@ class AsyncInfluxManager(Methods):
 
     def _enter(self, plan: Steps[Any], call: Options) -> Any:
         return Opening(self._run(plan, call))
+
+    def _open_writer(
+        self, outbox: Outbox, layout: PointLayout, deliver: Callable[[Job], Any]
+    ) -> AsyncPointWriter:
+        from db_influx._async_point_writer import AsyncPointWriter
+
+        return AsyncPointWriter(outbox, layout, deliver, self._transport.deadline)
 
     async def _collect(self, plan: Steps[None], call: Options) -> Any:
         return [one async for one in self._iterate(plan, call)]

@@ -12,12 +12,15 @@ from db_influx._official import Official
 from db_influx._options import Options, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import GenericAlias
     from zoneinfo import ZoneInfo
 
     from db_core.frame import Into
     from db_influx._connection import Connection
     from db_influx._options import Missing, Protocol
+    from db_influx._outbox import Job, Outbox
+    from db_influx._point import PointLayout
     from db_influx._server import Server
     from db_influx._settings import InfluxSettings
     from db_influx._steps import Steps
@@ -139,6 +142,10 @@ class Base:
     def _enter(self, plan: Steps[Any], call: Options) -> Any:
         """Carry out a plan whose result is a context manager, and return this."""
         return self._run(plan, call)
+
+    def _open_writer(self, outbox: Outbox, layout: PointLayout, deliver: Callable[[Job], Any]) -> Any:
+        """Return a writer, which has jobs done by `deliver`."""
+        raise NotImplementedError
 
     def _collect(self, plan: Steps[None], call: Options) -> Any:
         """Carry out a plan and return a list of the results that it yields."""

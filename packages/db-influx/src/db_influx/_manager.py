@@ -8,13 +8,16 @@ from db_influx._official import point_settings
 from db_influx.methods import Methods
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from influxdb_client.client.bucket_api import BucketsApi
     from influxdb_client.client.query_api import QueryApi
     from influxdb_client.client.write_api import WriteApi
 
+    from db_influx._outbox import Job, Outbox
+    from db_influx._point import PointLayout
+    from db_influx._point_writer import PointWriter
     from db_influx._server import Server
 
 __all__ = ["InfluxManager"]
@@ -79,6 +82,11 @@ class InfluxManager(Methods):
         from db_influx._wire import Wire
 
         return Wire(server)
+
+    def _open_writer(self, outbox: Outbox, layout: PointLayout, deliver: Callable[[Job], Any]) -> PointWriter:
+        from db_influx._point_writer import PointWriter
+
+        return PointWriter(outbox, layout, deliver, self._transport.deadline)
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""

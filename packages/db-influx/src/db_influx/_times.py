@@ -28,6 +28,7 @@ __all__ = [
     "duration",
     "instant",
     "length",
+    "moment",
     "nanoseconds",
     "ordered",
     "time_literal",
@@ -124,6 +125,22 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
     if not EARLIEST <= nanos <= LATEST:
         raise invalid(argument, f"must lie between 1677-09-21 and 2262-04-11, not {value!r}")
     return nanos
+
+
+def moment(value: object, argument: str) -> int:
+    """Return nanoseconds since the epoch of the time of a point, which without a zone is UTC.
+
+    Args:
+        value: As for `instant`, but nothing that depends on now; or an int of nanoseconds.
+        argument: Name for the error.
+    """
+    number = plain_number(value)
+    if isinstance(number, int) and EARLIEST <= number <= LATEST:
+        return number
+    if number is not None or _back(value) is not None or value == "now()":
+        expected = "must be a datetime, ISO 8601 text or an int of nanoseconds"
+        raise InvalidArgumentError(f"`{argument}`: its time {expected}, not {value!r}", argument=argument)
+    return instant(value, argument, 0)
 
 
 def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[int, int]:

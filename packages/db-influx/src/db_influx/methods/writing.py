@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from db_influx import _arguments
 from db_influx._base import Base
-from db_influx._options import SendOptions, WriteOptions, takes
+from db_influx._options import QueryOptions, SendOptions, WriteOptions, takes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import os
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
-    from db_core.errors import Rejection
+    from db_core.errors import Rejection, UnwrittenPoint
+    from db_influx._outbox import Job
+    from db_influx._point_writer import PointWriter
     from db_influx._points import Points
 
 __all__ = ["Writing"]
@@ -99,6 +102,86 @@ class Writing(Base):
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = check_write.check_write(_arguments.written_bucket(bucket), data, points, time.time_ns())
         return self._run(plan, call)  # type: ignore[no-any-return]
+
+    @takes(QueryOptions)
+    def writer(
+        self,
+        bucket: str,
+        measurement: str | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        tag_columns: str | Sequence[str] = (),
+        time_column: str = "time",
+        max_rows: int = 50_000,
+        max_seconds: float = 1.0,
+        max_bytes: int = 4 << 20,
+        max_buffer: int = 64 << 20,
+        spool: str | os.PathLike[str] | None = None,
+        on_refused: Callable[[UnwrittenPoint], object] | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> PointWriter:
+        """Return a writer that takes points one by one and sends them in batches, beside the caller.
+
+        Use it in a ``with`` block, an `AsyncInfluxManager`'s in an ``async with`` block; its end raises an
+        error if points could not be written. `write` takes a point or a frame. `flush` returns when the
+        server has stored what was written before, or the spool has it on the disk. What no `flush` has
+        returned for is lost if the process is killed.
+
+        A batch that can't be sent stays, and is sent again and again, in order. Without a spool it stays in
+        memory. Writing a point again changes nothing, as every point carries its time.
+
+        Args:
+            measurement: Measurement of points that name none.
+            tags: Tags of every point.
+            tag_columns: Columns that are tags, of rows and frames. Other columns are fields.
+            time_column: Column of the time, of rows and frames; a pandas frame without it has its times in
+                the index.
+            max_rows, max_seconds, max_bytes: A batch is sent when it has so many points or bytes, or so long
+                after its first point.
+            max_buffer: When so many bytes wait to be sent, `write` waits.
+            spool: A folder for batches that can't be sent, made if there is none. They are sent when the
+                server is back, also by the next writer on this folder.
+            on_refused: Is called with each point that the server refuses, as an `UnwrittenPoint`: by the
+                thread that sends, or in the loop. Without it, or if it raises an error, the next `flush`
+                or the end of the block raises a `WriteError` that has the points.
+
+        Raises:
+            InvalidArgumentError: Also if another writer uses the spool, or it has points for another server,
+                organization or bucket.
+        """
+        from db_influx._outbox import Limits, Outbox
+        from db_influx._point import PointLayout
+        from db_influx._points import constant_tags
+        from db_influx.plans.deliver import deliver
+
+        call = self._call(QueryOptions, options)
+        name = _arguments.written_bucket(bucket)
+        layout = PointLayout(
+            None if measurement is None else _arguments.text(measurement, "measurement"),
+            constant_tags(tags),
+            _arguments.names(tag_columns, "tag_columns", least=0),
+            _arguments.text(time_column, "time_column"),
+        )
+        limits = Limits(
+            _arguments.count(max_rows, "max_rows", least=1),
+            _arguments.positive(max_seconds, "max_seconds"),
+            _arguments.count(max_bytes, "max_bytes", least=1),
+            _arguments.count(max_buffer, "max_buffer", least=1),
+        )
+        if on_refused is not None and not callable(on_refused):
+            raise _arguments.invalid("on_refused", f"must be a function, not {on_refused!r}")
+        encoder = layout.encoder(limits)
+        place = None
+        if spool is not None:
+            from db_influx._spool import Spool
+
+            target = {"url": self._settings.url, "org": self._settings.org, "bucket": name}
+            place = Spool(spool, target)
+
+        def do(job: Job) -> Any:
+            return self._run(deliver(job, name, place, on_refused), call)
+
+        return self._open_writer(Outbox(encoder, limits, place), layout, do)  # type: ignore[no-any-return]
 
 
 def _points(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from db_core.errors import DatabaseError, Rejection, WriteError
 from db_influx._points import Points, library
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from db_core.line_protocol import Encoder
     from db_influx._steps import Steps
 
-__all__ = ["merged", "size_of", "write"]
+__all__ = ["Search", "merged", "refusal", "size_of", "write"]
 
 _BODY_BYTES = 4 << 20
 _VALUE = 20  # bytes of a value with its name, about
 _MOST_REQUESTS = 500  # to find the refused rows of a write
 _MOST_NAMED = 3  # rejections in a message
+# How many points were refused at least, the first's reason, and the status; None if all were written.
+Refusal: TypeAlias = tuple[int, str, int | None] | None
 _DROPPED = re.compile(r" ?dropped=(\d{1,18})\b")
 
 
@@ -44,7 +46,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
     size = size_of(data)
     checked: Points = yield Work(check, size)
     lines: Encoder = yield Work(checked.encoder, size)
-    search = _Search(bucket, lines)
+    search = Search(lines, partial(refusal, bucket))
     accepted, row, status = 0, 0, None
     rejected: list[Rejection] = []
     bodies: list[tuple[bytes, int]] = []
@@ -61,8 +63,8 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
         stop = row + count
         meanwhile = encode if stop < len(lines) else None
         try:
-            if refusal := (yield from _refusal(bucket, body, meanwhile)):
-                lost, reason, status = refusal
+            if answer := (yield from refusal(bucket, body, meanwhile)):
+                lost, reason, status = answer
                 # In case the search fails.
                 refused = [Rejection(row, stop, min(lost, count), reason)]
                 refused = yield from search.narrow(row, stop, lost, reason)
@@ -106,12 +108,19 @@ def size_of(data: Any) -> int:
     return _BODY_BYTES
 
 
-class _Search:
+class Lines(Protocol):
+    """The lines of points."""
+
+    def rows(self, start: int, stop: int) -> bytes:
+        """Return some of them."""
+
+
+class Search:
     """Search for refused rows, with a limited number of requests."""
 
-    def __init__(self, bucket: str, lines: Encoder) -> None:
-        self._bucket = bucket
+    def __init__(self, lines: Lines, write: Callable[[bytes], Steps[Refusal]]) -> None:
         self._lines = lines
+        self._write = write
         self._left = _MOST_REQUESTS
 
     def narrow(self, start: int, stop: int, lost: int, reason: str) -> Steps[list[Rejection]]:
@@ -132,13 +141,11 @@ class _Search:
         """Write rows again; return how many points were refused, and the reason for the first."""
         self._left -= 1
         lines: bytes = yield Work(partial(self._lines.rows, start, stop), _BODY_BYTES)
-        refusal = yield from _refusal(self._bucket, lines)
-        return refusal[:2] if refusal else (0, "")
+        answer = yield from self._write(lines)
+        return answer[:2] if answer else (0, "")
 
 
-def _refusal(
-    bucket: str, body: bytes, meanwhile: Callable[[], None] | None = None
-) -> Steps[tuple[int, str, int | None] | None]:
+def refusal(bucket: str, body: bytes, meanwhile: Callable[[], None] | None = None) -> Steps[Refusal]:
     """Write a body; if points were refused, return how many at least, the first's reason, and the status."""
     try:
         yield Post(bucket, body, meanwhile)
