@@ -350,6 +350,8 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "a value": ("tags", {"tags": {"_value": "1"}}),
     "a time": ("tags", {"tags": {"_time": "now"}}),
     "the key of the measurement": ("tags", {"tags": {"\0": "m"}}),
+    "the engine's name of the measurement": ("tags", {"tags": {"_name": "m"}}),
+    "a tag that the engine takes for its own": ("measurement", {"tags": {"_series": "x"}}),
     "another measurement": ("tags", {"tags": {"_measurement": "m"}}),
     "a number": ("tags", {"tags": {"k": 1}}),
     "a regular expression": ("tags", {"tags": {"k": re.compile("a")}}),

@@ -219,7 +219,6 @@ UNREADABLE = {
         "measurement named '_series'",
     ),
     "a tag named time": (selection("v", tags={"Time": "x"}), "condition on 'Time'"),
-    "a tag named as the measurement": (selection("v", tags={"_name": "x"}), "condition on '_name'"),
     "too many names": (selection("v", tags={"k": "x" * 11_000_000}), "at most 10 MiB"),
 }
 

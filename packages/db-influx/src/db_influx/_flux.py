@@ -39,8 +39,9 @@ _DAYS_OF_SHARD = 7  # unless a bucket was made with others
 _UNUSED = ("_start", "_stop", "_measurement")
 # What a list of a measurement's tag keys has besides its tags.
 OWN_KEYS = ("_field", "_measurement", "_start", "_stop")
-# Columns that no tag can have in a filter; the storage engine takes "$" for the value.
-OWN = ("_field", "_measurement", "_start", "_stop", "_time", "_value", "$")
+# Columns that no tag can have in a filter. The storage engine takes "$" for the value, and "_name" for the
+# measurement.
+OWN = ("_field", "_measurement", "_name", "_start", "_stop", "_time", "_value", "$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from db_influx._flux import Selection
 
 __all__ = [
+    "SYSTEM",
     "AnyQuery",
     "Database",
     "Query",
@@ -43,8 +44,8 @@ __all__ = [
 
 _CHUNK_ROWS = 10_000
 _MOST_BYTES = 10 << 20  # of a form; the server refuses more
-# Measurements that InfluxQL takes for its own, and a tag or field that it takes for the measurement.
-_SYSTEM = ("_fieldKeys", "_measurements", "_name", "_series", "_tagKey", "_tagKeys", "_tags")
+# Measurements that InfluxQL takes for its own, and a field that it takes for the measurement.
+SYSTEM = ("_fieldKeys", "_measurements", "_name", "_series", "_tagKey", "_tagKeys", "_tags")
 _NAME = "_name"
 # Fields that it does not look up: it returns the measurement, the key of the series, or its tags.
 _OWN_FIELDS = (_NAME, "_seriesKey", "_tagKey", "_tagValue")
@@ -213,13 +214,13 @@ def why_not(selection: Selection, query: Query) -> str | None:
         selection: What to read.
         query: The query that would read it.
     """
-    if selection.measurement in _SYSTEM:
+    if selection.measurement in SYSTEM:
         return f"reads a measurement named {selection.measurement!r} as one of its own"
     for name, _ in query.fields or ():
         if name in _OWN_FIELDS:
             return f"reads a field named {name!r} as one of its own"
     for key, _ in selection.tags:
-        if key.lower() == "time" or key == _NAME:
+        if key.lower() == "time":
             return f"reads a condition on {key!r} as one on its own column, not on a tag"
     if len(query.body()) > _MOST_BYTES:
         return f"takes at most {_MOST_BYTES >> 20} MiB of names and tag values"

@@ -74,6 +74,10 @@ def check(selection: Selection) -> None:
                 reason = f"InfluxDB deletes nothing by a name with {shown}"
                 raise invalid(argument, f"{place}{name!r} has {shown}, but {reason}")
     for key, values in selection.tags:
+        if key in _influxql.SYSTEM and not selection.measurement:
+            # Flux's storage reader panics, and the server hangs once such a bucket is deleted.
+            reason = f"InfluxDB can't look for a tag {key!r} in all measurements"
+            raise invalid("measurement", f"must be named, since {reason}")
         if "" in values:
             reason = "InfluxDB can't delete by the absence of a tag"
             raise invalid("tags", f"must have values that are not empty, but {key!r} has one: {reason}")
