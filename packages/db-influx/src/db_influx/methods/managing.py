@@ -154,6 +154,10 @@ class Managing(Base):
         The server answers a request when it has deleted all, which takes a millisecond or more for each
         series: for tens of thousands of them, choose a longer `timeout`. It goes on after a timeout.
 
+        Do not delete while InfluxDB writes its cache to a file: it may lose other points of the selected
+        series, until these are written again. It writes the cache when that has grown to 25 MB, ten minutes
+        after the last write to a shard, and for `snapshot`, `write_parquet` and backups.
+
         Args:
             measurement: None means all measurements.
             tags: As in reads. InfluxDB can't select series without a tag here, so a value may not be empty.
