@@ -23,7 +23,8 @@ RESEMBLES = {
     "SchemaConflictError": ValueError,
     "SerializationError": ValueError,
 }
-ERRORS = [name for name in errors.__all__ if name != "Rejection"]  # which a WriteError holds
+# A WriteError holds the others.
+ERRORS = [name for name in errors.__all__ if name not in ("Rejection", "UnwrittenPoint")]
 RESEMBLES_NOTHING = {"CopyError", "DatabaseError", "QueryError", "WriteError"}
 
 ATTRIBUTES: dict[str, dict[str, object]] = {
@@ -37,6 +38,7 @@ ATTRIBUTES: dict[str, dict[str, object]] = {
         "rejected": (errors.Rejection(3, 4, 1, "a field type conflict"),),
         "frame": None,
         "status": 422,
+        "points": (errors.UnwrittenPoint("m v=1 1", "a field type conflict"),),
     },
 }
 
@@ -78,5 +80,5 @@ def test_an_attribute_that_is_not_known_is_empty(name: str, attributes: dict[str
     error = getattr(errors, name)("what happened")
 
     assert {
-        attribute: () if attribute in ("copied", "rejected") else None for attribute in attributes
+        attribute: () if attribute in ("copied", "rejected", "points") else None for attribute in attributes
     } == vars(error)
