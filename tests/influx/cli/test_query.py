@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ def test_tables_of_different_columns_are_joined_unless_streamed(cli: Cli, tmp_pa
     assert [{"z"}, {"x", "y"}, {"x", "y"}] == names
     assert b"--stream" in refused.stderr
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stream", [(), ("--stream",)])
+def test_nothing_found_is_a_whole_file(
+    cli: Cli, store: Store, tmp_path: Path, stream: tuple[str, ...]
+) -> None:
+    """It has neither rows nor columns, as the server names none; as text it is empty."""
+    asked = f'from(bucket: "{store.name}") |> range(start: 2020-01-01T00:00:00Z, stop: 2020-01-02T00:00:00Z)'
+    cli("query", asked, *stream, "--output", "a.parquet")
+
+    assert (0, 0) == pl.read_parquet(tmp_path / "a.parquet").shape
+    for text in ("csv", "jsonl", "table"):
+        assert b"" == cli("query", asked, *stream, "--format", text).stdout
 
 
 def test_a_query_that_the_server_refuses_has_its_message(cli: Cli, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import typer
 
 from db_core.errors import InvalidArgumentError
 
-__all__ = ["Format", "FormatOption", "LimitOption", "OutputOption", "chosen"]
+__all__ = ["Format", "FormatOption", "LimitOption", "OutputOption", "chosen", "most_rows"]
 
 Format: TypeAlias = Literal["table", "csv", "jsonl", "parquet", "arrow", "line"]
 
+_SHOWN = 100  # rows of a table for people
 _EXTENSIONS: dict[str, Format] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -63,3 +64,8 @@ def chosen(output: str | None, format_: Format | None) -> Format:
         message = f"`output`: {output!r} ends with none of {' '.join(_EXTENSIONS)}: add --format"
         raise InvalidArgumentError(message, argument="output")
     return _EXTENSIONS[extension]
+
+
+def most_rows(format_: Format, limit: int | None) -> int | None:
+    """Return how many rows are written at most; None is all of them."""
+    return _SHOWN if format_ == "table" and limit is None else limit

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write_rows", "write_tables"]
 
-_SHOWN = 100  # rows of a table for people
-
 
 def write_rows(
     rows: Sequence[dict[str, Any]], kinds: dict[str, str], output: str | None, format_: Format | None
@@ -64,9 +62,10 @@ def write_tables(
     kind = _formats.chosen(output, format_)
     if kind == "line" and measurement is None:
         raise InvalidArgumentError("`format`: only `read` writes line protocol", argument="format")
-    most = _SHOWN if kind == "table" and limit is None else limit
+    most = _formats.most_rows(kind, limit)
     more = False
     rows = 0
+    empty = True
     with (
         closing(cast("Generator[Any]", tables)) if hasattr(tables, "close") else _nothing(),
         destination(output) as stream,
@@ -77,6 +76,7 @@ def write_tables(
         if told is not None:
             told.show = show
         for table in tables:
+            empty = False
             if most is not None and rows + len(table) > most:
                 more = True
             part = plain(table if most is None else table.slice(0, most - rows))
@@ -84,6 +84,8 @@ def write_tables(
             rows += len(part)
             if more or (limit is not None and rows >= limit):
                 break
+        if empty:  # a file of nothing is a whole file too
+            write(pa.table({}))
     if more and limit is None:
         say(f"These are the first {most} rows: --limit shows more, --output writes all of them into a file.")
     return rows
@@ -106,7 +108,7 @@ def _writer(
     if kind == "table":
         kept: list[Any] = []
         yield kept.append
-        if kept:
+        if kept and kept[0].column_names:
             stream.write(for_people(pa.concat_tables(kept), stream))
         return
     first = True

@@ -101,7 +101,7 @@ def read(
             "progress": told,
         }
         if interval is None:
-            tables = _batches(manager, selection, limit)
+            tables = _batches(manager, selection, _formats.most_rows(kind, limit))
         else:
             functions = agg_func or ["mean"]
             windows: dict[str, Any] = {
@@ -143,10 +143,10 @@ def _columns(
     return names, by
 
 
-def _batches(manager: InfluxManager, selection: dict[str, Any], limit: int | None) -> Iterator[Any]:
+def _batches(manager: InfluxManager, selection: dict[str, Any], most: int | None) -> Iterator[Any]:
     """Yield the points as they arrive, and if there are none, the empty frame."""
     found = False
-    batches = manager.read_batches(**selection, batch_rows=min(_ROWS, max(limit or _ROWS, 1_000)))
+    batches = manager.read_batches(**selection, batch_rows=min(_ROWS, max(most or _ROWS, 1_000)))
     for table in batches:
         found = True
         yield table

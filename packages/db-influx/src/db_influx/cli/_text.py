@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import math
@@ -103,19 +102,13 @@ def _visible(text: str) -> str:
 
 
 def _readable(table: Any, *, short: bool = False) -> Any:
-    """Return a table whose times are RFC 3339 text, its durations nanoseconds, and its bytes base64.
+    """Return a table whose times are RFC 3339 text.
 
     Args:
         table: The table.
         short: Leave out the fractions of seconds of a column that has none.
     """
-    table = _with(table, types.is_timestamp, lambda column: _rfc3339(column, short=short))
-    table = _with(table, types.is_duration, lambda column: column.cast(pa.int64()))
-    return _with(table, _is_binary, _base64)
-
-
-def _is_binary(kind: Any) -> bool:
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    return _with(table, types.is_timestamp, lambda column: _rfc3339(column, short=short))
 
 
 def _with(table: Any, chosen: Callable[[Any], bool], change: Callable[[Any], Any]) -> Any:
@@ -130,10 +123,3 @@ def _rfc3339(column: Any, *, short: bool) -> Any:
         column = column.cast(pa.timestamp("s", column.type.tz))
     offset = "Z" if column.type.tz in (None, "UTC") else "%Ez"
     return pc.strftime(column, f"%Y-%m-%dT%H:%M:%S{offset}")
-
-
-def _base64(column: Any) -> Any:
-    values = column.to_pylist()
-    return pa.array(
-        [None if value is None else base64.b64encode(value).decode() for value in values], pa.string()
-    )
