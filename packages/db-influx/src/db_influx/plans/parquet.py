@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-_ROWS = 1 << 17  # of a frame that is written at once
+_ROWS = 1 << 17  # of a frame that is written at once, at most
+_VALUES = 1 << 20  # of such a frame, about; many fields would fill the memory otherwise
 _VALUE = 16  # bytes
 
 
@@ -42,10 +43,11 @@ def write(
         keys = yield from tag_keys(bucket, measurement)
         options = replace(options, by=tuple(keys))
     options = replace(options, missing="ignore")  # it was told of the whole range
+    rows = max(1, min(_ROWS, _VALUES // max(1, len(selection.fields or ()))))
     for number, period in enumerate(files if selection.fields else ()):
         part = replace(selection, start=period.start, stop=period.stop)
         with Writer(period.path) as writer:
-            written = _written(batches(databases, part, _ROWS, options), writer)
+            written = _written(batches(databases, part, rows, options), writer)
             yield from part_of(written, number / len(files), (number + 1) / len(files))
             file: ParquetFile | None = yield Work(writer.finish, _ROWS)
         if file is not None:
