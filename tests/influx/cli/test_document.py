@@ -53,9 +53,13 @@ def test_the_examples_run(server: servers.InfluxDB, tmp_path: Path) -> None:
             ["bash", "-c", line], capture_output=True, env=settings, cwd=tmp_path, check=False
         )
         told = done.stderr.decode()
-        assert (0, "") == (done.returncode, re.sub("^Copied: .*\n", "", told)), line
-        assert done.stdout or re.search("copy|create|--yes|--output|>", line), line
-    assert {"october.parquet", "october.arrows", "october.lp"} == {path.name for path in tmp_path.iterdir()}
+        assert (0, "") == (
+            done.returncode,
+            re.sub("^(Copied|Exported|Verified|Imported): .*\n", "", told, flags=re.MULTILINE),
+        ), line
+        assert done.stdout or re.search("copy|create|--yes|--output|>|port|--folder", line), line
+    written = {path.name for path in tmp_path.iterdir()} - {".config", ".cache"}  # those of matplotlib
+    assert {"october", *(f"october.{one}" for one in ("parquet", "arrows", "lp", "svg"))} == written
 
 
 def test_the_reference_is_the_help_of_each_command() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from db_influx.cli import _buckets, _change, _check, _names, _query, _read
+from db_influx.cli import _buckets, _change, _check, _export, _import, _names, _plot, _query, _read, _watch
 from db_influx.cli._ends import HELP, ends
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "measurements": _names.measurements,
     "fields": _names.fields,
     "check": _check.check,
+    "export": _export.export,
+    "import": _import.import_,
+    "plot": _plot.plot,
+    "watch": _watch.watch,
 }
 _BUCKETS: dict[str, Callable[..., None]] = {
     "list": _buckets.list_buckets,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from db_core.errors import DatabaseError
 from db_influx.cli._formats import FormatOption, OutputOption
+from db_influx.cli._import import check_folder
 from db_influx.cli._settings import ProfileOption, TokenFileOption, connect, settings_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,13 @@ def check(
         list[str] | None, typer.Argument(help="Buckets; without any, all that the token may read.")
     ] = None,
     *,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Verify this folder of `export` by its manifest instead; it needs no server.",
+        ),
+    ] = None,
     output: OutputOption = None,
     format: FormatOption = None,  # noqa: A002 - the name of the option
     profile: ProfileOption = None,
@@ -33,6 +42,9 @@ def check(
 
     Nothing is written into a bucket.
     """
+    if folder is not None:
+        check_folder(folder)
+        return
     from db_influx.cli._output import write_rows
 
     where, _ = settings_of(profile)

@@ -1,0 +1,235 @@
+"""`import`: what `export` wrote, or a file of others, into a bucket; and the check of an exported folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from db_core.errors import IncompleteResultError, InvalidArgumentError
+from db_influx.cli._ends import say
+from db_influx.cli._export import EXTENSIONS
+from db_influx.cli._folder import verified
+from db_influx.cli._options import tags_of
+from db_influx.cli._progress import bar
+from db_influx.cli._settings import ProfileOption, TokenFileOption, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db_influx import InfluxManager
+    from db_influx.cli._folder import Folder
+
+__all__ = ["check_folder", "import_"]
+
+FileFormat: TypeAlias = Literal["parquet", "line", "csv", "jsonl", "arrow"]
+Precision: TypeAlias = Literal["s", "ms", "us", "ns"]
+
+_OF_EXTENSION: dict[str, str] = {f".{extension}": kind for kind, extension in EXTENSIONS.items()}
+_OF_EXTENSION[".ndjson"] = "jsonl"
+_LOADED = 1 << 16  # rows of a frame that is written
+
+
+def import_(
+    source: Annotated[Path, typer.Argument(help="A folder of `export`, or a single file.")],
+    bucket: Annotated[str, typer.Argument(help="Name of the bucket, which must be there.")],
+    *,
+    format: Annotated[  # noqa: A002 - the name of the option
+        FileFormat | None,
+        typer.Option(
+            "--format", "-f", help="Format of a single file; without it, by its extension.", show_choices=True
+        ),
+    ] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For a single file that is no line protocol: its measurement."),
+    ] = None,
+    time_column: Annotated[
+        str, typer.Option(metavar="NAME", help="For such a file: the column of times.")
+    ] = "time",
+    tag_column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="For such a file: a column that is a tag; may be given again."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For such a file: a tag of all points.")
+    ] = None,
+    type: Annotated[  # noqa: A002 - the name of the option
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=TYPE",
+            help="For CSV and JSON Lines: the type of a column: float, integer, unsigned, boolean or string. "
+            "Without it, its first values tell.",
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="Unit of the times in line protocol, or of whole numbers in the column of times."),
+    ] = "ns",
+    profile: ProfileOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Write what `export` wrote to a bucket, or the points of a single file.
+
+    The checksums of a folder are verified before anything is written, and its counts of points afterwards.
+    Importing again changes nothing, so an import that was interrupted is simply run again.
+    """
+    if source.is_dir():
+        if measurement or tag_column or tag or type or format:
+            message = "`source` is a folder, whose manifest says all that these options say: leave them out"
+            raise InvalidArgumentError(message, argument="source")
+        _folder(source, bucket, profile, token_file)
+        return
+    kind = _kind(source, format)
+    with connect(profile, token_file) as manager, bar("Importing") as show:
+        size, rows = source.stat().st_size, 0
+        if kind == "line":
+            _write_lines(manager, source, bucket, precision, show)
+            return
+        if not measurement:
+            raise InvalidArgumentError(
+                f"`measurement` is needed for {kind}: add --measurement NAME", argument="measurement"
+            )
+        constant = {key: values[0] for key, values in (tags_of(tag) or {}).items()}
+        layout: dict[str, Any] = {
+            "tag_columns": tag_column or (),
+            "time_column": time_column,
+            "duplicates": "last",
+        }
+        for table in _tables(source, kind, _types(type), time_column, precision):
+            manager.synchronous_write(bucket, table, measurement, constant or None, **layout)
+            rows += len(table)
+            show(0.0 if size else 1.0, rows)
+    say(f"Imported: {rows:,} rows from {source}")
+
+
+def _kind(source: Path, format_: str | None) -> str:
+    if format_ is not None:
+        return format_
+    kind = _OF_EXTENSION.get(source.suffix.lower())
+    if kind is None:
+        message = f"`source`: {source.name!r} ends with none of {' '.join(_OF_EXTENSION)}: add --format"
+        raise InvalidArgumentError(message, argument="source")
+    return kind
+
+
+def _types(given: list[str] | None) -> dict[str, Any]:
+    from db_influx.cli._tables import TYPES
+
+    found = {}
+    for one in given or ():
+        name, _, kind = one.rpartition("=")
+        if not name or kind not in TYPES:
+            message = f"`type` must be NAME=TYPE, with a TYPE of {', '.join(TYPES)}, not {one!r}"
+            raise InvalidArgumentError(message, argument="type")
+        found[name] = TYPES[kind]
+    return found
+
+
+def _tables(
+    source: Path, kind: str, types: dict[str, Any], time_column: str, precision: str
+) -> Iterator[Any]:
+    """Yield the tables of a file of others, whose times may be whole numbers."""
+    import pyarrow as pa
+
+    from db_influx.cli._tables import read_file
+
+    for table in read_file(source, kind, types=types):
+        place = table.schema.get_field_index(time_column)
+        if place < 0:
+            known = ", ".join(map(repr, table.column_names))
+            message = f"`time_column`: {source.name} has no column {time_column!r}, but {known}"
+            raise InvalidArgumentError(message, argument="time_column")
+        if pa.types.is_integer(table.schema.field(place).type):
+            times = table.column(place).cast(pa.int64()).cast(pa.timestamp(precision, "UTC"))
+            table = table.set_column(place, time_column, times)  # noqa: PLW2901 - the same with times
+        for first in range(0, len(table), _LOADED):
+            yield table.slice(first, _LOADED)
+
+
+def _write_lines(manager: InfluxManager, source: Path, bucket: str, precision: str, show: Any) -> None:
+    from db_influx.cli._lines import LineWriter, bodies
+
+    writer = LineWriter(manager, bucket, precision)
+    size, done, lines = source.stat().st_size, 0, 0
+    for body in bodies(source):
+        writer.write(body)
+        done += len(body)
+        lines += body.count(b"\n")
+        show(done / size, lines)
+    say(f"Imported: {done:,} bytes of line protocol from {source}")
+
+
+def check_folder(path: Path) -> Folder:
+    """Verify the folder of an export, by the checksums that its manifest has.
+
+    Raises:
+        FileNotFoundError: It has no manifest.
+        IncompleteResultError: The export did not end, or files are missing or changed.
+        ParseError: The manifest is damaged.
+    """
+    with bar("Checking", "bytes") as show:
+        done = 0
+
+        def told(size: int, of_all: int) -> None:
+            nonlocal done
+            done += size
+            show(done / of_all if of_all else 1.0, done)
+
+        folder = verified(path, told)
+    say(f"Verified: {folder.rows:,} rows in {len(folder.parts):,} files, in {path}")
+    return folder
+
+
+def _folder(path: Path, bucket: str, profile: str | None, token_file: str | None) -> None:
+    folder = check_folder(path)
+    manifest = folder.manifest
+    with connect(profile, token_file, missing="ignore") as manager:
+        with bar("Importing") as show:
+            rows = 0
+            for part in folder.parts:
+                for written in _write_part(manager, folder, part, bucket):
+                    rows += written
+                    show(rows / folder.rows, rows)
+        lacking = list(_lacking(manager, manifest, bucket))
+    if lacking:
+        message = (
+            f"bucket {bucket!r} lacks points after the import, as where it keeps points for a shorter time: "
+        )
+        raise IncompleteResultError(message + "; ".join(lacking[:3]))
+    say(f"Imported: {folder.rows:,} rows from {path}")
+
+
+def _write_part(manager: InfluxManager, folder: Folder, part: dict[str, Any], bucket: str) -> Iterator[int]:
+    """Write the points of a file, and yield how many rows were written."""
+    from db_influx.cli._lines import LineWriter, bodies
+    from db_influx.cli._tables import frame_of, read_file, schema_of
+
+    name, kind = part["measurement"], folder.manifest["selection"]["format"]
+    path, about = folder.file(part), folder.manifest["measurements"][name]
+    if kind == "line":
+        writer = LineWriter(manager, bucket)
+        for body in bodies(path):
+            writer.write(body)
+        yield part["rows"]
+        return
+    layout: dict[str, Any] = {"tag_columns": about["tags"], "time_column": "time", "duplicates": "last"}
+    for table in read_file(path, kind, schema_of(about)):
+        frame = frame_of(table, about) if about["columns"] else table
+        manager.synchronous_write(bucket, frame, name, **layout)
+        yield len(table)
+
+
+def _lacking(manager: InfluxManager, manifest: dict[str, Any], bucket: str) -> Iterator[str]:
+    """Yield a line for each field of which the bucket has fewer points than were exported."""
+    expected: dict[str, dict[str, int]] = {}
+    for part in manifest["parts"]:
+        points = expected.setdefault(part["measurement"], {})
+        for field, count in part["points"].items():
+            points[field] = points.get(field, 0) + count
+    for name, points in expected.items():
+        found = manager.count(bucket, name, manifest["start"], manifest["stop"]) if points else {}
+        for field, count in points.items():
+            if found.get(field, 0) < count:
+                yield f"field {field!r} of {name!r} has {found.get(field, 0):,} of {count:,} points"
