@@ -98,8 +98,8 @@ CALLS: dict[str, list[Callable[[Any], object]]] = {
 
 def listed() -> set[str]:
     """Give the commands that the README lists."""
-    [paragraph] = re.findall(r"An ACL user needs.*?\n\n", README.read_text(), re.DOTALL)
-    return {word.removeprefix("+") for word in re.findall(r"\+[a-z]+", paragraph)}
+    [table] = re.findall(r"An ACL user needs.*?\n\n(.*?)\n\n", README.read_text(), re.DOTALL)
+    return {word.removeprefix("+") for word in re.findall(r"\+[a-z]+", table)}
 
 
 @pytest.fixture
