@@ -336,7 +336,7 @@ def test_nothing_found_keeps_the_shape() -> None:
         (
             {"rollover": {"kwh": 9}},
             "rollover",
-            "`rollover` goes with `on_reset=\"rollover\"`, not with 'null'",
+            "`rollover` needs `on_reset=\"rollover\"`, not 'null'",
         ),
         *(
             (
@@ -353,7 +353,7 @@ def test_nothing_found_keeps_the_shape() -> None:
         (
             {"quality": True, "fields": ["kwh", "kwh_quality"]},
             "quality",
-            "`quality=True` makes a column kwh_quality, which is a field too",
+            "`quality=True` would make a column kwh_quality, and a field has this name",
         ),
     ],
 )

@@ -97,7 +97,7 @@ def test_what_is_no_total_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match='"v", row 1: the difference does not fit'):
         meter_differences(pd.DataFrame({"v": [-(2**63), 1]}))
     with pytest.raises(
-        InvalidArgumentError, match="`keys`: there is no column 'meter'; there are v"
+        InvalidArgumentError, match=r"`keys` must name columns of the frame \(v\), not 'meter'"
     ) as caught:
         meter_differences(pd.DataFrame({"v": [1]}), keys=["meter"])
     assert "keys" == caught.value.argument

@@ -282,7 +282,7 @@ def test_a_field_may_have_a_tags_name() -> None:
     found = pivot([answer])
 
     assert [1.5, 2.5] == found.to_pandas()["meter"].tolist()
-    with pytest.raises(InvalidArgumentError, match="'meter' would name two columns"):
+    with pytest.raises(InvalidArgumentError, match="two columns would have the name 'meter'"):
         found.to_polars()
 
 

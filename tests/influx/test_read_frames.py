@@ -197,7 +197,7 @@ def test_a_field_with_a_tags_name_is_kept_apart(manager: InfluxManager, store: S
 
     expected = pd.DataFrame({"v": [1.0, 2.0]}, index=levels(("a", T0), ("b", T0), names=["v"]))
     assert_frame_equal(expected, got)
-    with pytest.raises(InvalidArgumentError, match="'v' would name two columns"):
+    with pytest.raises(InvalidArgumentError, match="two columns would have the name 'v'"):
         manager.read(START, STOP, msname, "v", store.name, interval=None, into="polars")
 
 

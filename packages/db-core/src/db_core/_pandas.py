@@ -83,7 +83,7 @@ def _text(name: object) -> str:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        message = f"a column's name must be valid Unicode, which {name!r} is not"
+        message = f"a column's name must be valid Unicode, not {name!r}"
         raise InvalidArgumentError(message) from error
     return name
 
@@ -169,5 +169,5 @@ def _nanoseconds(name: str, series: pd.Series[Any]) -> NDArray[np.int64]:
     try:
         return np.ascontiguousarray(times.as_unit("ns").asi8)
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
-        message = f"column {name!r}: a time lies outside 1677-09-21 to 2262-04-11"
+        message = f"column {name!r}: expected times from 1677-09-21 to 2262-04-11, got one outside"
         raise InvalidArgumentError(message) from error

@@ -79,7 +79,7 @@ def from_pandas(frame: pd.DataFrame) -> Table:
         SerializationError: Something can't be kept exactly; names it.
     """
     if type(frame) is not pd.DataFrame:
-        raise SerializationError(f"a {type(frame).__name__} can't be kept: make a plain DataFrame of it")
+        raise SerializationError(f"a {type(frame).__name__} can't be kept. Convert it to a DataFrame first")
     names: list[str] = []
     arrays: list[Array] = []
 
@@ -212,7 +212,7 @@ def _arrow(values: Any) -> _Kept:
 
     kind = values.dtype.pyarrow_dtype
     if isinstance(kind, pa.BaseExtensionType):
-        raise _Unkept(f"its dtype is {kind}, which pandas can't make again; cast it, or save a pyarrow Table")
+        raise _Unkept(f"its dtype is {kind}, which pandas can't restore. Cast it, or save a pyarrow Table")
     return _Kept(from_pyarrow(values), {"arrow": True})
 
 
@@ -226,7 +226,7 @@ def _objects(array: Any) -> _Kept:
         missing |= gone
     marks = {_mark(value) for value in array[missing]}
     if len(marks) > 1:
-        raise _Unkept(f"what is missing is both {' and '.join(sorted(marks))}")
+        raise _Unkept(f"its missing values are both {' and '.join(sorted(marks))}. Use one of them")
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise _Unkept(f"its objects are of several types: {names}")
@@ -324,7 +324,7 @@ def _frequency(freq: Any) -> str:
     except ValueError:
         same = False
     if not same:
-        raise _Unkept(f"its frequency {freq!r} has no text that says it all; set `freq` to None")
+        raise _Unkept(f"its frequency {freq!r} has no exact text form. Set `freq` to None")
     return text
 
 
@@ -337,7 +337,7 @@ def _label(label: object) -> object:
         return label
     if type(label) is tuple:
         return [_label(part) for part in label]
-    raise _Unkept(f"the name {shown(label)} is neither text nor a number, nor a tuple of these")
+    raise _Unkept(f"the name {shown(label)} is not text, a number or a tuple of these")
 
 
 def _labels(columns: pd.Index) -> str | None:
@@ -364,5 +364,5 @@ def _json(attrs: dict[Any, Any]) -> dict[Any, Any]:
     except (TypeError, ValueError):
         same = False
     if not same:
-        raise _Unkept("they are no JSON")
+        raise _Unkept("they have no JSON form")
     return attrs

@@ -35,7 +35,8 @@ def to_pandas(table: Table) -> pd.DataFrame:
     known: Mapping[str, Any] = json.loads(written) if written else {}
     if known.get("version", VERSION) != VERSION:
         raise SerializationError(
-            f"the frame is of version {known['version']!r}; this version of db-core reads {VERSION}"
+            f"expected a frame of format version {VERSION}, got version {known['version']!r}. "
+            "Use the version of db-core that saved it"
         )
     index = known.get("index", {"range": [0, len(table), 1], "names": [None]})
     rows = _restore_index(index, arrays)
@@ -167,7 +168,7 @@ def codes_and_words(array: Array, spec: Mapping[str, Any] | None = None) -> tupl
     """Return the codes of a dictionary, -1 where null, and what they are codes of."""
     words = array.dictionary()
     if words is None:
-        raise SerializationError("what is stored is no frame of pandas: a dictionary is missing")
+        raise SerializationError("the stored bytes are not a pandas frame: a dictionary is missing")
     values = _restore(words, spec) if spec else by_type(words)
     nulls = _nulls(array)
     codes = _memory(array, NUMPY[array.format])
@@ -260,6 +261,6 @@ def _usual(format_: str, *, has_nulls: bool) -> dict[str, Any]:
         return {"texts": [text_type().storage, "nan"]}
     objects = {"z": "bytes", "Z": "bytes", "vz": "bytes", "tdD": "date", "n": "nothing"}.get(format_)
     if objects is None:
-        message = f"pandas has no dtype for Arrow's {format_}; read it into polars or Arrow"
+        message = f"pandas has no dtype for Arrow's {format_}. Read it into polars or Arrow"
         raise TypeError(message)
     return {"objects": objects, "missing": "None"}

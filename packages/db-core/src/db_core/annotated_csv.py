@@ -1,4 +1,4 @@
-"""Reading of annotated CSV, InfluxDB 2.x's format of responses, from anything that yields bytes."""
+"""Read annotated CSV, the format of InfluxDB 2.x's answers, from anything that yields bytes."""
 
 from __future__ import annotations
 
@@ -44,22 +44,23 @@ def read_annotated_csv(source: Source, *, require_end: bool = True) -> Frame:
 
     Args:
         source: Bytes, a path, a binary file, or an iterable of bytes split anywhere.
-        require_end: Whether the text must end with InfluxDB's end mark, an empty line. Without it a
-            response was cut off. Pass False for text from elsewhere.
+        require_end: Whether the text must end with InfluxDB's end mark, an empty line. An answer without
+            it was cut off. Pass False for text from another source.
 
     Returns:
-        The union of all tables: columns in order of first appearance, rows in order of
-        arrival, absent cells null, ``#default`` applied. An empty cell without a default is null.
-        Columns are float64, int64, uint64, bool, timestamp[ns, UTC], duration[ns], string or binary;
-        strings of the group key are dictionaries. A column that is integer in one table and float in
-        another is float64 if that is exact.
+        The rows of all tables. Columns are in order of first appearance, and rows in order of arrival.
+        Missing cells are null. An empty cell has the value of ``#default``, or is null if there is none.
+        Columns are float64, int64, uint64, bool, timestamp[ns, UTC], duration[ns], string or binary.
+        Strings of the group key are dictionaries. If a column is integer in one table and float in
+        another, it is float64, provided that this is exact.
 
     Raises:
         IncompleteResultError: The text was cut off.
         ParseError: The text is not annotated CSV. The message names byte, table and row.
-        QueryError: The text holds an error of the server.
-        SchemaConflictError: A column has types that do not unify; the message names both tables. Or the
-            tables share so few columns that the frame would be large and nearly empty.
+        QueryError: The text contains an error of the server.
+        SchemaConflictError: A column has types in two tables that no one column can have; the message
+            names both tables. Or the tables share so few columns that the frame would be large and nearly
+            empty.
     """
     return union(decode(source, require_end=require_end))
 
@@ -69,12 +70,12 @@ def iter_annotated_csv(
 ) -> Iterator[Frame]:
     """Read annotated CSV as frames of at most `batch_rows` rows, each of one schema.
 
-    A batch bounds the memory, whatever the size of the text; it has fewer rows if their cells are very long.
-    Only when the iterator ends without an error is it known that the text was complete.
+    The memory depends on the size of a frame, not on the size of the text. A frame has fewer rows if their
+    cells are very long. The text was complete only if the iterator ends without an error.
 
     Args:
         source: As for `read_annotated_csv`.
-        batch_rows: Most rows of a frame, above 0.
+        batch_rows: The most rows of a frame, at least 1.
         require_end: As for `read_annotated_csv`.
 
     Raises:
@@ -88,9 +89,9 @@ def iter_annotated_csv(
 
 
 def decode(source: Source, *, require_end: bool = True) -> Answer:
-    """Decode annotated CSV without joining its tables, which stay apart by schema.
+    """Decode annotated CSV without joining its tables. Each schema keeps its own columns.
 
-    Arguments and errors are those of `read_annotated_csv`, except conflicts, which only arise in joining.
+    The arguments and errors are those of `read_annotated_csv`. Conflicts arise only when tables are joined.
     """
     decoder = Decoder()
     # Bytes are not split: the pieces would be copies, which took a fifth of the time.
@@ -100,7 +101,7 @@ def decode(source: Source, *, require_end: bool = True) -> Answer:
 
 
 def text_bytes_of_batch(batch_rows: int) -> int:
-    """Return how many bytes of text a batch may hold, however few rows that is."""
+    """Return the most bytes of text that a batch may have, whatever its number of rows."""
     return max(_BATCH_BYTES, batch_rows * _WIDE_ROW)
 
 
@@ -115,12 +116,12 @@ def split(answer: Answer) -> list[Frame]:
 
 
 class BatchDecoder:
-    """Decodes an answer that is pushed in pieces, into frames as `iter_annotated_csv` gives them.
+    """Decode an answer that is pushed in pieces, into frames as `iter_annotated_csv` yields them.
 
     Args:
-        batch_rows: Most rows of a frame.
+        batch_rows: The most rows of a frame.
         require_end: As for `read_annotated_csv`.
-        decoder: Decodes the answer; None is a new `Decoder`.
+        decoder: Decoder of the answer. None means a new `Decoder`.
     """
 
     def __init__(
@@ -134,7 +135,7 @@ class BatchDecoder:
         self._is_finished = False
 
     def feed(self, piece: bytes) -> list[Frame]:
-        """Take a piece of the answer; return the frames that are full."""
+        """Decode a piece of the answer, and return the frames that are full."""
         self._decoder.feed(piece)
         self._held += len(piece)
         rows, schemas = self._decoder.rows, self._decoder.schemas
@@ -144,7 +145,7 @@ class BatchDecoder:
         return list(_frames_of(self._decoder.take(), self._batch_rows))
 
     def finish(self) -> list[Frame]:
-        """Return the last frames, at the end of the answer; after that there are none."""
+        """Return the last frames, at the end of the answer. Later calls return none."""
         if self._is_finished:
             return []
         self._is_finished = True
@@ -168,7 +169,7 @@ def _chunks(source: Source) -> Iterator[bytes]:
     """Yield the bytes of a source in pieces of limited size."""
     if isinstance(source, str | os.PathLike):
         if "\0" in os.fspath(source):
-            message = f"`source` must be a path, not {source!r}, which holds a NUL"
+            message = f"`source` must be a path without NUL characters, not {source!r}"
             raise InvalidArgumentError(message, argument="source")
         with Path(source).open("rb") as file:
             yield from _chunks(file)

@@ -1,4 +1,4 @@
-"""`Frame`: typed columns that pass to pandas, polars and Arrow.
+"""`Frame`: typed columns that convert to pandas, polars and Arrow.
 
 Each of these libraries is imported when it is first needed. The conversion to pandas is in `_pandas`.
 """
@@ -34,12 +34,12 @@ def check_into(into: object) -> Into:
     """Return `into`, if it names a kind of frame whose library is installed.
 
     Raises:
-        InvalidArgumentError: It does not, or the library is not installed.
+        InvalidArgumentError: `into` names no kind of frame, or the library is not installed.
     """
     for known, library in _LIBRARY.items():
         if isinstance(into, str) and into == known:
             if find_spec(library) is None:
-                message = f"`into={known!r}` needs {library}, which is not installed"
+                message = f"`into={known!r}` needs {library}, which is not installed. Install {library}"
                 raise InvalidArgumentError(message, argument="into")
             return known
     message = f"`into` must be one of {', '.join(map(repr, _LIBRARY))}, not {shown(into)}"
@@ -47,13 +47,13 @@ def check_into(into: object) -> Into:
 
 
 class Frame:
-    """Typed columns of one length, read-only.
+    """Read-only typed columns of the same length.
 
-    Anything that reads Arrow's PyCapsule protocol takes a `Frame` as it is, without a copy:
+    Any library that reads Arrow's PyCapsule protocol takes a `Frame` without a copy:
     ``polars.DataFrame(frame)``, ``pyarrow.table(frame)``, ``duckdb.sql("from frame")``.
 
-    The leading columns may be an index (`index`): ordinary columns in polars and Arrow, the index
-    in pandas.
+    The first columns may be an index (`index`). They become the index in pandas, and ordinary columns in
+    polars and Arrow.
     """
 
     __slots__ = ("_batch", "_index")
@@ -71,7 +71,7 @@ class Frame:
                 with Arrow's PyCapsule protocol (not copied).
 
         Raises:
-            InvalidArgumentError: It is none of these, or holds a type that can't be kept.
+            InvalidArgumentError: `source` is none of these, or has a type that can't be kept.
         """
         if isinstance(source, Frame):
             return source
@@ -90,7 +90,7 @@ class Frame:
             raise InvalidArgumentError(message, argument="frame")
         if "polars" in modules:
             if (name := name_with_nul(source)) is not None:
-                message = f"column {name!r}: polars can't hand over a name that holds a NUL; rename it"
+                message = f"polars can't export the name of column {name!r}, which has a NUL. Rename it"
                 raise InvalidArgumentError(message, argument="frame")
             source = _without_null_type(source)
         with told(_unusable):
@@ -133,7 +133,7 @@ class Frame:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The columns that are no index, and what each holds: "float64", "int64", "string" and so on."""
+        """The columns that are not in the index, with their types: "float64", "int64", "string" and so on."""
         names, columns = self._batch.names, self._batch.columns()
         return {names[place]: columns[place].kind for place in range(self._index, len(names))}
 
@@ -154,12 +154,12 @@ class Frame:
     def to_pandas(self) -> pd.DataFrame:
         """Copy into a pandas DataFrame.
 
-        float64, int64, uint64, bool, str, datetime64[ns, tz], timedelta64[ns] and object (bytes); with
-        nulls Int64, UInt64 and boolean, NaN or NaT elsewhere. Dictionaries are categories, as index
-        levels plain strings.
+        The dtypes are float64, int64, uint64, bool, str, datetime64[ns, tz], timedelta64[ns] and object
+        (bytes). With nulls, integers and booleans are Int64, UInt64 and boolean; other columns have NaN or
+        NaT. Dictionaries become categories, and plain strings in index levels.
 
         Raises:
-            InvalidArgumentError: pandas can't hold a column; names it.
+            InvalidArgumentError: pandas can't hold a column. The message names it.
         """
         return self._into_pandas(self._batch.names, self._batch.columns())
 
@@ -170,10 +170,10 @@ class Frame:
             return to_pandas(names, columns, self._index)
 
     def to_polars(self) -> pl.DataFrame:
-        """Pass to a polars DataFrame, without a copy where polars needs none.
+        """Convert to a polars DataFrame, without a copy where polars needs none.
 
         Raises:
-            InvalidArgumentError: polars can't hold a column, or its name; names it.
+            InvalidArgumentError: polars can't hold a column or its name. The message names it.
         """
         import polars as pl
 
@@ -181,10 +181,10 @@ class Frame:
         return made
 
     def to_arrow(self) -> pa.Table:
-        """Pass to a pyarrow Table, without a copy.
+        """Convert to a pyarrow Table, without a copy.
 
         Raises:
-            InvalidArgumentError: pyarrow can't hold a column, or its name; names it.
+            InvalidArgumentError: pyarrow can't hold a column or its name. The message names it.
         """
         import pyarrow as pa
 
@@ -196,7 +196,7 @@ class Frame:
         self._check_nul()
 
         def tell(reason: str) -> InvalidArgumentError:
-            message = f"{self._at_fault(make)} can't be passed to {library}: {reason}"
+            message = f"{self._at_fault(make)} can't be converted to {library}: {reason}"
             return InvalidArgumentError(message, argument="into")
 
         with told(tell):
@@ -226,9 +226,9 @@ class Frame:
     @overload
     def release(self, into: Literal["arrow"]) -> pa.Table: ...
     def release(self, into: Into) -> AnyFrame:
-        """Hand the columns over as a frame of another library, without a copy.
+        """Return the columns as a frame of another library, without a copy.
 
-        Into pandas, whose frames can be changed in place, this one is used up.
+        This frame can't be used after a release into pandas, since pandas can change its memory in place.
 
         Args:
             into: "pandas", "polars" or "arrow".
@@ -245,20 +245,20 @@ class Frame:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = (
-                f"{', '.join(map(repr, twice))} would name two columns, which polars, Arrow and a dict "
-                "can't hold: a field has the name of a tag or of the time; read into pandas, or leave it out"
+                f"two columns would have the name {', '.join(map(repr, twice))}, as a field has the name of "
+                "a tag or of the time. Read into pandas, which allows this, or leave the field out"
             )
             raise InvalidArgumentError(message, argument="into")
 
     def _check_nul(self) -> None:
         for name in self.columns:
             if "\0" in name:
-                message = f"{name!r} holds a NUL, which no name in polars or Arrow can; read into pandas"
+                message = f"name {name!r} has a NUL, which polars and Arrow do not allow. Read into pandas"
                 raise InvalidArgumentError(message, argument="into")
 
 
 def _unusable(reason: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"the frame can't be taken: {reason}", argument="frame")
+    return InvalidArgumentError(f"the frame can't be read: {reason}", argument="frame")
 
 
 def name_with_nul(frame: Any) -> str | None:

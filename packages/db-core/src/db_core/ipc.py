@@ -1,7 +1,7 @@
-"""Frames as pieces of Arrow IPC, and back, with types, index and labels exactly as they were.
+"""Write frames as pieces of Arrow IPC, and read them back with the same types, index and labels.
 
-The pieces, one after the other, are one Arrow IPC stream, which any Arrow library reads. pyarrow is
-not needed. db-redis keeps frames so, but nothing here depends on Redis.
+The pieces, one after the other, are one Arrow IPC stream, which any Arrow library can read. pyarrow is
+not needed. db-redis stores frames in this way, but this module does not depend on Redis.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def write_pieces(frame: object, piece_bytes: int) -> Iterator[bytes]:
     Args:
         frame: A pandas or polars DataFrame, a pyarrow Table, a `Frame`, or anything with
             Arrow's PyCapsule protocol.
-        piece_bytes: Most bytes in a piece.
+        piece_bytes: The most bytes of a piece.
 
     Raises:
         InvalidArgumentError: `frame` is not a frame. It is raised by the call, not by the iterator.
-        SerializationError: A column can't be kept exactly; the message names it. The call raises it, too.
+        SerializationError: A column can't be kept exactly. The message names it. The call raises this too.
     """
     return _pieces(PieceWriter(_table(frame), piece_bytes))
 
@@ -70,18 +70,20 @@ def _table(frame: object) -> Table:
 
 
 def _check_polars(frame: Any) -> None:
-    """Refuse what polars exports wrongly: objects as addresses, and Null columns with a buffer."""
+    """Raise an error for what polars exports wrongly: objects as addresses, Null columns with a buffer."""
     import polars as pl
 
     if (nul := name_with_nul(frame)) is not None:
         raise SerializationError(
-            f"column {nul!r} can't be kept: polars can't hand over a name that holds a NUL"
+            f"column {nul!r} can't be kept: polars can't export a name with a NUL. Rename it"
         )
     for name, kind in frame.collect_schema().items():
         if kind == pl.Object:
-            raise SerializationError(f"column {name!r} can't be kept: it holds Python objects")
+            raise SerializationError(
+                f"column {name!r} can't be kept: it has Python objects. Convert it to a type of polars"
+            )
         if kind == pl.Null:
-            raise SerializationError(f"column {name!r} can't be kept: it has no type; cast it to one")
+            raise SerializationError(f"column {name!r} can't be kept: it has no type. Cast it to one")
 
 
 def _at_fault(frame: Any, modules: set[str]) -> str:
@@ -97,7 +99,7 @@ def _at_fault(frame: Any, modules: set[str]) -> str:
 
 
 class FrameReader:
-    """Reads a frame from its pieces."""
+    """Read a frame from its pieces."""
 
     def __init__(self) -> None:
         self._reader = PieceReader()
@@ -167,7 +169,7 @@ def _made(table: Table, into: Into) -> AnyFrame:
     if twice:
         names = ", ".join(map(repr, twice))
         raise SerializationError(
-            f"two columns are named {names}, which polars can't hold; read it into pandas"
+            f"two columns have the name {names}, which polars does not allow. Read into pandas"
         )
     frame = pl.DataFrame(table)
     known: type | tuple[()] = getattr(pl, "BaseExtension", ())  # older versions lack it
@@ -176,10 +178,10 @@ def _made(table: Table, into: Into) -> AnyFrame:
 
 
 def _check_extensions(table: Table, kept: list[bool], into: Into) -> None:
-    """Refuse columns whose extension type would be lost silently."""
+    """Raise an error for columns whose extension type would be lost silently."""
     for name, extension, is_kept in zip(table.names, table.extensions, kept, strict=True):
         if extension is not None and not is_kept:
             raise SerializationError(
-                f"column {name!r}: {into} has no dtype for Arrow's extension type {extension!r}; "
-                "read it into Arrow"
+                f"column {name!r}: {into} has no dtype for Arrow's extension type {extension!r}. "
+                "Read into Arrow"
             )

@@ -73,7 +73,7 @@ def meter_differences(values: object, *, keys: Sequence[str] | None = None) -> F
     frame = Frame.of(values)
     missing = [key for key in keys or () if key not in frame.columns]
     if missing:
-        message = f"`keys`: there is no column {missing[0]!r}; there are {', '.join(frame.columns)}"
+        message = f"`keys` must name columns of the frame ({', '.join(frame.columns)}), not {missing[0]!r}"
         raise InvalidArgumentError(message, argument="keys")
     if keys is None:
         # By position, since a field may have a tag's name.
@@ -174,7 +174,9 @@ class Consumption:
             if not _is_number(rate) or not rate > 0:
                 _refuse("max_rate", f"`max_rate` of {field!r} must be a number above 0, not {rate!r}")
         if quality and (taken := [field for field in fields if f"{field}_quality" in fields]):
-            _refuse("quality", f"`quality=True` makes a column {taken[0]}_quality, which is a field too")
+            _refuse(
+                "quality", f"`quality=True` would make a column {taken[0]}_quality, and a field has this name"
+            )
         self._native = _native.Consumption(
             totals,
             before=before,
@@ -253,7 +255,7 @@ def _check_word(argument: str, word: object, words: object) -> None:
 
 def _check_rollover(ends: Mapping[str, float], on_reset: str, fields: Sequence[str]) -> None:
     if on_reset != "rollover" and ends:
-        _refuse("rollover", f'`rollover` goes with `on_reset="rollover"`, not with {on_reset!r}')
+        _refuse("rollover", f'`rollover` needs `on_reset="rollover"`, not {on_reset!r}')
     if on_reset == "rollover" and (missing := [field for field in fields if field not in ends]):
         _refuse("rollover", f'`on_reset="rollover"` needs the `rollover` of {missing[0]!r} too')
     for field, end in ends.items():
