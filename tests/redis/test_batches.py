@@ -264,10 +264,10 @@ def test_keys_of_our_own_are_no_users(make: Callable[..., Any], plain: redis.Red
             lambda key=key: store.read_many([key]),
             lambda key=key: store.delete_many(["a", key]),
         ):
-            with pytest.raises(InvalidArgumentError, match="kept for locks"):
+            with pytest.raises(InvalidArgumentError, match="reserved for locks"):
                 call()
     for inside in ("__db_redis__", "a:__db_redis__", "__db_redis__:a"):
-        with pytest.raises(ConfigurationError, match=r"`namespace`.*kept for locks"):
+        with pytest.raises(ConfigurationError, match=r"`namespace`.*reserved for locks"):
             make(namespace=inside)
 
 

@@ -319,7 +319,7 @@ print(name(Unit(1)))
     ("script", "answers", "refusal"),
     [
         (SCRIPT, ["1", "2"], "needs `key` for answer"),
-        (SCRIPT_WITH_A_TYPE, ["kilowatt", "watt"], "__main__.Unit is of a session without a file"),
+        (SCRIPT_WITH_A_TYPE, ["kilowatt", "watt"], "__main__.Unit was defined in a session without a file"),
     ],
     ids=["function", "argument"],
 )
@@ -350,7 +350,7 @@ def test_the_key_may_be_made_by_a_function(client: RedisClient) -> None:
     assert "north3" == cached(plant, 3)
     assert [3, 3] == calls
     with pytest.raises(
-        InvalidArgumentError, match=r"argument `self` .* makes no key.*Plant has no"
+        InvalidArgumentError, match=r"argument `self` .* can't be a part of the key.*Plant has no"
     ) as caught:
         client.cached(ttl=60)(Plant.power)(plant, 3)
     assert "key" == caught.value.argument
@@ -506,7 +506,9 @@ def test_an_argument_that_does_not_tell_all_of_itself_is_refused(client: RedisCl
     refused = [Local(1), of_one_name()(1), Plant("north"), object(), lambda: 1, iter([1]), endless]
     refused += [memoryview(b"a"), pl.Series([object()], dtype=pl.Object), [Day(object())]]  # type: ignore[arg-type]
     for value in refused:
-        with pytest.raises(InvalidArgumentError, match="argument `value` of one makes no key") as caught:
+        with pytest.raises(
+            InvalidArgumentError, match="argument `value` of one can't be a part of the key"
+        ) as caught:
             keys_of(client, value)
         assert "key" == caught.value.argument
     assert [] == list(client.scan())

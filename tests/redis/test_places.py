@@ -423,12 +423,15 @@ def test_a_url_keeps_our_timeouts_unless_it_has_its_own() -> None:
         ("redis://:hunter2@localhost:hunter2", "must be redis://"),
         ("redis://localhost?socket_timeout=hunter2", "must be redis://"),
         ("redis://localhost?no_such_option=hunter2", "does not know: 'no_such_option'"),
-        *((f"redis://localhost/{path}", "/db") for path in ("hunter2", "-1", "1/2", "1/", "%31", "1.5")),
+        *(
+            (f"redis://localhost/{path}", "number of a database")
+            for path in ("hunter2", "-1", "1/2", "1/", "%31", "1.5")
+        ),
         ("redis://localhost:0", "must be redis://"),
         ("redis://local host", "must be redis://"),
         ("rediss://local%20host", "must be redis://"),
-        ("redis://localhost/1#hunter2", "write it as %23"),
-        ("redis://:hunter2#@localhost", "write it as %23"),
+        ("redis://localhost/1#hunter2", "Write it as %23"),
+        ("redis://:hunter2#@localhost", "Write it as %23"),
         (None, "must be text"),
         (b"redis://localhost", "must be text"),
     ],

@@ -254,7 +254,7 @@ def test_locks_and_drafts_are_out_of_reach(make: Callable[..., Any], plain: redi
     client = make(namespace="mine")
     plain.set("mine:__db_redis__:lock:{mine:k}", "held")
     for method, call in BY_KEY.items():
-        with pytest.raises(InvalidArgumentError, match="kept for locks"):
+        with pytest.raises(InvalidArgumentError, match="reserved for locks"):
             call(client, "__db_redis__:lock:{mine:k}")
         assert b"held" == plain.get("mine:__db_redis__:lock:{mine:k}"), method
     assert [] == list(client.scan("*lock*"))

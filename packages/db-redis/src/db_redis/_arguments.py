@@ -61,14 +61,14 @@ def key_maker(function: Callable[..., Any], key: object) -> Callable[[tuple[Any,
         return lambda args, kwargs: make_key(*args, **kwargs)
     if key is not None and (not isinstance(key, str) or not key):
         raise InvalidArgumentError(
-            f"`key` must be text or a function of the arguments, not {shown(key)}", argument="key"
+            f"`key` must be non-empty text or a function of the arguments, not {shown(key)}", argument="key"
         )
     text = _name_of(function) if key is None else key
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
         raise _needs_key(
-            function, "Python does not know its arguments", "a function of the arguments"
+            function, "Python can't find its parameters", "a function of the arguments"
         ) from error
 
     def make(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
@@ -89,17 +89,17 @@ def _name_of(function: Any) -> str:
         InvalidArgumentError: Another function may have the same.
     """
     if not inspect.isfunction(function):
-        raise _needs_key(function, "only a function that `def` made has a name of its own")
+        raise _needs_key(function, "it was not made by `def`, so it has no unique name")
     name = function.__qualname__
     if "<" in name or name.rpartition(".")[2] == "_":
-        raise _needs_key(function, "other functions that are made in the same place have its name")
+        raise _needs_key(function, "other functions that are made in the same place have the same name")
     # While a decorator runs, the name of its function is not bound yet, so nothing else is found by it.
     found = _find_by_name(function)
     if found is not function and inspect.unwrap(function, stop=lambda inner: inner is found) is found:
-        raise _needs_key(function, "it wraps another function and has the name of that one")
+        raise _needs_key(function, "it wraps another function and has the name of that function")
     module = _module_of(function)
     if not module:
-        raise _needs_key(function, "functions of other sessions may have its name")
+        raise _needs_key(function, "functions of other sessions may have the same name")
     return f"{module}.{name}"
 
 
@@ -113,7 +113,9 @@ def _module_of(named: Any) -> str | None:
     return spec.name if spec else str(Path(path).resolve()) if path else None
 
 
-def _needs_key(function: object, reason: str, kind: str = "a text that is its own") -> InvalidArgumentError:
+def _needs_key(
+    function: object, reason: str, kind: str = "a text that only this function has"
+) -> InvalidArgumentError:
     name = getattr(function, "__qualname__", None) or f"a {type(function).__qualname__}"
     return InvalidArgumentError(
         f"`cached` needs `key` for {name}: {reason}. Pass `key=`, {kind}", argument="key"
@@ -161,7 +163,7 @@ def _as_hash(arguments: dict[str, Any], function: str) -> str:
         try:
             parts += [name.encode(), _digest_of(value)]
         except RecursionError:
-            reason = "it is nested too deeply, or holds itself"
+            reason = "it is nested too deeply, or contains itself"
         except _NotKeyable as error:
             reason = str(error)
         except BaseException as error:
@@ -176,8 +178,8 @@ def _as_hash(arguments: dict[str, Any], function: str) -> str:
 
 def _refused(name: str, function: str, reason: str) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"the argument `{name}` of {function} makes no key: {reason}. "
-        "Pass `key=`, a function of the same arguments that returns the key",
+        f"the argument `{name}` of {function} can't be a part of the key: {reason}. "
+        "Pass `key=`, a function that takes the same arguments and returns the key",
         argument="key",
     )
 
@@ -197,7 +199,7 @@ def _digest_of(value: Any) -> bytes:
     if isinstance(value, type | FunctionType):
         return _digest("name ", [_unique_name(value).encode()])
     if not _is_equal_to_a_copy(value):
-        raise _NotKeyable(f"{_full_name(kind)} has no `__eq__`, so no other value is equal to it")
+        raise _NotKeyable(f"{_full_name(kind)} has no `__eq__`, so that equal values can't be recognized")
     return _digest("made ", _parts_of_object(value))
 
 
@@ -235,11 +237,13 @@ def _unique_name(named: Any) -> str:
         _NotKeyable: It is not.
     """
     if _find_by_name(named) is not named:
-        raise _NotKeyable(f"{_full_name(named)} is not found by its name; define it at the top of a module")
+        raise _NotKeyable(
+            f"{_full_name(named)} can't be found by its name. Define it at the top level of a module"
+        )
     module = _module_of(named)
     if not module:
         raise _NotKeyable(
-            f"{_full_name(named)} is of a session without a file, and others may have one of its name"
+            f"{_full_name(named)} was defined in a session without a file, so its name may not be unique"
         )
     return f"{module}.{named.__qualname__}"
 

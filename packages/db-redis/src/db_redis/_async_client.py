@@ -278,8 +278,8 @@ class AsyncRedisClient(BaseClient):
         if not (is_elsewhere and type(error) is RuntimeError):
             return super()._as_redis_error(error)
         elsewhere = redis.ConnectionError(
-            "the connections of the `client` that was given belong to another event loop; "
-            "close it before that loop ends, or make one for each loop"
+            "the connections of the `client` that you passed belong to another event loop. "
+            "Close it before that loop ends, or make a client for each loop"
         )
         elsewhere.__cause__ = error
         return elsewhere

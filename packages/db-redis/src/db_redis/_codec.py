@@ -120,4 +120,4 @@ _STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]+|\\.)*"|(-?[0-9]+)([.eE][0-9.eE+-]+
 def _refuse_long_integers(text: bytes) -> None:
     for integer, rest in _STRING_OR_NUMBER.findall(text):
         if integer and not rest and not -(2**63) <= int(integer) < 2**64:
-            raise SerializationError("it holds an integer beyond 64 bits, which would lose digits")
+            raise SerializationError("it has an integer of more than 64 bits, which would lose digits")

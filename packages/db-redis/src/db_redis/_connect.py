@@ -103,7 +103,7 @@ def url_settings(url: object, socket_timeout: object, socket_connect_timeout: ob
     for name, seconds in timeouts.items():
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if seconds is not None and not (is_number and 0 < cast("float", seconds) < float("inf")):
-            raise ConfigurationError(f"`{name}` must be seconds, above 0, not {shown(seconds)}")
+            raise ConfigurationError(f"`{name}` must be a number of seconds above 0, not {shown(seconds)}")
     given = {
         name: cast("float", _TIMEOUT if seconds is None else seconds) for name, seconds in timeouts.items()
     }
@@ -116,7 +116,7 @@ def _check_address(url: str) -> None:
     if any("\ud800" <= letter <= "\udfff" for letter in url):
         raise ConfigurationError("`url` must be valid Unicode")
     if "#" in url:
-        raise ConfigurationError("`url` has a # in it; in a name or password write it as %23")
+        raise ConfigurationError("`url` must not have a #. Write it as %23 in a name or password")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -125,7 +125,7 @@ def _check_address(url: str) -> None:
     if parts.scheme not in ("redis", "rediss"):
         return
     if not re.fullmatch("/?|/[0-9]+", parts.path):
-        raise ConfigurationError("`url` must end with /db, which is the number of a database")
+        raise ConfigurationError("the path of `url` must be the number of a database, such as /0")
     if port == 0 or any(letter.isspace() for letter in unquote(parts.hostname or "")):
         raise ConfigurationError(f"`url` {_FORM}")
 
@@ -169,7 +169,7 @@ def check_given(client: object, kinds: tuple[type, ...], excluded: tuple[type, .
         keeps_ascii = False
     if not keeps_ascii:  # redis-py encodes the commands, too
         raise ConfigurationError(
-            "`client` must have an encoding that leaves ASCII as it is, such as 'utf-8', "
+            "`client` must have an encoding that keeps ASCII unchanged, such as 'utf-8', "
             f"not {shown(encoding)}"
         )
 
@@ -182,7 +182,9 @@ def check_excluded(connection: Mapping[str, object]) -> None:
     """
     given = [f"`{name}`" for name, value in connection.items() if value is not None]
     if given:
-        raise ConfigurationError(f"`client` has its own connection; it excludes {', '.join(given)}")
+        raise ConfigurationError(
+            f"`client` has its own connection. Pass either `client` or {', '.join(given)}"
+        )
 
 
 def describe_place(settings: RedisSettings | Url | None, client: Any) -> str:

@@ -37,7 +37,8 @@ def milliseconds(expiration: object, argument: str = "expiration_in_seconds") ->
         )
     if not _SHORTEST <= number <= _LONGEST:  # also refuses NaN
         raise InvalidArgumentError(
-            f"`{argument}` must be from {_SHORTEST} to {_LONGEST} seconds", argument=argument
+            f"`{argument}` must be from {_SHORTEST} to {_LONGEST} seconds, not {shown(expiration)}",
+            argument=argument,
         )
     # numpy's integers would overflow.
     return int(number) * 1000 if isinstance(number, Integral) else round(float(number) * 1000)

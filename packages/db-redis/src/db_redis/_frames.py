@@ -67,7 +67,7 @@ def save_frame(
     check_positive("piece_bytes", piece_bytes)
     if piece_bytes > _LARGEST_PIECE:
         raise InvalidArgumentError(
-            f"`piece_bytes` must be at most {_LARGEST_PIECE}, which is what Redis takes",
+            f"`piece_bytes` must be at most {_LARGEST_PIECE}, the largest value of Redis, not {piece_bytes}",
             argument="piece_bytes",
         )
     version = uuid.uuid4().hex
@@ -80,8 +80,8 @@ def save_frame(
         draft = options.keys.draft(name, version)
         if options.is_cluster and slot_of(draft) != slot_of(name):
             raise InvalidArgumentError(
-                f"`key` {key!r} has braces that are no hash tag, which the key of a large frame on a Cluster "
-                "must not have",
+                f"`key` {key!r} has braces that are no hash tag. On a Cluster, the key of a large frame must "
+                "have no braces or a complete hash tag",
                 argument="key",
             )
         yield from _save_in_pieces(name, draft, chain([first, second], pieces), version, lifetime)
@@ -145,7 +145,8 @@ def _publish(name: bytes, draft: bytes, manifest: _Manifest, lifetime: int | Non
 
 def _draft_lost() -> QueryError:
     return QueryError(
-        "saving a frame failed: its pieces were gone before all were written; was Redis emptied?"
+        "saving a frame failed: Redis lost some of its pieces before all were written. "
+        "Save it again, and check whether Redis was emptied"
     )
 
 
@@ -171,7 +172,10 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
             if there == b"hash":
                 continue  # the frame was saved just now, or the hash is not a frame
             kind_there = expect_reply(there, bytes).decode()
-            raise QueryError(f"reading {key!r} failed: WRONGTYPE it holds a {kind_there}", code="WRONGTYPE")
+            raise QueryError(
+                f"reading {key!r} failed: WRONGTYPE expected a frame, the key has a {kind_there}",
+                code="WRONGTYPE",
+            )
         manifest = _parse_manifest(key, written)
         reader = FrameReader()
         try:
@@ -190,9 +194,9 @@ def read_frame(options: Options, key: Key, into: Any, default: object) -> Steps[
                 f"the frame of {key!r} can't be read: {error}", path=error.path
             ) from error
     if written is None:
-        raise SerializationError(f"the hash that is stored under {key!r} is not a frame")
+        raise SerializationError(f"the hash stored under {key!r} is not a frame")
     raise IncompleteResultError(
-        f"the frame of {key!r} is not whole: a piece was missing in each of {_ATTEMPTS} reads"
+        f"the frame of {key!r} is not complete: a piece was missing in each of {_ATTEMPTS} reads"
     )
 
 
@@ -213,11 +217,12 @@ def _parse_manifest(key: Key, written: bytes) -> _Manifest:
         check_positive("format", format_)
         if format_ != _FORMAT:
             raise SerializationError(
-                f"the frame of {key!r} is of format {format_}; this version of db-redis reads {_FORMAT}"
+                f"the frame of {key!r} has format {format_}, and this version of db-redis reads {_FORMAT}. "
+                "Use the version that saved it"
             )
         check_positive("pieces", fields["pieces"])
         return _Manifest(fields["version"], fields["pieces"])
     except (orjson.JSONDecodeError, KeyError, TypeError, InvalidArgumentError):
         raise SerializationError(
-            f"the hash that is stored under {key!r} is not a frame: its manifest is malformed"
+            f"the hash stored under {key!r} is not a frame: its manifest is malformed"
         ) from None

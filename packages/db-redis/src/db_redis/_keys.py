@@ -48,12 +48,12 @@ class Keys:
                 pass  # `_utf8` raises it below
         if not isinstance(key, str | bytes) or not key:
             raise InvalidArgumentError(
-                f"`{argument}` must be text or bytes, and not empty, not {shown(key)}", argument=argument
+                f"`{argument}` must be non-empty text or bytes, not {shown(key)}", argument=argument
             )
         key = _utf8(key, argument)
         if _RESERVED in key:
             raise InvalidArgumentError(
-                f"`{argument}` must not hold {_RESERVED_TEXT!r}, which is kept for locks",
+                f"`{argument}` must not contain {_RESERVED_TEXT!r}, which is reserved for locks",
                 argument=argument,
             )
         return self.prefix + key
@@ -65,12 +65,14 @@ class Keys:
             InvalidArgumentError: A key is unusable, or `keys` is a single key.
         """
         if isinstance(keys, str | bytes):
-            raise InvalidArgumentError(f"`{argument}` must be several keys, not one text", argument=argument)
+            raise InvalidArgumentError(
+                f"`{argument}` must be a collection of keys, not a single key", argument=argument
+            )
         try:
             listed: list[Any] = list(keys)  # type: ignore[call-overload]
         except TypeError:
             raise InvalidArgumentError(
-                f"`{argument}` must be several keys, not {type(keys).__name__}", argument=argument
+                f"`{argument}` must be a collection of keys, not {type(keys).__name__}", argument=argument
             ) from None
         return self._names_at_once(listed) or {self.name(key, argument): key for key in listed}
 
@@ -107,7 +109,7 @@ class Keys:
         """
         if not isinstance(match, str | bytes) or not match:
             raise InvalidArgumentError(
-                f"`match` must be a pattern as Redis has them, such as 'meters:*', not {shown(match)}",
+                f"`match` must be a pattern of Redis, such as 'meters:*', not {shown(match)}",
                 argument="match",
             )
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self.prefix) + _utf8(match, "match")
@@ -142,11 +144,13 @@ def _prefix(namespace: object) -> bytes:
     if namespace is None:
         return b""
     if not isinstance(namespace, str) or not namespace:
-        raise ConfigurationError("`namespace` must be text, and not empty")
+        raise ConfigurationError(f"`namespace` must be non-empty text, not {shown(namespace)}")
     try:
         prefix = f"{namespace}:".encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"`namespace` has no UTF-8 form: {error}") from error
     if _RESERVED in prefix:
-        raise ConfigurationError(f"`namespace` must not hold {_RESERVED_TEXT!r}, which is kept for locks")
+        raise ConfigurationError(
+            f"`namespace` must not contain {_RESERVED_TEXT!r}, which is reserved for locks"
+        )
     return prefix

@@ -119,7 +119,7 @@ def nanoseconds(value: Any) -> int | None:
         return None
     unit, count = np.datetime_data(value.dtype)
     if unit not in _NANOSECONDS:
-        raise NoJsonForm(f"numpy's {value.dtype} is no length of time that can be kept")
+        raise NoJsonForm(f"numpy's {value.dtype} has no fixed length in nanoseconds")
     return int(value.astype(np.int64)) * count * _NANOSECONDS[unit]
 
 

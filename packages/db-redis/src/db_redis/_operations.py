@@ -90,7 +90,9 @@ def read(options: Options, key: Key, default: object, decoder: Callable[[bytes],
 def read_as(options: Options, key: Key, kind: Any, default: object) -> Steps[Any]:
     """Read one value as a type."""
     if kind is None:
-        raise InvalidArgumentError("`type` must be a type; for null alone it is type(None)", argument="type")
+        raise InvalidArgumentError(
+            "`type` must be a type, not None. Use type(None) for null", argument="type"
+        )
     return (yield from read(options, key, default, decoder_for(kind)))
 
 
@@ -218,7 +220,7 @@ def _refuse_other_types(names: dict[bytes, Key], missing: list[bytes]) -> Steps[
         expect_reply(kind, bytes)
         if kind not in (b"none", b"string"):  # a string was saved after it was read as missing
             raise QueryError(
-                f"reading {names[name]!r} failed: WRONGTYPE it holds a {kind.decode()}, not a value",
+                f"reading {names[name]!r} failed: WRONGTYPE expected a value, the key has a {kind.decode()}",
                 code="WRONGTYPE",
             )
 

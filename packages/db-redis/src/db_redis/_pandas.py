@@ -22,7 +22,7 @@ def _timedelta(value: Any, _nan: Nan) -> str:
 
 
 def _interval(_value: object, _nan: Nan) -> object:
-    raise NoJsonForm("an Interval has no JSON form: write its two ends")
+    raise NoJsonForm("an Interval has no JSON form. Save its two ends")
 
 
 def _array(values: Any, _nan: Nan = "null") -> list[Any]:
@@ -40,7 +40,7 @@ def _series(series: Any, _nan: Nan) -> object:
     _refuse_twice(series.index, "labels of its index")
     labelled = dict(zip(_labels(series.index), _array(series), strict=True))
     if len(labelled) < len(series):
-        raise NoJsonForm("two labels of its index become one text")
+        raise NoJsonForm("two labels of its index have the same text")
     return labelled
 
 
@@ -79,7 +79,7 @@ def _labels(index: Any) -> Iterable[Any]:
 def _refuse_twice(labels: Any, what: str) -> None:
     if not labels.is_unique:
         twice = labels[labels.duplicated()][0]
-        raise NoJsonForm(f"two {what} are {twice!r}")
+        raise NoJsonForm(f"two {what} are named {twice!r}")
 
 
 RULES: dict[str, Rule] = {

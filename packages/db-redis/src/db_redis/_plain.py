@@ -133,7 +133,7 @@ class _Converter:
         for key, part in parts(value):
             text = self._key(key, path)
             if text in written:
-                raise _unwritable(path, f"two of its keys become {text!r}")
+                raise _unwritable(path, f"two of its keys have the text {text!r}")
             written[text] = self.plain(part, (*path, text), ancestors)
         return written
 
@@ -161,7 +161,9 @@ def _check_depth(
 ) -> None:
     for ancestor, depth in ancestors:
         if ancestor is value:
-            raise _unwritable(path, f"it is {format_path(path[:depth])} again, without end")
+            raise _unwritable(
+                path, f"it is the same object as {format_path(path[:depth])}, which contains it"
+            )
     if len(ancestors) >= _DEEPEST:
         raise _unwritable((), f"nested deeper than {_DEEPEST} levels")
 

@@ -30,7 +30,7 @@ def _series(series: pl.Series, _nan: Nan) -> object:
         counts = series.to_physical().to_list()
         return [None if count is None else iso_duration(count * factor) for count in counts]
     if kind.is_nested() and _loses_nanoseconds(kind):
-        raise NoJsonForm(f"the nanoseconds within {kind} can't be kept: unnest it, or explode it")
+        raise NoJsonForm(f"nanoseconds inside {kind} can't be kept. Unnest it, or explode it")
     return series.to_list()
 
 
@@ -44,7 +44,7 @@ def _check_offsets(series: pl.Series) -> None:
     """Refuse offsets with seconds, which polars rounds."""
     offsets = series.dt.base_utc_offset() + series.dt.dst_offset()
     if (offsets.dt.total_seconds() % 60 != 0).any():
-        raise NoJsonForm(f"{series.dtype} has times whose offset has seconds: convert them to UTC")
+        raise NoJsonForm(f"{series.dtype} has times whose UTC offset has seconds. Convert them to UTC")
 
 
 def _clock(nanoseconds: int | None) -> str | None:
