@@ -29,6 +29,8 @@ MODULES: tuple[ModuleType, ...] = (db_core, db_influx, db_influx.dask, db_influx
 CLASSES: tuple[type, ...] = (
     db_influx.InfluxManager,
     db_influx.AsyncInfluxManager,
+    db_influx.PointWriter,
+    db_influx.AsyncPointWriter,
     db_influx.Snapshot,
     db_influx.Partition,
     db_redis.RedisClient,
@@ -114,12 +116,18 @@ def test_every_public_name_has_an_entry_of_the_reference() -> None:
     assert set() == expected - listed
 
 
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception) and kind is not db_core.DatabaseError
+
+
 def test_every_error_says_what_to_do(pages: dict[Path, Page]) -> None:
     """The page about errors has a row for each; the page about settings has each with its variable."""
     errors = pages[SITE / "reference" / "errors.html"].firsts
     settings = pages[SITE / "reference" / "settings.html"].firsts
 
-    assert set(db_core.errors.__all__) - {"DatabaseError", "Rejection"} <= errors
+    kinds = {kind.__name__ for kind in vars(db_core.errors).values() if _is_error(kind)}
+    assert "WriteError" in kinds
+    assert kinds <= errors
     for kind in (InfluxSettings, RedisSettings):
         assert set(kind.model_fields) <= settings
 
