@@ -322,7 +322,7 @@ def test_a_sum_beyond_64_bits_is_an_error(
 ) -> None:
     """It names the argument, the function and the field, and says what to do."""
     with pytest.raises(
-        InvalidArgumentError, match=r"`agg_func`: .*v.*the sum of .*64 bits; use 'mean'"
+        InvalidArgumentError, match=r"`agg_func`: .*v.*the sum of .*64 bits\. Use 'mean'"
     ) as caught:
         window(manager, store, kind, values, functions)
     assert "agg_func" == caught.value.argument
@@ -332,7 +332,7 @@ def test_a_sum_beyond_64_bits_is_an_error(
 def test_a_spread_beyond_64_bits_is_an_error(manager: InfluxManager, store: Store, functions: Any) -> None:
     """It names the argument, the function and the field, and says what to do."""
     with pytest.raises(
-        InvalidArgumentError, match=r"`agg_func`: .*v.*the spread of .*64 bits; use.*'min' and 'max'"
+        InvalidArgumentError, match=r"`agg_func`: .*v.*the spread of .*64 bits\. Use.*'min' and 'max'"
     ) as caught:
         window(manager, store, "integer", [2**63 - 1, -1], functions)
     assert "agg_func" == caught.value.argument

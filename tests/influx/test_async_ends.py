@@ -267,7 +267,7 @@ def test_a_limit_ends_an_upload_that_nobody_takes(
     released = threading.Event()
     _, manager = upload(stall(released), retries=0, **{limit: 0.3})
     told = {
-        "timeout": r"did not take the request in time: it did not leave within 0\.3 seconds",
+        "timeout": r"did not take the request in time: it received nothing for 0\.3 seconds",
         "deadline": r"within its deadline of 0\.3 seconds$",
     }
     with pytest.raises(OperationTimeoutError, match=told[limit]):
@@ -382,7 +382,7 @@ def test_a_small_request_over_tls_has_left_when_it_has(peer: Callable[..., Peer]
     """A server that took it and is silent did not answer, which is not the same as that it takes nothing."""
     server = peer(b"", read=lambda connection: silence(connection) or b"", context=pki.server.context())
     manager = AsyncInfluxManager(server.url, "o", "t", ca_cert=pki.ca_cert, retries=0, timeout=0.3)
-    with pytest.raises(OperationTimeoutError, match=r"nothing came for 0\.3 seconds"):
+    with pytest.raises(OperationTimeoutError, match=r"it sent nothing for 0\.3 seconds"):
         asyncio.run(manager.read(*SLICES))
 
 

@@ -343,7 +343,9 @@ def test_an_error_in_the_middle_tells_what_is_whole(
     conflict = T0 + 30 * 50 * hours
     target.write(f'b v="text" {conflict}')
 
-    with pytest.raises(CopyError, match="1 of 3 measurements were copied, and of 'b' what") as caught:
+    with pytest.raises(
+        CopyError, match="1 of 3 measurements were copied, and the points of 'b' before"
+    ) as caught:
         manager.copy(own_store.name, target.name, **YEAR)
     error = caught.value
     assert (("a",), "b") == (error.copied, error.measurement)

@@ -189,12 +189,12 @@ def test_the_points_of_a_selection_are_deleted_and_no_others(
     span = pd.Timestamp(start), pd.Timestamp(stop)
     names = {measurement} if measurement else {point.measurement for point in points}
     if tags and "k" in tags and "k=a" in names:  # whose name the server takes for the tag k
-        with pytest.raises(InvalidArgumentError, match=r"InfluxDB takes the start of measurement 'k=a' for"):
+        with pytest.raises(InvalidArgumentError, match=r"InfluxDB reads the start of measurement 'k=a' as"):
             manager.delete(store.name, *span, measurement, tags)
         assert points == found(store)
         return
     if lost := families(points, measurement, tags):
-        with pytest.raises(InvalidArgumentError, match="InfluxDB would leave points of them") as caught:
+        with pytest.raises(InvalidArgumentError, match="InfluxDB would leave some of their points") as caught:
             manager.delete(store.name, *span, measurement, tags)
         assert any(repr(key) in str(caught.value) for key in lost)
         assert points == found(store)
@@ -376,7 +376,9 @@ def test_a_series_that_the_server_would_not_delete_is_named(manager: InfluxManag
     """By an error, before anything is deleted; series beside it can be deleted."""
     own_store.write(f"m,k=a#!~#b,z=1 v=1i {T0}", f"m,k=c v=2i {T0}")
 
-    with pytest.raises(InvalidArgumentError, match="series 'm,k=a#!~#b,z=1': InfluxDB deletes nothing by"):
+    with pytest.raises(
+        InvalidArgumentError, match="series 'm,k=a#!~#b,z=1': InfluxDB deletes nothing of a name"
+    ):
         manager.delete(own_store.name, *YEAR, "m")
     assert [1, 2] == sorted(point.value for point in own_store.points())
     manager.delete(own_store.name, *YEAR, "m", {"k": "c"})

@@ -121,9 +121,9 @@ def test_what_can_not_be_read_whole_is_a_conflict(
     types = " and ".join(sorted((first, second)))
 
     for function in ("count", "first", ["count", "mode"], "last"):
-        with pytest.raises(SchemaConflictError, match=f"'v' of 'm' (is|was written as) {types}"):
+        with pytest.raises(SchemaConflictError, match=f"'v' of 'm' (has the types|was written as) {types}"):
             manager.read(**span, interval="1h", agg_func=function)
-    with pytest.raises(SchemaConflictError, match=f"'v' of 'm' is {types}"):
+    with pytest.raises(SchemaConflictError, match=f"'v' of 'm' has the types {types}"):
         next(manager.read_batches(**span))
     with pytest.raises(SchemaConflictError, match=types):
         manager.read_last_data_points(own_store.name, "m", "v")
@@ -158,7 +158,7 @@ def test_a_range_with_one_type_is_read(
             middle = manager.read(**asked, interval="1h", agg_func=functions)
             assert [[float(point.number)] * 3 for point in there] == middle.to_numpy().tolist()
         else:
-            with pytest.raises(InvalidArgumentError, match=f"'mean' needs numbers.* {there[0].kind};"):
+            with pytest.raises(InvalidArgumentError, match=rf"'mean' needs numbers.* {there[0].kind}\."):
                 manager.read(**asked)
 
 

@@ -267,7 +267,7 @@ def test_a_count_is_of_each_field_in_the_range_and_of_the_tags(
     assert {"v": 2} == manager.count(store.name, msname, tags={"k": None})
     assert {"t": 1, "v": 7, "w": 5} == manager.count(store.name, msname, pd.Timestamp(0), missing="raise")
     assert {} == manager.count(store.name, msname, "2000-01-01", "2001-01-01")
-    with pytest.raises(InvalidArgumentError, match="`start` must lie before `stop`"):
+    with pytest.raises(InvalidArgumentError, match="`start` must be before `stop`"):
         manager.count(store.name, msname, stop, start)
 
 

@@ -229,7 +229,7 @@ def test_a_write_that_comes_too_late_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_measurements_need_two_names(snapshot: Snapshot, tmp_path: Path) -> None:
     """The files of one would replace those of the other. Nothing is written before that is known."""
-    with pytest.raises(InvalidArgumentError, match=r"`name` must .*'a/b \.\.' and 'power' apart"):
+    with pytest.raises(InvalidArgumentError, match=r"`name` must .*'a/b \.\.' and 'power' different names"):
         snapshot.write_parquet(tmp_path, name="{year}-{month}.parquet")
     assert [] == list(tmp_path.iterdir())
     [file] = snapshot.write_parquet(tmp_path, msname="a/b ..", name="{year}-{month}.parquet")

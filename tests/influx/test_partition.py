@@ -217,7 +217,9 @@ def test_a_field_that_is_named_as_a_tag_or_the_time_is_told(manager: InfluxManag
     house.write(f"clash,meter=a meter=1,v=3 {T0}")
 
     for field in ("meter", "time"):
-        with pytest.raises(InvalidArgumentError, match=f"'{field}' would name two columns") as caught:
+        with pytest.raises(
+            InvalidArgumentError, match=f"'{field}', and a tag or the time has this name"
+        ) as caught:
             manager.partitions(*SPAN, "clash", ["v", field], house.name, every="1d", missing="ignore")
         assert "fields" == caught.value.argument
     [part, _] = manager.partitions(*SPAN, "clash", ["v", "meter"], house.name, every="1d", by=[])

@@ -216,7 +216,7 @@ def test_a_field_with_a_name_of_influxqls_own_has_its_values(
     assert ["x", "y"] == frame[name].tolist()
     assert [T0, T0 + 1] == frame.index.astype("int64").tolist()
     assert ["x", "y"] == manager.read_all_fields(*EVER, msname, store.name)[name].tolist()
-    with pytest.raises(InvalidArgumentError, match=f"a field named '{name}' as one of its own"):
+    with pytest.raises(InvalidArgumentError, match=f"reserves the name '{name}' of a field"):
         manager.read_all_fields(*EVER, msname, store.name, protocol="influxql")
 
 
@@ -259,7 +259,7 @@ def test_a_field_of_two_types_is_read_whole(manager: InfluxManager, store: Store
     assert [5.0, 1.5] == frame["v"].tolist()
     with pytest.raises(SchemaConflictError, match="leave out 1 of its 2 points"):
         next(manager.read_batches(*span, msname, "v", store.name))
-    with pytest.raises(InvalidArgumentError, match="cast the values of field 'v'") as caught:
+    with pytest.raises(InvalidArgumentError, match="convert the values of field 'v'") as caught:
         manager.read(*span, msname, "v", store.name, interval=None, protocol="influxql")
     assert "protocol" == caught.value.argument
 
@@ -297,7 +297,7 @@ def test_the_option_of_the_manager_holds_for_calls_and_copies(
 
     with pickle.loads(pickle.dumps(manager)) as copy:
         for one in (manager, copy):
-            with pytest.raises(NotFoundError, match="no database and retention policy lead to"):
+            with pytest.raises(NotFoundError, match="no database and retention policy are mapped to"):
                 one.read_all_fields(*EVER, "m", store.name)
             assert [1.0] == one.read_all_fields(*EVER, "m", store.name, protocol="auto")["v"].tolist()
 

@@ -333,7 +333,7 @@ def test_a_server_that_takes_no_request_is_a_timeout(
     # Or the system may take the whole of it for the peer.
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
 
-    with pytest.raises(OperationTimeoutError, match=r"did not leave within 0\.2 seconds"):
+    with pytest.raises(OperationTimeoutError, match=r"received nothing for 0\.2 seconds"):
         call(server, timeout=0.2).synchronous_write("b", LARGE, "m")
     given_up.set()
 
@@ -419,7 +419,7 @@ def test_a_write_that_breaks_names_every_row_that_may_not_be_written(
     frame = pd.concat([LARGE, LARGE, LARGE])
     server = peer(refuses(1) if refused else DONE, busy)
 
-    with pytest.raises(WriteError, match="then: busy") as caught:
+    with pytest.raises(WriteError, match="Then the write failed: busy") as caught:
         call(server, retries=0).synchronous_write("b", frame, "m")
 
     error = caught.value
@@ -453,7 +453,7 @@ def test_a_search_for_refused_rows_that_breaks_still_tells_of_the_refusal(
     frame = pd.DataFrame({"v": [1, 2, 3, 4]}, index=pd.date_range("2026-01-01", periods=4, name="time"))
     manager = call(peer(refuses(1), HANGS_UP), retries=0)
 
-    told = r"then: .*at least 1 of 4 points were refused: 1 of rows 0 to 3"
+    told = r"Then the write failed: .*at least 1 of 4 points were refused: 1 of rows 0 to 3"
     with pytest.raises(WriteError, match=told) as caught:
         manager.synchronous_write("b", frame, "m")
 

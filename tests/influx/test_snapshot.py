@@ -284,7 +284,7 @@ def test_types_that_do_not_unify_are_an_error(mixed: Snapshot) -> None:
 
 def test_files_of_one_call_have_one_schema(mixed: Snapshot, tmp_path: Path) -> None:
     """Of which types that do not unify are an error before anything is written."""
-    with pytest.raises(SchemaConflictError, match="'other' of 'm' is float64 and string"):
+    with pytest.raises(SchemaConflictError, match="'other' of 'm' has the types float64 and string"):
         mixed.write_parquet(tmp_path)
     assert [] == list(tmp_path.iterdir())
     [file] = mixed.write_parquet(tmp_path, "2026-01-10")

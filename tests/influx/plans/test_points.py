@@ -216,9 +216,9 @@ def test_another_error_of_the_server_is_raised() -> None:
 UNREADABLE = {
     "a measurement of its own": (
         replace(selection("v"), measurement="_series"),
-        "measurement named '_series'",
+        "the name '_series' of a measurement",
     ),
-    "a tag named time": (selection("v", tags={"Time": "x"}), "condition on 'Time'"),
+    "a tag named time": (selection("v", tags={"Time": "x"}), "the name 'Time' in conditions"),
     "too many names": (selection("v", tags={"k": "x" * 11_000_000}), "at most 10 MiB"),
 }
 
@@ -238,7 +238,7 @@ def test_what_influxql_would_misread_is_read_in_flux(case: str) -> None:
 
 def test_a_field_of_two_types_is_not_read_in_influxql() -> None:
     """It would cast the values of one type to the other."""
-    with pytest.raises(InvalidArgumentError, match=r"cast the values of field 'v', .*float and integer"):
+    with pytest.raises(InvalidArgumentError, match=r"convert the values of field 'v', .*float and integer"):
         Played(*knows(v="float integer")).run(
             read.stored(Databases(), selection("v"), options(protocol="influxql"))
         )
@@ -257,7 +257,7 @@ def test_a_bucket_whose_database_is_anothers_is_read_in_flux() -> None:
         influxql.tables(Databases(), _influxql.bind("SELECT v FROM m", None), "b", options(), split=False),
     ):
         with pytest.raises(
-            NotFoundError, match="no database and retention policy lead to a bucket 'b' alone"
+            NotFoundError, match="no database and retention policy are mapped to bucket 'b' alone"
         ):
             Played(BUCKETS, ELSEWHERE, OTHERS).run(plan)
 
@@ -349,4 +349,4 @@ def test_what_the_server_says_beside_an_answer_is_a_warning() -> None:
     )
 
     assert [1.5] == frame["v"].tolist()
-    assert ["InfluxDB says of the query: warning: deprecated use of a word"] == played.warnings
+    assert ["InfluxDB warns about the query: warning: deprecated use of a word"] == played.warnings

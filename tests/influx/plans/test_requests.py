@@ -263,21 +263,25 @@ FINAL: dict[str, tuple[list[Any], type[DatabaseError], str]] = {
         ConnectionFailedError,
         "expired",
     ),
-    "silence": ([["a"], Line(), True, TimeoutError()], OperationTimeoutError, "nothing came for 60 seconds"),
+    "silence": (
+        [["a"], Line(), True, TimeoutError()],
+        OperationTimeoutError,
+        "it sent nothing for 60 seconds",
+    ),
     "silence in the request": (
         [["a"], Line(), TimeoutError()],
         OperationTimeoutError,
-        "it did not leave within 60 seconds",
+        "it received nothing for 60 seconds",
     ),
     "silence in the answer": (
         [["a"], Line(), SENT, [http(ANSWER)[:-9]], TimeoutError()],
         OperationTimeoutError,
-        "fell silent in the middle",
+        "stopped sending in the middle",
     ),
     "HTML": (
         [["a"], Line(), SENT, [http(b"<html>log in", b"Content-Type: text/html")]],
         ParseError,
-        "is text/html, not CSV: <html>log in",
+        "expected CSV, got text/html: <html>log in",
     ),
     "no length": (
         [["a"], Line(), SENT, [OK + b"\r\n"]],
@@ -287,7 +291,7 @@ FINAL: dict[str, tuple[list[Any], type[DatabaseError], str]] = {
     "packed in another way": (
         [["a"], Line(), SENT, [http(ANSWER, b"Content-Encoding: br")]],
         ParseError,
-        "not asked for",
+        "expected gzip or none",
     ),
     "no CSV": ([["a"], Line(), SENT, [http(b"\0\xff\n\n")]], ParseError, "byte 0"),
     "refused token": (
@@ -480,7 +484,7 @@ def test_json_is_asked_for_by_get_or_post() -> None:
     assert wired.sent().startswith(b"POST /query?org=o HTTP/1.1\r\n")
     assert wired.sent().endswith(b"\r\n\r\nq=SHOW+x")
 
-    with pytest.raises(ParseError, match="expected JSON from query, got 6 bytes that are none: <html>"):
+    with pytest.raises(ParseError, match="expected JSON from query, got 6 bytes of other text: <html>"):
         Wired(*begun(Line()), [http(b"<html>")]).run(AskJson("query"))
 
 

@@ -162,7 +162,7 @@ def test_partitions_stay_those_of_load(load: Callable[..., DataFrame], store: St
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bukket": "b"}, "`bukket` is no option of reading; expected one of agg_func, bucket, by"),
+        ({"bukket": "b"}, "`bukket` is not an option of reading: expected one of agg_func, bucket, by"),
         ({"Token": "very-secret"}, "Set INFLUXDB_TOKEN where the driver and the workers run"),
         ({"bucket": "b", "measurement": "m", "start": "-1d"}, "`fields` must be given"),
         ({"tags": "meter=a"}, "`tags` must be JSON, not 'meter=a'"),
@@ -177,10 +177,10 @@ def test_partitions_stay_those_of_load(load: Callable[..., DataFrame], store: St
         ({"connect": "sys:path"}, "`connect` must name a function, and sys:path is not one"),
         ({"connect": "os:getcwd"}, "`connect` must return an InfluxManager, not str"),
         ({"nanoseconds": "round"}, "`nanoseconds` must be 'error', 'truncate' or 'column'"),
-        ({"agg_func": "max"}, "`agg_func` needs windows: give `interval` too"),
-        ({"agg_func": "max", "timestep": "1h"}, "`agg_func` needs windows: give `interval` too"),
-        ({"every": "1d", "rows": "5"}, "`every` or `rows` must be given, and not both"),
-        ({"measurement": ""}, "`measurement` must be text that is not empty"),
+        ({"agg_func": "max"}, "`agg_func` needs windows. Set `interval` too"),
+        ({"agg_func": "max", "timestep": "1h"}, "`agg_func` needs windows. Set `interval` too"),
+        ({"every": "1d", "rows": "5"}, "`every` and `rows` exclude each other. Pass exactly one"),
+        ({"measurement": ""}, "`measurement` must be non-empty text"),
     ],
 )
 def test_wrong_options_are_told(
@@ -204,7 +204,7 @@ def test_another_schema_is_refused(spark: SparkSession, store: Store, msname: st
     other = reader.schema("time timestamp, power double").load()
 
     assert [1] == [row.power for row in same.collect()]
-    with pytest.raises(AnalysisException, match=r"struct<time:timestamp,power:bigint>, not struct<time:"):
+    with pytest.raises(AnalysisException, match=r"struct<time:timestamp,power:bigint>, got struct<time:"):
         other.collect()
 
 

@@ -159,16 +159,16 @@ def test_a_row_that_cannot_be_written_is_named(
         ({"nanoseconds": "column"}, "`nanoseconds` needs a column 'time_ns' of bigint, which is missing"),
         (
             {"nanoseconds": "column", "time_column": "time_ns"},
-            "`time_column` names the timestamps, which are left out, and not 'time_ns'",
+            "`time_column` must name the timestamps, which are not written, instead of 'time_ns'",
         ),
         (
             {"nanoseconds": "column", "tag_columns": "time"},
-            "`tag_columns` can't have 'time', which is left out for 'time_ns'",
+            "`tag_columns` can't have 'time', which is not written, since 'time_ns' has the times",
         ),
         ({"nanoseconds": "truncate"}, "`nanoseconds` must be 'error' or 'column'"),
         (
             {"fields": "power"},
-            "`fields` is no option of writing; expected one of bucket, connect, duplicates",
+            "`fields` is not an option of writing: expected one of bucket, connect, duplicates",
         ),
         ({"token": "very-secret"}, "Set INFLUXDB_TOKEN where the driver and the workers run"),
     ],

@@ -61,14 +61,14 @@ def aggregates(agg_func: object, fields: Sequence[str]) -> tuple[Aggregate, ...]
         unknown = [field for field in agg_func if field not in fields]
         missing = [field for field in fields if field not in agg_func]
         if unknown or missing:
-            fault = f"{unknown[0]!r} is no field of the read" if unknown else f"{missing[0]!r} is missing"
-            raise invalid("agg_func", f"must map each of {', '.join(fields)} to a function; {fault}")
+            fault = f"{unknown[0]!r} is not a field of the read" if unknown else f"{missing[0]!r} is missing"
+            raise invalid("agg_func", f"must map each of {', '.join(fields)} to a function, but {fault}")
     columns: list[Aggregate] = []
     for field in fields:
         columns += _of_field(field, agg_func[field] if isinstance(agg_func, Mapping) else agg_func)
     names = [column.column for column in columns]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise invalid("agg_func", f"must not make two columns named {twice[0]!r}; name each function once")
+        raise invalid("agg_func", f"must not make two columns named {twice[0]!r}. Name each function once")
     return tuple(columns)
 
 
@@ -83,7 +83,7 @@ def check_types(
     for column in columns:
         others = [kind for kind in (types or {}).get(column.field, ()) if kind not in _NUMBERS]
         if others and column.function not in _OF_ALL_TYPES:
-            advice = "; use count, first, last or mode, or interval=None for all points"
+            advice = ". Use count, first, last or mode, or interval=None for all points"
             message = (
                 f"`{argument}`: {column.label!r} needs numbers, and field {column.field!r} of "
                 f"{measurement!r} is {others[0]}{advice if argument == 'agg_func' else ''}"
@@ -121,9 +121,11 @@ def _function(value: object) -> tuple[str, str, float]:
             percent = f"{Decimal(str(float(share))) * _MOST_PERCENT:f}"
             percent = percent.rstrip("0").rstrip(".") if "." in percent else percent
             return f"p{percent}", "quantile", float(share)
-        raise invalid("agg_func", f"must have a number from 0 to 1 as share of a quantile, not {value[1]!r}")
+        raise invalid(
+            "agg_func", f"must have a number from 0 to 1 as the share of a quantile, not {value[1]!r}"
+        )
     raise invalid(
         "agg_func",
-        f"must be one of {', '.join(_FUNCTIONS)}, 'p95' or such, ('quantile', 0.95), a list of "
+        f"must be one of {', '.join(_FUNCTIONS)}, a percentile such as 'p95', ('quantile', 0.95), a list of "
         f"these, or a mapping from fields to these, not {value!r}",
     )

@@ -48,9 +48,7 @@ def text(value: object, argument: str, place: str | None = None) -> str:
     """Return text that is not empty; `place` says where in the argument it stands."""
     label = f"`{argument}`: {place}" if place else f"`{argument}`"
     if not isinstance(value, str) or not value:
-        raise InvalidArgumentError(
-            f"{label} must be text that is not empty, not {value!r}", argument=argument
-        )
+        raise InvalidArgumentError(f"{label} must be non-empty text, not {value!r}", argument=argument)
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -174,7 +174,7 @@ class BucketList:
         head, end, body = behind.partition(b"\r\n\r\n")
         self._is_over = behind.startswith(b"--")
         if not self._is_over and not end and len(self._rest) > _LONGEST_HEAD:
-            raise ParseError("unexpected metadata of a backup: a part has no head", offset=0)
+            raise ParseError("unexpected metadata of a backup: a part has no headers", offset=0)
         if self._is_over or not end:
             return False
         self._in_part = True
@@ -197,7 +197,7 @@ class BucketList:
         try:
             listed = json.loads(self._kept)
         except (ValueError, RecursionError) as error:
-            raise ParseError("the list of buckets is no JSON", offset=0) from error
+            raise ParseError("unexpected list of buckets in a backup: expected JSON", offset=0) from error
         return buckets_of(listed)
 
     def close(self) -> None:
@@ -312,7 +312,7 @@ def about_space(folder: Path) -> Iterator[None]:
 
 
 def _too_little(folder: Path, why: str) -> DiskSpaceError:
-    return DiskSpaceError(f"too little space in {folder}: {why}. Free some, or use another folder")
+    return DiskSpaceError(f"too little space in {folder}: {why}. Free some space, or use another folder")
 
 
 def members(path: Path) -> list[File]:

@@ -59,7 +59,7 @@ def _of_backup(manifest: Path, name: str | None) -> tuple[list[list[File]], Fold
     try:
         buckets = buckets_of(json.loads(manifest.read_bytes())["buckets"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ParseError(f"{manifest} is no manifest of a backup: {error}", offset=0) from error
+        raise ParseError(f"{manifest} is not the manifest of a backup: {error}", offset=0) from error
     bucket = _bucket(buckets, name, manifest)
     archives = [manifest.parent / _plain(shard.file, manifest) for shard in bucket.shards if shard.file]
     for archive in archives:

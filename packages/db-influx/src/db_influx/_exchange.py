@@ -95,7 +95,7 @@ class Exchange:
         try:
             yield Receive(self._connection, take, self._limits)
         except TimeoutError as error:
-            late = f"did not answer in time: nothing came for {self._limits.silence:g} seconds"
+            late = f"did not answer in time: it sent nothing for {self._limits.silence:g} seconds"
             raise OperationTimeoutError(f"{self._server.url} {late}") from error
         except (OSError, MalformedHeadError) as error:
             raise self._unreachable(error) from error
@@ -144,7 +144,7 @@ class Exchange:
             self.is_sent = yield Send(self._connection, data, self._limits)
         except TimeoutError as error:
             late = (
-                f"did not take the request in time: it did not leave within {self._limits.silence:g} seconds"
+                f"did not take the request in time: it received nothing for {self._limits.silence:g} seconds"
             )
             raise OperationTimeoutError(f"{self._server.url} {late}") from error
         except (ConnectionError, ssl.SSLError):
@@ -167,8 +167,8 @@ class Exchange:
             IncompleteResultError: It has neither a length nor chunks.
         """
         if self._body is None:
-            message = "the answer has neither a length nor chunks, as with HTTP/1.0"
-            raise IncompleteResultError(f"{message}, so that nothing tells whether it is cut off")
+            message = "the answer has neither a length nor chunks, so it may have been cut off"
+            raise IncompleteResultError(f"{message}. Let a proxy before InfluxDB speak HTTP/1.1")
 
     def unpack(self) -> None:
         """Have `read` unpack the body if it is packed.
@@ -202,7 +202,7 @@ class Exchange:
                 self._check_time()
                 yield Receive(self._connection, self._take, self._limits)
             except TimeoutError as error:
-                message = "the server fell silent in the middle of its answer"
+                message = "the server stopped sending in the middle of its answer"
                 raise OperationTimeoutError(message) from error
             except OSError as error:
                 raise IncompleteResultError(f"the answer was cut off: {_reason(error)}") from error

@@ -107,7 +107,7 @@ class HeadReader:
                     self._later = data[begin + _LONGEST_HEAD :]
                     return self._head(event)
                 if not isinstance(event, h11.InformationalResponse):
-                    raise MalformedHeadError("no status line came")
+                    raise MalformedHeadError("the answer has no status line")
         return None
 
     def _head(self, response: h11.Response) -> Head:
@@ -180,4 +180,4 @@ def unpacker(head: Head) -> Gunzip | None:
             return None
         case "gzip" | "x-gzip":
             return Gunzip()
-    raise ParseError("the answer is packed in a way that was not asked for; gzip was, if anything", offset=0)
+    raise ParseError("unexpected content encoding of the answer: expected gzip or none", offset=0)

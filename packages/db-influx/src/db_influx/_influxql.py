@@ -215,15 +215,15 @@ def why_not(selection: Selection, query: Query) -> str | None:
         query: The query that would read it.
     """
     if selection.measurement in SYSTEM:
-        return f"reads a measurement named {selection.measurement!r} as one of its own"
+        return f"reserves the name {selection.measurement!r} of a measurement"
     for name, _ in query.fields or ():
         if name in _OWN_FIELDS:
-            return f"reads a field named {name!r} as one of its own"
+            return f"reserves the name {name!r} of a field"
     for key, _ in selection.tags:
         if key.lower() == "time":
-            return f"reads a condition on {key!r} as one on its own column, not on a tag"
+            return f"reserves the name {key!r} in conditions for its own column"
     if len(query.body()) > _MOST_BYTES:
-        return f"takes at most {_MOST_BYTES >> 20} MiB of names and tag values"
+        return f"accepts at most {_MOST_BYTES >> 20} MiB of names and tag values"
     return None
 
 

@@ -89,16 +89,18 @@ def periods(folder: object, name: object, measurement: str, start: int, stop: in
             raise invalid("name", message) from error
         parts = Path(made).parts
         if Path(made).is_absolute() or ".." in parts or not parts or "\0" in made:
-            raise invalid("name", f"must name a file within the folder; {template!r} makes {made!r}")
+            raise invalid("name", f"must name a file inside the folder, and {template!r} makes {made!r}")
         if max(len(part.encode()) for part in parts) > _LONGEST:
             raise invalid(
-                "name", f"must name a file by {_LONGEST} bytes or less; {template!r} makes {made!r}"
+                "name", f"must make names of at most {_LONGEST} bytes, and {template!r} makes {made!r}"
             )
         months.append(Period(Path(folder) / made, begin, end))
     grouped = (list(group) for _, group in groupby(months, key=lambda month: month.path))
     found = [Period(group[0].path, group[0].start, group[-1].stop) for group in grouped]
     if len({period.path for period in found}) < len(found):
-        raise invalid("name", f"must name months of different years apart, not {template!r}")
+        raise invalid(
+            "name", f"must give months of different years different names, as by {{year}}, not {template!r}"
+        )
     return found
 
 
@@ -113,7 +115,7 @@ def check_apart(name: str, files: Iterable[tuple[str, Path]]) -> None:
     for measurement, path in files:
         owner = owners.setdefault(path, measurement)
         if owner != measurement:
-            reason = f"must name files of {owner!r} and {measurement!r} apart, as by {{measurement}}"
+            reason = f"must give {owner!r} and {measurement!r} different names, as by {{measurement}}"
             raise invalid("name", f"{reason}, not {name!r}")
 
 

@@ -141,7 +141,7 @@ def _begin_query(server: Server, exchange: Exchange, query: Query) -> Io[None]:
         raise (yield from refusal(server, exchange, QueryError))
     if head.media_type in _NO_ANSWER:
         text = server.secret.masked((yield from read_start(exchange))).strip()
-        raise ParseError(f"the answer is {head.media_type}, not {query.format}: {text[:EXCERPT]}", offset=0)
+        raise ParseError(f"expected {query.format}, got {head.media_type}: {text[:EXCERPT]}", offset=0)
     # Some tables end as answers do, so that the text itself can't tell.
     exchange.check_end()
     exchange.unpack()
@@ -193,7 +193,7 @@ def _json(server: Server, exchange: Exchange, path: str) -> Io[Any]:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         excerpt = server.secret.masked(text.decode("utf-8", "replace")).strip()[:EXCERPT]
-        message = f"expected JSON from {path}, got {len(text)} bytes that are none: {excerpt}"
+        message = f"expected JSON from {path}, got {len(text)} bytes of other text: {excerpt}"
         raise ParseError(message, offset=0) from error
 
 
@@ -241,7 +241,7 @@ def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None
         if head.status != HTTPStatus.NO_CONTENT:
             raise (yield from refusal(server, exchange, WriteError))
         if not exchange.is_sent:
-            message = f"{server.url} accepted points before all of them were sent, which InfluxDB does not"
+            message = f"{server.url} answered before all points were sent. Check whether it is InfluxDB"
             raise Again(ConnectionFailedError(message))
         if limits.meter is not None:
             limits.meter.received(len(body))

@@ -352,7 +352,7 @@ class Snapshot:
 
     def _open(self) -> Stored:
         if self._stored is None:
-            raise InvalidArgumentError("the snapshot is closed; make or open another one")
+            raise InvalidArgumentError("the snapshot is closed. Make or open another one")
         return self._stored
 
     def _selection(

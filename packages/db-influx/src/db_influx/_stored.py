@@ -223,8 +223,8 @@ class Stored:
             found = in_range.get(field, [])
             if len(found) > 1 and not _NUMBERS.issuperset(found):
                 raise SchemaConflictError(
-                    f"field {field!r} of {selection.measurement!r} is {' and '.join(found)} in the range "
-                    "asked for, so that no type holds for all of it. Ask for parts in which it has one type"
+                    f"field {field!r} of {selection.measurement!r} has the types {' and '.join(found)} in "
+                    "this range, and a column has one. Read parts of the range with one type"
                 )
             kinds[field] = found[0] if len(found) == 1 else "float64"
         return kinds

@@ -123,7 +123,7 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
         )
         raise InvalidArgumentError(message, argument=argument)
     if not EARLIEST <= nanos <= LATEST:
-        raise invalid(argument, f"must lie between 1677-09-21 and 2262-04-11, not {value!r}")
+        raise invalid(argument, f"must be between 1677-09-21 and 2262-04-11, not {value!r}")
     return nanos
 
 
@@ -152,7 +152,7 @@ def ordered(begin: int, end: int) -> tuple[int, int]:
     """Return the nanoseconds of a start and a stop, if the first lies before the second."""
     if begin >= end:
         values = f"`start` is {time_literal(begin)} and `stop` is {time_literal(end)}"
-        raise invalid("start", f"must lie before `stop`, but {values}")
+        raise invalid("start", f"must be before `stop`, but {values}")
     return begin, end
 
 
@@ -263,7 +263,7 @@ def duration(value: object, argument: str, *, unit: timedelta | None = None) -> 
     """
     months, nanos = _positive(value, argument, unit)
     if months and nanos:
-        raise invalid(argument, f"must not have months or years mixed with shorter units, as in {value!r}")
+        raise invalid(argument, f"must not mix months or years with shorter units, as {value!r} does")
     if isinstance(value, str) and value not in _ALONE:
         return "".join(number + _PANDAS.get(name, name) for number, name in _PART.findall(value))
     if months:
@@ -296,7 +296,7 @@ def before(now: int, value: object, argument: str, tz: str) -> int:
     span = _positive(value, argument, timedelta(seconds=1))
     earlier = _minus(now, span, tz)
     if earlier < EARLIEST:
-        raise invalid(argument, f"must not reach back beyond 1677-09-21, as {value!r} does")
+        raise invalid(argument, f"must not go back beyond 1677-09-21, as {value!r} does")
     return earlier
 
 

@@ -90,7 +90,7 @@ class Partitioning(Base):
         call = self._call(SeriesOptions, of_read)
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         if (every is None) == (rows is None):
-            raise _arguments.invalid("every", "or `rows` must be given, and not both")
+            raise _arguments.invalid("every", "and `rows` exclude each other. Pass exactly one of them")
         cut = None if every is None else _times.duration(every, "every"), rows
         if rows is not None:
             _arguments.count(rows, "rows", least=1)
@@ -149,7 +149,9 @@ def _reduction(
 
     if interval is not None and timestep is not None:
         raise _arguments.invalid(
-            "interval", "is for windows of functions and `timestep` for those of consumption; give one"
+            "interval",
+            "and `timestep` exclude each other. Pass `interval` for windows of functions, or "
+            "`timestep` for consumption",
         )
     if timestep is not None:
         every = _times.duration(timestep, "timestep", unit=MINUTE)
@@ -158,7 +160,7 @@ def _reduction(
         return partitions.Metered(every, spec.policy, closed, spec.label)
     if unused := [name for name in options if interval is None or name != "label"]:
         need = "`timestep`" if interval is not None or unused != ["label"] else "`interval` or `timestep`"
-        raise _arguments.invalid(unused[0], f"needs windows: give {need} too, or leave it out")
+        raise _arguments.invalid(unused[0], f"needs windows. Pass {need} too, or leave it out")
     if interval is None:
         return None
     label = _arguments.choice(options.get("label", "stop"), "label", LABELS)

@@ -37,7 +37,7 @@ def listed() -> Steps[list[Bucket]]:
         own |= {one.id for one, told in zip(read, page, strict=True) if told.get("type") == _SYSTEM}
         if len(page) < _PAGE and found.keys() >= {number for number, _ in (yield from _mapped())}:
             return sorted(one for one in found.values() if one.id not in own)
-    message = f"the list of buckets did not end after {_MOST} of them; buckets may be deleted all the while"
+    message = f"the list of buckets did not end after {_MOST}, perhaps as buckets are deleted now. Try again"
     raise IncompleteResultError(message)
 
 

@@ -82,8 +82,8 @@ def copy(databases: Databases, selection: Selection, target: Target, options: Op
                 raise
             until = _times.time_literal(part.until)
             raise CopyError(
-                f"{len(copied)} of {len(names)} measurements were copied, and of {name!r} what lies before "
-                f"{until}, then: {error}",
+                f"{len(copied)} of {len(names)} measurements were copied, and the points of {name!r} before "
+                f"{until}. Then the copy failed: {error}",
                 copied=names[:place],
                 measurement=name,
                 until=until,
@@ -135,7 +135,7 @@ def _measurement(
         kinds = schema.kinds(part.fields)
         reason = _influxql.why_not(part, _influxql.raw(schema.database, part, kinds))
         if reason is not None:
-            message = f"{part.measurement!r} can't be copied exactly, since InfluxQL {reason}"
+            message = f"measurement {part.measurement!r} can't be copied exactly, since InfluxQL {reason}"
             raise SchemaConflictError(message)
     for field in mixed:
         one = replace(selection, fields=(field,))

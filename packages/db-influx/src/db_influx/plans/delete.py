@@ -71,22 +71,22 @@ def check(selection: Selection) -> None:
     for argument, place, name in _names(selection):
         for characters, shown in _UNREAD.items():
             if characters in name:
-                reason = f"InfluxDB deletes nothing by a name with {shown}"
-                raise invalid(argument, f"{place}{name!r} has {shown}, but {reason}")
+                reason = f"InfluxDB deletes nothing of a name with {shown}"
+                raise invalid(argument, f"{place}{name!r} has {shown}, and {reason}")
     for key, values in selection.tags:
         if key in _influxql.SYSTEM and not selection.measurement:
             # Flux's storage reader panics, and the server hangs once such a bucket is deleted.
             reason = f"InfluxDB can't look for a tag {key!r} in all measurements"
             raise invalid("measurement", f"must be named, since {reason}")
         if "" in values:
-            reason = "InfluxDB can't delete by the absence of a tag"
-            raise invalid("tags", f"must have values that are not empty, but {key!r} has one: {reason}")
+            reason = "InfluxDB can't select series without a tag for deletion"
+            raise invalid("tags", f"must have no empty value, as {key!r} has: {reason}")
     taken = _taken_for_tag(selection.measurement, dict(selection.tags))
     if taken is not None:
         raise invalid(
             "tags",
-            f"can't have the key {taken!r} here, since InfluxDB takes the start of measurement "
-            f"{selection.measurement!r} for that tag, and would delete other series",
+            f"can't have the key {taken!r} here, since InfluxDB reads the start of measurement "
+            f"{selection.measurement!r} as that tag, and would delete other series",
         )
 
 
@@ -121,7 +121,7 @@ def delete(databases: Databases, selection: Selection, options: Options) -> Step
             return
     raise IncompleteResultError(
         f"InfluxDB acknowledged the deletion {_TRIES} times, and there are still points of {min(left)!r}. "
-        "They were written meanwhile, or it is writing its cache to files; delete again"
+        "They were written meanwhile, or InfluxDB is writing its cache to files. Delete again"
     )
 
 
@@ -166,12 +166,12 @@ def _check_series(selection: Selection, stored: Collection[str]) -> None:
             if taken is not None:
                 raise invalid(
                     "measurement",
-                    f"must be named, since InfluxDB takes the start of measurement {measurement!r} for tag "
+                    f"must be named, since InfluxDB reads the start of measurement {measurement!r} as tag "
                     f"{taken!r}",
                 )
     is_meant = _condition(selection)
     for key in sorted(key for key in stored if _MARK in key and is_meant(key)):
-        message = f"can't select series {key!r}: InfluxDB deletes nothing by a name with {_MARK!r}"
+        message = f"can't select series {key!r}: InfluxDB deletes nothing of a name with {_MARK!r}"
         raise invalid("tags", message)
     for longer in sorted(key for key in stored if _LOW.search(key)):
         for place in (found.start() for found in _LOW.finditer(longer)):
@@ -181,8 +181,8 @@ def _check_series(selection: Selection, stored: Collection[str]) -> None:
             if longer[place:] + _MARK < _MARK + _HIGHEST:  # so it comes first in a file
                 raise invalid(
                     "tags",
-                    f"can't select series {key!r} or {longer!r}: as there are both, InfluxDB would leave "
-                    "points of them or lose others. Copy what is to stay to another bucket",
+                    f"can't select series {key!r} or {longer!r}: since both exist, InfluxDB would leave "
+                    "some of their points or delete others. Copy the points to keep to another bucket",
                 )
 
 

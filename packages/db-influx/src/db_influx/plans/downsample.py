@@ -110,7 +110,7 @@ def downsample(
     except InvalidArgumentError as error:
         if error.argument not in ("wanted", "spreads"):  # the native names of sums and spreads
             raise
-        message = f"`agg_func`: {error}; use 'mean' and 'count' for a sum, 'min' and 'max' for a spread"
+        message = f"`agg_func`: {error}. Use 'mean' and 'count' for a sum, 'min' and 'max' for a spread"
         raise InvalidArgumentError(message, argument="agg_func") from error
 
 

@@ -49,4 +49,4 @@ def _qualified(databases: Databases, statements: AnyQuery, bucket: str | None) -
 
 def _said(statements: AnyQuery) -> Steps[None]:
     for message in statements.said:
-        yield Warn(f"InfluxDB says of the query: {message}")
+        yield Warn(f"InfluxDB warns about the query: {message}")

@@ -176,8 +176,10 @@ def planned(
         types = _reduced(schema, reduction, known)
     columns = ["time", *tags, *types]
     if twice := [name for name in columns if columns.count(name) > 1]:
-        message = "would name two columns: a field has the name of a tag or of the time. Leave it out"
-        raise invalid("fields", f"{twice[0]!r} {message}, or leave the tag out with `by`")
+        message = (
+            "and a tag or the time has this name too. Leave the field out, or leave the tag out with `by`"
+        )
+        raise invalid("fields", f"has {twice[0]!r}, {message}")
     options = replace(options, by=tags, missing="ignore")  # what is missing was told of the whole range
     layout = Layout(selection, reduction, tags, types, dense, options)
     if reduction is not None:
@@ -270,7 +272,7 @@ def _handed(held: list[Frame], layout: Layout, names: Sequence[str], into: Into)
         if (kind := kinds.get(name)) != expected[name]:
             raise SchemaConflictError(
                 f"column {name!r} of {layout.selection.measurement!r} was {expected[name]} when the "
-                f"partitions were made, and is {kind or 'absent'} now. Make them again"
+                f"partitions were made, and is {kind or 'absent'} now. Make the partitions again"
             )
     return released(frame.only(names), into)
 
@@ -298,9 +300,9 @@ def _reduced(schema: Schema, reduction: Reduction, known: Mapping[str, str]) -> 
         if kind is None and len(types.get(column.field, ())) > 1:
             written = " and ".join(types[column.field])
             raise SchemaConflictError(
-                f"field {column.field!r} was written as {written}, so that the type of {column.column!r} may "
-                "differ between windows, and partitions need one. Write the field again with one type, or "
-                "read the range as one"
+                f"field {column.field!r} was written as {written}, so the type of {column.column!r} may "
+                "differ between windows, and partitions need one type. Write the field again with one type, "
+                "or use `read`"
             )
         kinds[column.column] = kind or "float64"
     return kinds
@@ -381,4 +383,4 @@ def _by_rows(selection: Selection, rows: int, options: Options) -> Steps[list[in
 
 
 def _too_many(argument: str, found: str, advice: str) -> InvalidArgumentError:
-    return invalid(argument, f"must make at most {_MOST:,} partitions; {found}. Use {advice} ones")
+    return invalid(argument, f"must make at most {_MOST:,} partitions, and {found}. Use {advice} ones")

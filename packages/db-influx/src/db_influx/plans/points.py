@@ -114,5 +114,5 @@ def _why_not(types: FieldTypes, selection: Selection, query: _influxql.Query) ->
     """Return why InfluxQL can't read a selection; None if it can."""
     for field in types if selection.fields is None else selection.fields:
         if len(stored := types.get(field, ())) > 1:
-            return f"would cast the values of field {field!r}, which was written as {' and '.join(stored)}"
+            return f"would convert the values of field {field!r}, which was written as {' and '.join(stored)}"
     return _influxql.why_not(selection, query)

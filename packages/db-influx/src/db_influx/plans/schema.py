@@ -77,11 +77,11 @@ class Databases:
         self._known[bucket] = (time.monotonic() + _KEPT, known)
         if known is None:
             yield Warn(
-                f"InfluxQL knows bucket {bucket!r} by no name of its own: a DBRP mapping leads from there to "
-                "another bucket, another organization of the token has such a name, the name starts with a "
-                "slash, or a proxy hides /api/v2/buckets. So types of its fields can't be told, and a field "
-                "with several types would lose points. Add a DBRP mapping for this bucket, let the proxy "
-                "pass the address, or use a token of one organization."
+                f"InfluxQL knows bucket {bucket!r} by no name of its own: a DBRP mapping of its name leads "
+                "to another bucket, another organization of the token has this name, the name starts with "
+                "a slash, or a proxy hides /api/v2/buckets. So the types of its fields are unknown, and a "
+                "field with several types would lose points. Add a DBRP mapping for this bucket, let the "
+                "proxy pass the address, or use a token of one organization."
             )
         return known
 
@@ -107,8 +107,8 @@ class Databases:
 def no_database(bucket: str) -> NotFoundError:
     """Return the error about a bucket that InfluxQL can't read."""
     return NotFoundError(
-        f"no database and retention policy lead to a bucket {bucket!r} alone, or the token may not read it. "
-        "Check `bucket`, or add a DBRP mapping"
+        f"no database and retention policy are mapped to bucket {bucket!r} alone, or the token may not read "
+        "it. Check `bucket`, or add a DBRP mapping"
     )
 
 
@@ -271,8 +271,8 @@ class Schema:
             count = sum(by_cast.values())
             if count > seen[field]:
                 raise SchemaConflictError(
-                    f"field {field!r} of {self._measurement!r} is {' and '.join(types[field])} in the range "
-                    f"asked for, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
+                    f"field {field!r} of {self._measurement!r} has the types {' and '.join(types[field])} in "
+                    f"this range, and InfluxDB would leave out {count - seen[field]} of its {count} points. "
                     "Read parts of the range in which it has one type, or write it again with one type."
                 )
         in_range = {

@@ -130,8 +130,8 @@ def _unwritten(before: Metrics | None, after: Metrics | None, shards: Iterable[i
     found = [shard for shard in shards if after.unwritten[shard] - before.unwritten[shard] >= _ATTEMPTS]
     if found and tries >= _TRIES:
         message = (
-            f"InfluxDB was writing its cache all the while, so that shard {found[0]} may lack the newest "
-            "points. Make the snapshot while less is written"
+            f"InfluxDB was writing its cache all the time, so that shard {found[0]} may lack the newest "
+            "points. Make the snapshot again when fewer points are written"
         )
         raise IncompleteResultError(message)
     return found

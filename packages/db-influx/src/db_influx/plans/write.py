@@ -78,7 +78,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
                 reason = f"not known to be written: {error}"
                 unwritten.append(Rejection(after, len(lines), len(lines) - after, reason))
             raise WriteError(
-                f"{accepted} of {len(lines)} points were written, then: {error}{refusals}",
+                f"{accepted} of {len(lines)} points were written. Then the write failed: {error}{refusals}",
                 accepted=accepted,
                 rejected=unwritten,
                 frame=(yield Work(partial(_rows, data, unwritten), size)),

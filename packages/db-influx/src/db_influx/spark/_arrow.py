@@ -63,7 +63,7 @@ def schema_of(kinds: Mapping[str, str], nanoseconds: Nanoseconds) -> StructType:
     fields = [StructField("time", TimestampType(), nullable=False)]
     if nanoseconds == "column":
         if EXACT in kinds:
-            reason = f"can't be 'column', since there is a field or tag {EXACT!r}"
+            reason = f"can't be 'column', since a field or tag is named {EXACT!r}"
             raise invalid("nanoseconds", reason)
         fields.append(StructField(EXACT, LongType(), nullable=False))
     fields += [StructField(name, _TYPES[kind]) for name, kind in kinds.items() if name != "time"]
@@ -79,8 +79,8 @@ def check_same(given: StructType, found: StructType) -> None:
     types = [[(field.name, field.dataType) for field in one.fields] for one in (given, found)]
     if types[0] != types[1]:
         raise SchemaConflictError(
-            f"the columns are {found.simpleString()}, not {given.simpleString()}. Leave out `.schema(…)`, "
-            "and select or cast columns of the DataFrame"
+            f"expected the columns {found.simpleString()}, got {given.simpleString()}. Leave out "
+            "`.schema(…)`, and select or cast columns of the DataFrame"
         )
 
 
@@ -120,8 +120,8 @@ def _microseconds(times: pa.Array, nanoseconds: Nanoseconds) -> pa.Array:
         first = times[int(below.astype(bool).argmax())].as_py()
         raise InvalidArgumentError(
             f"`nanoseconds`: a point has the time {time_literal(first)}, and Spark's timestamps have no "
-            "nanoseconds. Set the option `nanoseconds` to 'column' for a column of whole nanoseconds beside "
-            "the time, or to 'truncate' to cut them off",
+            "nanoseconds. Set the option `nanoseconds` to 'column' for a further column of all nanoseconds, "
+            "or to 'truncate' to round the times down",
             argument="nanoseconds",
         )
     return pa.array(micros).cast(_TIME)

@@ -123,7 +123,7 @@ def reading(options: Mapping[str, str]) -> Reading:
     place = _place(found)
     nanoseconds = choice(found.pop("nanoseconds", "error"), "nanoseconds", _NANOSECONDS)
     if "agg_func" in found and "interval" not in found:
-        raise invalid("agg_func", "needs windows: give `interval` too, or leave it out")
+        raise invalid("agg_func", "needs windows. Set `interval` too, or leave it out")
     found["msname"] = found.pop("measurement")
     found.setdefault("stop", None)
     return Reading(place, nanoseconds, found.pop("pushdown", False), found)
@@ -149,13 +149,13 @@ def _parsed(
     names = [name.lower() for name in options]  # Spark's options have no case
     if "token" in names:
         reason = (
-            "is no option, since Spark would show it in plans and logs. Set INFLUXDB_TOKEN where the driver "
-            "and the workers run, or name a function that returns a manager as `connect`"
+            "is not an option, since Spark would show it in plans and logs. Set INFLUXDB_TOKEN where the "
+            "driver and the workers run, or name a function that returns a manager as `connect`"
         )
         raise invalid("token", reason)
     if unknown := sorted(set(names) - set(known)):
         expected = ", ".join(sorted(known))
-        raise invalid(unknown[0], f"is no option of {doing}; expected one of {expected}")
+        raise invalid(unknown[0], f"is not an option of {doing}: expected one of {expected}")
     if missing := [name for name in needed if name not in names]:
         raise invalid(missing[0], f'must be given: .option("{missing[0]}", …)')
     return {name.lower(): known[name.lower()](text(value, name), name) for name, value in options.items()}
@@ -165,7 +165,9 @@ def _place(found: dict[str, Any]) -> Place:
     """Take the options about the connection out."""
     url, org, connect = (found.pop(name, None) for name in ("url", "org", "connect"))
     if connect is not None and not url is org is None:
-        raise invalid("connect", "returns a manager, which has an address and an organization: give no other")
+        raise invalid(
+            "connect", "returns a manager with an address and an organization: leave out `url` and `org`"
+        )
     return Place(url, org, connect)
 
 

@@ -40,8 +40,8 @@ class Writer(DataSourceArrowWriter):
     def __init__(self, options: Writing, schema: StructType, *, overwrite: bool) -> None:
         if overwrite:
             reason = (
-                "must be 'append', not 'overwrite': nothing is deleted here. A point replaces the values "
-                "of one with the same tags and time"
+                "must be 'append', not 'overwrite', which would delete points. A written point replaces the "
+                "values of one with the same tags and time"
             )
             raise invalid("mode", reason)
         self._options = options
@@ -56,9 +56,13 @@ class Writer(DataSourceArrowWriter):
         wanted = time, TimestampType(), "time_column"
         if options.nanoseconds == "column":
             if time == EXACT:
-                raise invalid("time_column", f"names the timestamps, which are left out, and not {EXACT!r}")
+                raise invalid(
+                    "time_column", f"must name the timestamps, which are not written, instead of {EXACT!r}"
+                )
             if time in self._layout["tag_columns"]:
-                raise invalid("tag_columns", f"can't have {time!r}, which is left out for {EXACT!r}")
+                raise invalid(
+                    "tag_columns", f"can't have {time!r}, which is not written, since {EXACT!r} has the times"
+                )
             self._unused, self._layout["time_column"] = time, EXACT
             wanted = EXACT, LongType(), "nanoseconds"
         name, kind, option = wanted
