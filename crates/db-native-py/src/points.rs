@@ -56,7 +56,7 @@ impl PointEncoder {
         let mut gathered = self.lock();
         let time = match point.get_item(intern!(py, "fields"))? {
             Some(fields) if fields.is_instance_of::<PyMapping>() => {
-                Self::of_parts(&mut gathered, point, &as_dict(fields)?)?
+                Self::of_parts(&mut gathered, point, &as_dict(&fields)?)?
             }
             _ => self.of_row(&mut gathered, point)?,
         };
@@ -122,7 +122,7 @@ impl PointEncoder {
         let name = measurement.as_ref().map(|name| text(name, "the measurement")).transpose()?;
         gathered.begin(name).map_err(|error| refused(py, &error))?;
         if let Some(tags) = tags {
-            for (key, value) in as_dict(tags)? {
+            for (key, value) in as_dict(&tags)? {
                 add(gathered, text(&key, "a tag's key")?, &value, true)?;
             }
         }
@@ -250,27 +250,22 @@ fn no_unicode(py: Python<'_>, key: &str) -> PyErr {
 /// A name as text.
 fn text<'a>(name: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a str> {
     let py = name.py();
-    match name.cast::<PyString>() {
-        Ok(text) => text.to_str().map_err(|_| bad(py, format!("{what} is no valid Unicode"))),
-        Err(_) => {
-            let class = name.get_type().qualname()?;
-            Err(bad(py, format!("{what} must be text, not {class}")))
-        }
+    if let Ok(text) = name.cast::<PyString>() {
+        return text.to_str().map_err(|_| bad(py, format!("{what} is no valid Unicode")));
     }
+    let class = name.get_type().qualname()?;
+    Err(bad(py, format!("{what} must be text, not {class}")))
 }
 
 /// A mapping as a dict.
-fn as_dict<'py>(mapping: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-    match mapping.cast_into::<PyDict>() {
-        Ok(dict) => Ok(dict),
-        Err(error) => {
-            let mapping = error.into_inner();
-            let py = mapping.py();
-            if !mapping.is_instance_of::<PyMapping>() {
-                let class = mapping.get_type().qualname()?;
-                return Err(bad(py, format!("its tags must be a mapping, not {class}")));
-            }
-            Ok(py.get_type::<PyDict>().call1((mapping,))?.cast_into()?)
-        }
+fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    if let Ok(dict) = mapping.cast::<PyDict>() {
+        return Ok(dict.clone());
     }
+    let py = mapping.py();
+    if !mapping.is_instance_of::<PyMapping>() {
+        let class = mapping.get_type().qualname()?;
+        return Err(bad(py, format!("its tags must be a mapping, not {class}")));
+    }
+    Ok(py.get_type::<PyDict>().call1((mapping,))?.cast_into()?)
 }

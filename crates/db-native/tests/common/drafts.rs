@@ -164,7 +164,9 @@ impl Draft {
         assert_eq!(expected.len(), gathered.rows());
         let (body, _) = gathered.take();
         let mut points = parse(std::str::from_utf8(&body).unwrap()).unwrap();
-        points.iter_mut().for_each(|point| point.tags.sort());
+        for point in &mut points {
+            point.tags.sort();
+        }
         assert_eq!(expected, points);
     }
 
