@@ -84,9 +84,12 @@ def test_a_callback_that_fails_is_told_by_flush(either: Any, store: Store, msnam
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-def test_a_callback_can_not_wait_for_the_writer(manager: InfluxManager, store: Store, msname: str) -> None:
+@pytest.mark.parametrize("use", ["flush", "close"])
+def test_a_callback_can_not_wait_for_the_writer(
+    manager: InfluxManager, store: Store, msname: str, use: str
+) -> None:
     """It would wait for itself; that is an error of the callback."""
-    with manager.writer(store.name, msname, on_refused=lambda _: writer.flush(), **NEVER) as writer:
+    with manager.writer(store.name, msname, on_refused=lambda _: getattr(writer, use)(), **NEVER) as writer:
         write_wrong_ones(writer, store, msname)
         with pytest.raises(WriteError) as caught:
             writer.flush()

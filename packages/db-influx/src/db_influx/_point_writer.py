@@ -133,6 +133,7 @@ class PointWriter:
         """
         if self._is_over or os.getpid() != self._process:
             return
+        self._check_thread()
         with self._lock:
             self._outbox.close("the writer is closed; make another one")
             try:
@@ -183,12 +184,15 @@ class PointWriter:
         if os.getpid() != self._process:
             raise invalid("data", "can't be written by a forked process; make a writer in it")
 
+    def _check_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("`on_refused` can't wait for the writer that calls it")
+
     def _wait(self, is_over: Callable[[], bool], told: str = "") -> None:
         """Wait for a change after which `is_over`."""
         end = None if self._deadline is None else time.monotonic() + self._deadline
         while not is_over():
-            if threading.current_thread() is self._thread:
-                raise RuntimeError("`on_refused` can't wait for the writer that calls it")
+            self._check_thread()
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 raise self._outbox.too_late(self._deadline, told)
