@@ -369,6 +369,86 @@ def test_a_loop_that_ends_tells_of_the_points_that_are_left(
     assert ["m v=1i 1"] == [one.line for one in context["exception"].points]
 
 
+def test_a_loop_that_ends_tells_of_refused_points(
+    make_async: Callable[..., AsyncInfluxManager], store: Store, msname: str
+) -> None:
+    """Nobody flushed after the server refused them: the loop's handler of exceptions gets them."""
+    told: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        writer = make_async().writer(store.name, msname, max_rows=1)
+        await writer.write({"v": 1, "time": T0})
+        await writer.write({"v": "x", "time": T0 + SECOND})
+        await writer.write({"v": 2, "time": T0 + 2 * SECOND})
+        await asyncio.to_thread(until, store, msname, 2)
+
+    asyncio.run(main())
+    [context] = told
+    assert f'{msname} v="x" {T0 + SECOND}' in [one.line for one in context["exception"].points]
+
+
+def test_a_block_in_a_task_ends_well_with_its_loop(
+    make_async: Callable[..., AsyncInfluxManager], store: Store, msname: str
+) -> None:
+    """`asyncio.run` cancels all tasks at its end, also the writer's; the block's end still sends points."""
+
+    async def work(has_written: asyncio.Event) -> None:
+        async with (
+            make_async(deadline=LONG) as manager,
+            manager.writer(store.name, msname, **NEVER) as writer,
+        ):
+            await writer.write({"v": 1, "time": T0})
+            has_written.set()
+            await asyncio.Event().wait()
+
+    async def main() -> asyncio.Task[None]:
+        has_written = asyncio.Event()
+        task = asyncio.create_task(work(has_written))
+        await has_written.wait()
+        return task
+
+    assert asyncio.run(main()).cancelled()
+    assert {0: 1} == stored(store, msname)
+
+
+def test_a_block_goes_on_when_all_other_tasks_were_cancelled(
+    make_async: Callable[..., AsyncInfluxManager], store: Store, msname: str
+) -> None:
+    """As a program does that shuts down; the writer's own task is one of them."""
+
+    async def main() -> None:
+        async with (
+            make_async(deadline=LONG) as manager,
+            manager.writer(store.name, msname, **NEVER) as writer,
+        ):
+            await writer.write({"v": 1, "time": T0})
+            await asyncio.sleep(0)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            await asyncio.sleep(0)
+            await writer.flush()
+            await writer.write({"v": 2, "time": T0 + SECOND})
+
+    asyncio.run(main())
+    assert {0: 1, 1: 2} == stored(store, msname)
+
+
+def test_another_loop_can_not_use_a_writer(
+    make_async: Callable[..., AsyncInfluxManager], store: Store, msname: str
+) -> None:
+    """It says so, instead of a wait that would not end; the loop of the writer goes on."""
+
+    async def main() -> None:
+        async with make_async() as manager, manager.writer(store.name, msname, **NEVER) as writer:
+            await writer.write({"v": 1, "time": T0})
+            with pytest.raises(InvalidArgumentError, match="in another event loop; make a writer in it"):
+                await asyncio.to_thread(lambda: asyncio.run(writer.write({"v": 9, "time": T0})))
+
+    asyncio.run(main())
+    assert {0: 1} == stored(store, msname)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_has_no_writer(manager: InfluxManager, store: Store, msname: str) -> None:

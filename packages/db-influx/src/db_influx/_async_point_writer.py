@@ -47,6 +47,7 @@ class AsyncPointWriter:
         self._changed = asyncio.Event()
         self._taken = 0
         self._is_over = False
+        self._is_in_block = False  # or closing: so the points are not left alone if the task is cancelled
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -101,9 +102,15 @@ class AsyncPointWriter:
         if self._is_over or os.getpid() != self._process:
             return
         self._begin()
+        self._is_in_block = True
         self._outbox.close("the writer is closed; make another one")
         try:
             await self._flush()
+        except asyncio.CancelledError:
+            self._is_in_block = False
+            if self._task is not None and self._task.done():
+                self._end()
+            raise
         except Exception as error:
             await self._stop()
             if self._outbox.is_empty:
@@ -115,11 +122,12 @@ class AsyncPointWriter:
         self._is_over = True
         self._tell()
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
         self._outbox.release()
 
     async def __aenter__(self) -> Self:
         self._begin()
+        self._is_in_block = True
         return self
 
     async def __aexit__(
@@ -139,10 +147,14 @@ class AsyncPointWriter:
     # Waits
 
     def _begin(self) -> None:
-        """Start the task that sends."""
+        """Start the task that sends; another one if it was cancelled, as a loop that ends cancels all."""
         if os.getpid() != self._process:
             raise invalid("data", "can't be written by a forked process; make a writer in it")
-        if self._task is None:
+        if self._is_over:
+            return
+        if self._task is not None and self._task.get_loop() is not asyncio.get_running_loop():
+            raise invalid("data", "can't be written in another event loop; make a writer in it")
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="db-influx_writer")
 
     def _tell(self) -> None:
@@ -162,6 +174,9 @@ class AsyncPointWriter:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 raise self._outbox.too_late(self._deadline, told)
+            if self._is_over:
+                raise invalid("data", f"can't be delivered: {self._outbox.closed}")
+            self._begin()
             await self._change(left)
 
     async def _work(self) -> None:
@@ -179,12 +194,26 @@ class AsyncPointWriter:
                 else:
                     self._outbox.delivered(job, outcome)
                 self._tell()
-        except asyncio.CancelledError as error:  # the loop ends, and nobody has closed the writer
-            self._outbox.close("its event loop has ended; make another one")
-            self._outbox.keep_all()
-            self._outbox.release()
-            if self._outbox.is_empty:
+        except asyncio.CancelledError:
+            if self._is_in_block:
+                self._tell()
                 raise
-            # asyncio hands the error of a task to the loop's exception handler.
-            why = RuntimeError("the event loop ended before the writer was closed")
-            raise self._outbox.left(why) from error
+            self._end()  # the loop ends, and nobody has closed the writer
+            raise
+
+    def _end(self) -> None:
+        """Keep the points in the spool, or raise the error about them."""
+        self._is_over = True
+        self._outbox.close("its event loop has ended; make another one")
+        why: Exception = RuntimeError("the event loop ended before the writer was closed")
+        try:
+            self._outbox.keep_all()
+        except Exception as error:  # noqa: BLE001 - it is the cause of what is raised
+            why = error
+        finally:
+            self._outbox.release()
+        self._tell()
+        # asyncio hands the error of a task to the loop's exception handler.
+        losses = self._outbox.losses() if self._outbox.is_empty else self._outbox.left(why)
+        if losses is not None:
+            raise losses

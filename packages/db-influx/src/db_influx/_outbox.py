@@ -288,7 +288,8 @@ class Outbox:
         self.cut()
         while self._spool is not None and self._waiting:
             self._spool.put(self._waiting[0])
-            self._waiting.popleft()
+            self._size -= len(self._waiting.popleft())
+            self.settled += 1
 
     def release(self) -> None:
         """Let another writer have the spool."""
