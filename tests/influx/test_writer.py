@@ -124,6 +124,10 @@ BAD: dict[str, Any] = {
     "a bool as a time": {"v": 1, "time": True},
     "no date": {"v": 1, "time": pd.NaT},
     "a float as a time": {"v": 1, "time": 1.5},
+    "a null of pandas as a time": {"v": 1, "time": pd.NA},
+    "a list as a time": {"v": 1, "time": np.array([1, 2])},
+    "text that is no Unicode": 'm v="\ud800"',
+    "a Series": pd.Series({"v": 1}),
     "an open quote": 'm v="',
     "a list": [{"v": 1}],
     "nothing": None,
@@ -144,6 +148,20 @@ def test_a_bad_point_is_an_error_at_once_and_disturbs_no_other(
         assert "data" == caught.value.argument
         writer.write({"v": 2, "time": T0 + SECOND})
     assert {0: 1, 1: 2} == stored(store, msname)
+
+
+def test_a_bad_time_is_told_what_a_time_can_be(manager: InfluxManager) -> None:
+    """Without what only the range of a read can be, such as "-30d"."""
+    writer = manager.writer("b", "m", **NEVER)
+    expected = (
+        "`data`: its time must be a datetime, ISO 8601 text or an int of nanoseconds, from 1677-09-21 to "
+        "2262-04-11, not "
+    )
+    for time in ("soon", "-30d", pd.NaT, pd.Timestamp("1500-01-01")):
+        with pytest.raises(InvalidArgumentError) as caught:
+            writer.write({"v": 1, "time": time})
+        assert expected + repr(time) == str(caught.value)
+    writer.close()
 
 
 def test_a_frame_needs_the_writer_to_have_a_measurement(either: Any, store: Store) -> None:
@@ -471,20 +489,20 @@ def test_a_forked_process_has_no_writer(manager: InfluxManager, store: Store, ms
 def test_an_interpreter_that_ends_sends_what_is_left(
     server: servers.InfluxDB, store: Store, msname: str
 ) -> None:
-    """A writer that nobody closed is closed at the end, with a warning."""
-    script = f"""
-        from db_influx import InfluxManager
-        manager = InfluxManager({server.url!r}, {server.org!r}, {server.token!r})
-        writer = manager.writer({store.name!r}, {msname!r}, max_seconds=1e6)
-        writer.write({{"v": 1, "time": {T0}}})
-    """
-    command = [sys.executable, "-W", "always", "-c", textwrap.dedent(script)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert {0: 1} == stored(store, msname)
-    assert "ResourceWarning: <PointWriter> was not closed" in run.stderr
+    """A writer that nobody closed is closed at the end, with a warning, also where that is an error."""
+    for number, action in enumerate(["always", "error"]):
+        script = f"""
+            from db_influx import InfluxManager
+            manager = InfluxManager({server.url!r}, {server.org!r}, {server.token!r})
+            writer = manager.writer({store.name!r}, {msname!r}, max_seconds=1e6)
+            writer.write({{"v": {number}, "time": {T0 + number * SECOND}}})
+        """
+        command = [sys.executable, "-W", f"{action}::ResourceWarning", "-c", textwrap.dedent(script)]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "ResourceWarning: <PointWriter> was not closed" in run.stderr
+    assert {0: 0, 1: 1} == stored(store, msname)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
 def test_ctrl_c_ends_the_wait_of_a_flush(peer: Callable[..., Peer], make_manager: Callable[..., Any]) -> None:
     """The points are still here, and the end of the block sends them."""
     released = threading.Event()

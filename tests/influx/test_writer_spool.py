@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from db_core.errors import AuthenticationError, InvalidArgumentError, ParseError
 from tests.influx.answers import NO_CONTENT, http
 from tests.influx.frames import SECOND, T0
 from tests.influx.test_fork import ends_well, in_a_child
-from tests.influx.writers import AWAY, NEVER, stored, until
+from tests.influx.writers import AWAY, LONG, NEVER, stored, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,70 @@ def test_what_was_being_written_when_a_process_was_killed_is_removed(
         until(store, msname, 3)
     assert not beside.exists()
     assert {0: 0, 1: 1, 2: 2} == stored(store, msname)
+
+
+def test_every_damaged_file_is_named(either: Any, store: Store, msname: str, spooled: Path) -> None:
+    """By one error, however many there are."""
+    (spooled / "000000000001.lines").write_bytes(b"")
+    (spooled / "000000000003.lines").write_bytes(b"x")
+    writer = either.writer(store.name, msname, spool=spooled)
+    until(store, msname, 1)
+    writer.write({"v": 3, "time": T0 + 3 * SECOND})
+    until(store, msname, 2)
+    with pytest.raises(ParseError, match=r"(?s)1\.lines\.damaged: .*3\.lines\.damaged: "):
+        writer.flush()
+    writer.close()
+    assert {1: 1, 3: 3} == stored(store, msname)
+
+
+def test_files_of_others_in_the_folder_are_left_alone(
+    either: Any, store: Store, msname: str, tmp_path: Path
+) -> None:
+    """Whatever their names end in."""
+    for name in ("notes.tmp", "poem.lines", "a.lines.damaged"):
+        (tmp_path / name).write_text("mine")
+    with either.writer(store.name, msname, spool=tmp_path) as writer:
+        writer.write({"v": 1, "time": T0})
+    assert ["mine"] * 3 == [
+        (tmp_path / name).read_text() for name in ("notes.tmp", "poem.lines", "a.lines.damaged")
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", None])
+def test_a_spool_without_a_readable_target_is_an_error(
+    manager: InfluxManager, tmp_path: Path, content: bytes | None
+) -> None:
+    """It names the argument and the file, and no batch is sent to a place that may be the wrong one."""
+    path = tmp_path / "target.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InvalidArgumentError, match=r"^`spool` .*target\.json"):
+        manager.writer("b", spool=tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_file_that_can_not_be_read_is_told_by_flush(
+    either: Any, store: Store, msname: str, spooled: Path
+) -> None:
+    """No wait mends it, so `flush` raises the error until somebody has; then all batches go out, in order."""
+    path = spooled / "000000000001.lines"
+    good = path.rename(path.with_name("aside"))
+    path.symlink_to(spooled, target_is_directory=True)
+    writer = either.writer(store.name, msname, spool=spooled)
+    with pytest.raises(OSError, match=r"1\.lines"):
+        _flush_until_it_fails(writer)
+    good.replace(path)
+    until(store, msname, 3)
+    writer.close()
+    assert {0: 0, 1: 1, 2: 2} == stored(store, msname)
+
+
+def _flush_until_it_fails(writer: Any) -> None:
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        writer.flush()
 
 
 def test_a_spool_is_for_one_server_organization_and_bucket(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from db_core.errors import (
     AuthenticationError,
+    DatabaseError,
     NotFoundError,
     OperationTimeoutError,
     UnwrittenPoint,
@@ -73,7 +74,7 @@ class Outcome(NamedTuple):
     """What came of a batch: the points that nobody has been told of, and why telling failed."""
 
     unwritten: list[UnwrittenPoint]
-    problem: Exception | None = None
+    problem: BaseException | None = None
 
 
 class Outbox:
@@ -97,10 +98,11 @@ class Outbox:
         self._oldest: float | None = None  # when the first of the gathered points was added
         self._send_at = self._keep_at = 0.0
         self._longest = _FIRST_PAUSE
-        self._is_away = False  # the last batch could not be sent
+        self._away: Exception | None = None  # why the last batch could not be sent, if it could not
         self._failure: Exception | None = None  # the last one that `flush` raises
         self._unwritten: list[UnwrittenPoint] = []
-        self._problem: Exception | None = None
+        self._problem: BaseException | None = None  # the first one of `on_refused`
+        self._damaged: list[DamagedFileError] = []
         self.is_blocked = False
         self.settled = 0
         self.failures = 0
@@ -115,7 +117,10 @@ class Outbox:
         if type(point) is dict:
             is_enough = self._encoder.add(point, now)
         else:
-            is_enough = self._encoder.add_text(point, now)  # type: ignore[arg-type]
+            try:
+                is_enough = self._encoder.add_text(point, now)  # type: ignore[arg-type]
+            except UnicodeEncodeError as error:
+                raise invalid("data", f"is no valid Unicode: {error}") from error
         return (is_enough or self._oldest is None) and self._added(is_enough=is_enough)
 
     def add_lines(self, lines: bytes, rows: int) -> bool:
@@ -186,7 +191,7 @@ class Outbox:
 
     def _is_kept(self) -> bool:
         """Tell whether the next batch goes into the spool: behind others, or as none can be sent."""
-        return self._spool is not None and (bool(self._spool.names) or self._is_away)
+        return self._spool is not None and (bool(self._spool.names) or self._away is not None)
 
     def pause(self) -> float | None:
         """Return the seconds until there is something to do; None if only a new point can change that."""
@@ -204,7 +209,7 @@ class Outbox:
             self.settled += 1
         if not isinstance(job, Keep):
             self.error = None
-            self._is_away = False
+            self._away = None
             self._longest = _FIRST_PAUSE
             self._send_at = 0.0
         self._unwritten += outcome.unwritten
@@ -215,7 +220,7 @@ class Outbox:
         """Note that a batch could be neither sent nor kept; it stays where it is."""
         error.__traceback__ = None  # its frames hold what was sent
         if isinstance(error, DamagedFileError):
-            self._problem = self._problem or error
+            self._damaged.append(error)
             return
         self.error = error
         now = time.monotonic()
@@ -224,7 +229,7 @@ class Outbox:
         else:
             self._send_at = now + random.uniform(0, self._longest)  # noqa: S311
             self._longest = min(_LONGEST_PAUSE, 2 * self._longest)
-            self._is_away = True
+            self._away = error
         if isinstance(job, Keep) or self._spool is None:
             self.failures += 1
             self._failure = error
@@ -241,12 +246,17 @@ class Outbox:
 
     def losses(self) -> Exception | None:
         """Return the error about refused points and damaged files that nobody was told of, once."""
-        if not self._unwritten:
-            problem, self._problem = self._problem, None
-            if problem is None and isinstance(self.error, AuthenticationError | NotFoundError):
-                return self.error.with_traceback(None)  # which no spool can wait out
-            return problem
-        return self._unwritten_error("were refused", [])
+        if self._unwritten:
+            return self._unwritten_error("were refused", [])
+        if (damaged := self._take_damaged()) is not None:
+            return damaged
+        if self._away is not None and _is_lasting(self._away):
+            return self._away.with_traceback(None)
+        return None
+
+    def _take_damaged(self) -> DamagedFileError | None:
+        told, self._damaged = self._damaged, []
+        return DamagedFileError("\n".join(map(str, told))) if told else None
 
     def left(self, error: Exception) -> WriteError:
         """Return the error about all points that could not be delivered; they are here no more."""
@@ -258,17 +268,20 @@ class Outbox:
         return self._unwritten_error("were not written", points, error)
 
     def _unwritten_error(
-        self, what: str, points: list[UnwrittenPoint], cause: Exception | None = None
+        self, what: str, points: list[UnwrittenPoint], cause: BaseException | None = None
     ) -> WriteError:
         told, self._unwritten = self._unwritten + points, []
-        cause, self._problem = cause or self._problem, None
+        causes = [one for one in (cause, self._problem, self._take_damaged()) if one is not None]
+        self._problem = None
         self._size = sum(map(len, self._waiting))
         self._grow(0)
         reasons = list(dict.fromkeys(one.reason for one in told))
         named = "; ".join(reasons[:_MOST_NAMED])
         more = f"; and {len(reasons) - _MOST_NAMED} more reasons" if len(reasons) > _MOST_NAMED else ""
         error = WriteError(f"{len(told)} points {what}: {named}{more}", points=told)
-        error.__cause__ = cause
+        for one in causes[1:]:
+            error.add_note(str(one))
+        error.__cause__ = causes[0] if causes else None
         return error
 
     def too_late(self, deadline: float | None, told: str) -> OperationTimeoutError:
@@ -295,3 +308,8 @@ class Outbox:
         """Let another writer have the spool."""
         if self._spool is not None:
             self._spool.close()
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Tell whether no wait mends an error: it is about rights, a place, or a disk, not about a connection."""
+    return isinstance(error, AuthenticationError | NotFoundError) or not isinstance(error, DatabaseError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -44,8 +45,8 @@ class PointLayout(NamedTuple):
                 time_column=self.time_column,
                 tags=list(self.tags.items()),
                 instant=partial(_times.moment, argument="data"),
-                most_rows=limits.max_rows,
-                most_bytes=limits.max_bytes,
+                most_rows=min(limits.max_rows, sys.maxsize),
+                most_bytes=min(limits.max_bytes, sys.maxsize),
             )
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"`{error.argument}`: {error}", argument=error.argument) from error
@@ -55,7 +56,7 @@ class PointLayout(NamedTuple):
         if self.measurement is None:
             raise invalid("measurement", "must name the measurement of a frame, in `writer`")
         time_column: str | None = self.time_column
-        if library(data) == "pandas" and time_column not in data.columns:
+        if library(data) == "pandas" and time_column not in getattr(data, "columns", [time_column]):
             time_column = None  # the index has the times
         return Points.of(data, self.measurement, self.tags, self.tag_columns, time_column).encoder()
 

@@ -109,6 +109,7 @@ class PointWriter:
             DatabaseError: The points could not be sent, or kept in the spool. They are still here, and the
                 next flush tries again. Also if a spool keeps them, but for a reason that does not go away:
                 `AuthenticationError` and `NotFoundError`.
+            OSError: A file of the spool can't be written, read or removed. The points are still here.
         """
         self._check()
         with self._lock:
@@ -175,8 +176,10 @@ class PointWriter:
 
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
-            warnings.warn(f"{self!r} was not closed in time", ResourceWarning, stacklevel=1)
-            self.close()
+            try:
+                warnings.warn(f"{self!r} was not closed in time", ResourceWarning, stacklevel=1)
+            finally:  # the warning may be an error
+                self.close()
 
     # Waits
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import zlib
 from contextlib import suppress
@@ -21,6 +22,8 @@ __all__ = ["DamagedFileError", "Spool"]
 _HEAD = "db-influx spool 1"
 _TARGET = "target.json"
 _LOCK = "lock"
+# Other files in the folder are left alone.
+_OURS = re.compile(r"[0-9]{12}\.(?:lines(?:\.damaged)?|tmp)")
 
 
 class DamagedFileError(ParseError):
@@ -58,20 +61,30 @@ class Spool:
             raise invalid("spool", f"must be a folder that can be written, not {folder}: {error}") from error
         try:
             self._bind(target)
-            for unfinished in folder.glob("*.tmp"):
-                unfinished.unlink()
-            self.names = sorted(path.name for path in folder.glob("*.lines"))
-            numbers = [int(path.name.partition(".")[0]) for path in folder.glob("*.lines*")]
+            ours = [path.name for path in folder.iterdir() if _OURS.fullmatch(path.name)]
+            for unfinished in ours:
+                if unfinished.endswith(".tmp"):
+                    (folder / unfinished).unlink()
+        except OSError as error:
+            self.close()
+            raise invalid("spool", f"must be a folder that can be written, not {folder}: {error}") from error
         except BaseException:
             self.close()
             raise
-        self._next = max(numbers, default=0) + 1
+        self.names = sorted(name for name in ours if name.endswith(".lines"))
+        self._next = max((int(name.partition(".")[0]) for name in ours), default=0) + 1
 
     def _bind(self, target: dict[str, str]) -> None:
         path = self._folder / _TARGET
-        if not path.exists():
+        try:
+            known = json.loads(path.read_bytes())
+        except FileNotFoundError:
             self._place(_TARGET, json.dumps(target).encode())
-        elif (known := json.loads(path.read_bytes())) != target:
+            return
+        except ValueError as error:
+            told = f"has a {_TARGET} that can't be read: {error}. Expected {json.dumps(target)}"
+            raise invalid("spool", f"{told} or another target: {self._folder}") from error
+        if known != target:
             told = f"has points for {known}, not for {target}: {self._folder}. Use another folder"
             raise invalid("spool", f"{told}, or change {_TARGET} in it if both are the same")
 

@@ -137,10 +137,11 @@ def moment(value: object, argument: str) -> int:
     number = plain_number(value)
     if isinstance(number, int) and EARLIEST <= number <= LATEST:
         return number
-    if number is not None or _back(value) is not None or value == "now()":
-        expected = "must be a datetime, ISO 8601 text or an int of nanoseconds"
-        raise InvalidArgumentError(f"`{argument}`: its time {expected}, not {value!r}", argument=argument)
-    return instant(value, argument, 0)
+    if number is None and _back(value) is None and not (isinstance(value, str) and value == "now()"):
+        with suppress(InvalidArgumentError):  # which names what a point's time can't be
+            return instant(value, argument, 0)
+    expected = "must be a datetime, ISO 8601 text or an int of nanoseconds, from 1677-09-21 to 2262-04-11"
+    raise InvalidArgumentError(f"`{argument}`: its time {expected}, not {value!r}", argument=argument)
 
 
 def time_range(start: object, stop: object, now: int, tz: str = "UTC") -> tuple[int, int]:
