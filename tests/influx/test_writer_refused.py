@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from db_core.errors import InvalidArgumentError, WriteError
+from tests.influx.answers import NO_CONTENT, http
 from tests.influx.frames import SECOND, T0
 from tests.influx.writers import NEVER, stored
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from db_core import UnwrittenPoint
     from db_influx import InfluxManager
     from tests.influx.conftest import Store
+    from tests.peer import Peer
 
 WRONG = [0, 3, 4, 40, 99]
 
@@ -96,6 +100,51 @@ def test_a_callback_can_not_wait_for_the_writer(
     assert "can't wait for the writer" in str(caught.value.__cause__)
 
 
+def test_a_callback_that_exits_is_told_by_flush(either: Any, store: Store, msname: str) -> None:
+    """It ends neither the thread that sends nor the loop."""
+    with either.writer(store.name, msname, on_refused=lambda _: sys.exit(3), **NEVER) as writer:
+        write_wrong_ones(writer, store, msname)
+        with pytest.raises(WriteError) as caught:
+            writer.flush()
+        assert lines(msname) == [one.line for one in caught.value.points]
+        assert isinstance(caught.value.__cause__, SystemExit)
+    assert accepted() == stored(store, msname)
+
+
+def test_any_number_of_lines_that_are_no_line_protocol_holds_up_no_other(
+    either: Any, store: Store, msname: str
+) -> None:
+    """More than one answer of the server names; texts with line feeds and quotes among them."""
+    numbers = range(6_000)
+    wrong = [f"{msname} v=x,s=\"'\n'\" {T0 + n * SECOND}" for n in numbers if n % 3 == 0]
+    right = [f"{msname} v={n}i {T0 + n * SECOND}" for n in numbers if n % 3]
+    told: list[UnwrittenPoint] = []
+    with either.writer(store.name, msname, on_refused=told.append, **NEVER) as writer:
+        for three in zip(wrong, right[::2], right[1::2], strict=True):
+            writer.write("\n".join(three))
+    assert wrong == [one.line for one in told]
+    assert {f"unable to parse '{line}': invalid boolean" for line in wrong} == {one.reason for one in told}
+    assert {n: n for n in numbers if n % 3} == stored(store, msname)
+
+
+def test_a_batch_that_is_too_long_is_sent_in_parts(
+    peer: Callable[..., Peer], make_either: Callable[..., Any]
+) -> None:
+    """A proxy may refuse bodies that `max_bytes` allows; only a line that it refuses alone is told."""
+    too_long = http(b"", status="413 Request Entity Too Large")
+    one = peer(too_long, NO_CONTENT, too_long, too_long, NO_CONTENT)
+    told: list[UnwrittenPoint] = []
+    with make_either(url=one.url, retries=0, gzip=False).writer(
+        "b", "m", on_refused=told.append, **NEVER
+    ) as writer:
+        for second in range(4):
+            writer.write({"v": second, "time": second})
+    batch = [f"m v={second}i {second}" for second in range(4)]
+    sent = [request.partition(b"\r\n\r\n")[2].decode().splitlines() for request in one.requests]
+    assert [batch, batch[:2], batch[2:], batch[2:3], batch[3:]] == sent
+    assert batch[2:3] == [point.line for point in told]
+
+
 def test_a_line_that_is_no_line_protocol_is_refused_alone(either: Any, store: Store, msname: str) -> None:
     """The server refuses the whole batch for it, which is sent again in parts."""
     with either.writer(store.name, msname, **NEVER) as writer:
@@ -146,6 +195,7 @@ def test_refused_points_that_nobody_is_told_of_are_bounded(either: Any, store: S
         ("spool", 5),
         ("spool", ""),
         ("on_refused", "print"),
+        ("on_refused", asyncio.sleep),
         ("timeout", 0),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,8 @@ class Writing(Base):
         )
         if on_refused is not None and not callable(on_refused):
             raise _arguments.invalid("on_refused", f"must be a function, not {on_refused!r}")
+        if inspect.iscoroutinefunction(on_refused):
+            raise _arguments.invalid("on_refused", f"must not be async, as nothing awaits it: {on_refused!r}")
         encoder = layout.encoder(limits)
         place = None
         if spool is not None:

@@ -49,7 +49,12 @@ def _of(spool: Spool | None) -> Spool:
 
 def _send(bucket: str, body: bytes) -> Steps[list[UnwrittenPoint]]:
     """Write a batch; return the points that the server refused."""
-    answer = yield from _refusal(bucket, body)
+    try:
+        answer = yield from write.refusal(bucket, body)
+    except WriteError as error:
+        if _is_of_all(error):
+            return (yield from _apart(bucket, body, error))
+        answer = _of_lines(error)
     if answer is None:
         return []
     lost, reason, _ = answer
@@ -64,6 +69,45 @@ def _send(bucket: str, body: bytes) -> Steps[list[UnwrittenPoint]]:
         texts = [line.decode().removesuffix("\n") for line in lines.lines[one.start : one.stop]]
         refused += [UnwrittenPoint(text, f"{one.reason}{least}") for text in texts]
     return refused
+
+
+def _is_of_all(error: WriteError) -> bool:
+    """Tell whether no line of a body was stored, for some that the server can't parse or for its length."""
+    return error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or "unable to parse '" in str(error)
+
+
+def _apart(bucket: str, body: bytes, error: WriteError) -> Steps[list[UnwrittenPoint]]:
+    """Write what can be written of a body of which nothing was; return as `_send`."""
+    refused: list[UnwrittenPoint]
+    refused, rest = yield Work(partial(_unparsable, body, str(error)), len(body))
+    if refused:
+        return refused + ((yield from _send(bucket, rest)) if rest else [])
+    lines: list[bytes] = yield Work(partial(split_lines, body), len(body))
+    if len(lines) == 1:
+        return [UnwrittenPoint(body.decode().removesuffix("\n"), str(error))]
+    # Too long, or its lines' errors were too many for one answer.
+    for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
+        refused += yield from _send(bucket, b"".join(half))
+    return refused
+
+
+def _unparsable(body: bytes, message: str) -> tuple[list[UnwrittenPoint], bytes]:
+    """Return the lines that the server says it can't parse, and the body of the others.
+
+    The server names each of them, in their order. If its message is cut off, none are returned.
+    """
+    refused, rest, at = [], [], 0
+    for line in split_lines(body):
+        text = line.decode().removesuffix("\n")
+        start = f"unable to parse '{text}': "
+        if message.startswith(start, at):
+            end = message.find("\n", at + len(start))
+            reason = message[at:] if end < 0 else message[at:end]
+            refused.append(UnwrittenPoint(text, reason))
+            at += len(reason) + 1
+        else:
+            rest.append(line)
+    return (refused, b"".join(rest)) if at > len(message) else ([], body)
 
 
 class _Lines:
@@ -81,21 +125,25 @@ def _refusal(bucket: str, body: bytes) -> Steps[write.Refusal]:
     try:
         return (yield from write.refusal(bucket, body))
     except WriteError as error:
-        if error.status not in _OF_LINES:
-            raise
-        return 1, str(error).partition("\n")[0], error.status
+        return _of_lines(error)
+
+
+def _of_lines(error: WriteError) -> write.Refusal:
+    if error.status not in _OF_LINES:
+        raise error
+    return 1, str(error).partition("\n")[0], error.status
 
 
 def _told(refused: list[UnwrittenPoint], on_refused: Callable[[UnwrittenPoint], object] | None) -> Outcome:
     """Tell of each point; return those that could not be told of, and why."""
     if on_refused is None:
         return Outcome(refused)
-    problem = None
+    problem: BaseException | None = None
     untold = []
     for one in refused:
         try:
             on_refused(one)
-        except Exception as error:  # noqa: BLE001 - the next flush raises it
+        except BaseException as error:  # noqa: BLE001 - also a SystemExit; the next flush raises it
             problem = problem or error
             untold.append(one)
     return Outcome(untold, problem)
