@@ -521,6 +521,42 @@ def test_ctrl_c_ends_the_wait_of_a_flush(peer: Callable[..., Peer], make_manager
     assert 1 == len(one.requests)
 
 
+def test_an_error_of_a_signal_loses_no_other_point(manager: InfluxManager, store: Store, msname: str) -> None:
+    """Wherever it interrupts `write` while that makes a batch, `flush` stores the points before it."""
+
+    class Interrupted(Exception):  # noqa: N818 - as KeyboardInterrupt
+        """What a signal raises."""
+
+    steps = 0
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        if event == "opcode" and frame.f_code.co_filename.endswith("_outbox.py"):
+            steps -= 1
+            if steps == 0:
+                raise Interrupted
+        return trace
+
+    with manager.writer(store.name, msname, **{**NEVER, "max_rows": 2}) as writer:
+        for second in range(1_000):
+            writer.write({"v": second, "time": T0 + second * SECOND})
+            steps = second + 1
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                writer.write(f"{msname}_ v=1")
+            except Interrupted:
+                pass
+            else:
+                break
+            finally:
+                sys.settrace(before)
+            writer.flush()
+    assert 50 < second
+    assert {n: n for n in range(second + 1)} == stored(store, msname)
+
+
 def test_unknown_buckets_are_an_error_of_a_peer_too(
     peer: Callable[..., Peer], make_either: Callable[..., Any]
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from itertools import starmap
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from db_core.errors import (
@@ -94,7 +96,6 @@ class Outbox:
         self._spool = spool
         self._waiting: deque[bytes] = deque()
         self._size = 0  # bytes of what waits, and of the points that nobody was told of
-        self._cut = 0
         self._oldest: float | None = None  # when the first of the gathered points was added
         self._send_at = self._keep_at = 0.0
         self._longest = _FIRST_PAUSE
@@ -136,13 +137,12 @@ class Outbox:
 
     def cut(self) -> int:
         """Make a batch of the gathered points; return how many batches there have been."""
-        body, rows = self._encoder.take()
+        if len(self._encoder):
+            # In one step: between two of them, a signal such as Ctrl-C may raise an error.
+            self._waiting.extend(map(itemgetter(0), starmap(self._encoder.take, [()])))
+            self._grow(len(self._waiting[-1]))
         self._oldest = None
-        if rows:
-            self._waiting.append(body)
-            self._cut += 1
-            self._grow(len(body))
-        return self._cut
+        return self.settled + len(self._waiting)
 
     def _grow(self, size: int) -> None:
         self._size += size
