@@ -111,6 +111,16 @@ def test_a_callback_that_exits_is_told_by_flush(either: Any, store: Store, msnam
     assert accepted() == stored(store, msname)
 
 
+def test_a_callback_that_returns_a_coroutine_is_told_by_flush(either: Any, store: Store, msname: str) -> None:
+    """Nothing awaits it, so it took no point."""
+    with either.writer(store.name, msname, on_refused=lambda _: asyncio.sleep(0), **NEVER) as writer:
+        write_wrong_ones(writer, store, msname)
+        with pytest.raises(WriteError) as caught:
+            writer.flush()
+        assert lines(msname) == [one.line for one in caught.value.points]
+    assert "must not be async" in str(caught.value.__cause__)
+
+
 def test_any_number_of_lines_that_are_no_line_protocol_holds_up_no_other(
     either: Any, store: Store, msname: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -142,8 +143,13 @@ def _told(refused: list[UnwrittenPoint], on_refused: Callable[[UnwrittenPoint], 
     untold = []
     for one in refused:
         try:
-            on_refused(one)
+            answer = on_refused(one)
         except BaseException as error:  # noqa: BLE001 - also a SystemExit; the next flush raises it
             problem = problem or error
+            untold.append(one)
+            continue
+        if inspect.iscoroutine(answer):
+            answer.close()
+            problem = problem or TypeError("`on_refused` must not be async, as nothing awaits it")
             untold.append(one)
     return Outcome(untold, problem)
