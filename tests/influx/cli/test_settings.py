@@ -143,3 +143,39 @@ def test_a_profile_that_is_no_table_is_told(cli: Cli, profiles: Callable[[str], 
     profiles("default = 1\n")
 
     assert b"[default]" in cli(*LIST, settings={}, code=3).stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('tz = "Mars/Base"', "`tz`"),
+        ('gzip = "yes"', "`gzip`"),
+        ("timeout = true", "`timeout`"),
+        ('ca_cert = "/nowhere.pem"', "`ca_cert`"),
+        ("token_file = 5", "`token_file`"),
+    ],
+)
+def test_a_malformed_option_of_a_profile_is_told_with_its_file(
+    cli: Cli, server: servers.InfluxDB, profiles: Callable[[str], Path], line: str, told: str
+) -> None:
+    """It is an error of the settings, not of how the command is used."""
+    path = profiles(table("default", server.url, server, extra=f"{line}\n"))
+    message = cli(*LIST, settings={}, code=3).stderr.decode()
+
+    assert told in message
+    assert str(path) in message
+
+
+def test_a_file_that_is_not_needed_is_not_read(
+    cli: Cli, server: servers.InfluxDB, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A profile works beside a configuration of the `influx` CLI that is damaged or open to all."""
+    influx = tmp_path / "configs"
+    influx.write_text(table("used", NOWHERE, server))
+    influx.chmod(0o644)
+    profiles(table("default", server.url, server) + table("far", server.url, server))
+    settings = {"INFLUX_CONFIGS_PATH": str(influx)}
+
+    cli(*LIST, settings=settings)
+    influx.write_text("no TOML")
+    cli(*LIST, "--profile", "far", settings=settings)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from db_core.errors import ConfigurationError
+from db_core.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from db_influx import InfluxManager
@@ -61,6 +61,8 @@ def connect(profile: str | None = None, token_file: str | None = None, **options
     where, found = settings_of(profile)
     token = found.pop("token_file", None) if token_file is None else token_file
     if token is not None:
+        if not isinstance(token, str):
+            raise ConfigurationError(f"`token_file` must be the path of a file, not {token!r}: see {where}")
         found["token"] = _token(token)
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -71,6 +73,10 @@ def connect(profile: str | None = None, token_file: str | None = None, **options
     except ConfigurationError as error:
         error.add_note(f"These are the settings of {where}.")
         raise
+    except InvalidArgumentError as error:
+        if error.argument not in found or error.argument in given:
+            raise
+        raise ConfigurationError(f"{error}\nThese are the settings of {where}.") from error
 
 
 def settings_of(profile: str | None) -> tuple[str, dict[str, Any]]:
@@ -78,10 +84,11 @@ def settings_of(profile: str | None) -> tuple[str, dict[str, Any]]:
     own = _config_file()
     if profile is None and any(os.environ.get(name) for name in _VARIABLES):
         return "the environment", {}
-    profiles, others = _read(own), _read(_influx_file())
+    profiles = _read(own)
     name = _DEFAULT if profile is None else profile
     if name in profiles:
         return f"profile {name!r} of {own}", _table(profiles, name, own)
+    others = _read(_influx_file())
     if profile is None:
         name = next((key for key, one in others.items() if isinstance(one, dict) and one.get("active")), "")
     if name in others:
