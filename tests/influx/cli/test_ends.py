@@ -184,3 +184,44 @@ def test_a_terminal_does_not_obey_what_a_server_or_an_argument_says(
     assert b"Error: \\x1b[2J\n" == refused.stderr
     assert rb"\x1b[2J\nnext" in table.stdout
     assert b"\x1b" not in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("closed", "options", "code"),
+    [
+        ((0,), ("--token-file", "-"), 3),
+        ((1,), (), 141),
+        ((1,), ("--output", "a.csv"), 0),
+        ((0, 1, 2), ("--output", "a.csv"), 0),
+        ((2,), (), 0),
+    ],
+)
+def test_a_process_without_some_stream_works(
+    server: servers.InfluxDB, tmp_path: Path, closed: tuple[int, ...], options: tuple[str, ...], code: int
+) -> None:
+    """A shell closes a stream by `>&-`; what needs stdout ends as where nobody reads it."""
+    names = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" "$@" {names}', PROGRAM, "buckets", "list", *options],
+        capture_output=True,
+        env=environment(tmp_path, server.environment()),
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert code == done.returncode
+    assert (code == 3) == done.stderr.startswith(b"Error: `token_file`")  # an empty one has no token
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_error_never_goes_to_stdout(server: servers.InfluxDB, tmp_path: Path) -> None:
+    """Not even where there is no stderr."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', PROGRAM, "measurements", "nowhere"],
+        stdout=subprocess.PIPE,
+        env=environment(tmp_path, server.environment()),
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert (6, b"") == (done.returncode, done.stdout)

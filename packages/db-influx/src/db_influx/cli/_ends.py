@@ -15,7 +15,7 @@ from db_core import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HELP", "OutputClosedError", "ends", "say"]
+__all__ = ["HELP", "OutputClosedError", "ends", "open_streams", "say"]
 
 _P = ParamSpec("_P")
 
@@ -69,6 +69,18 @@ def ends(command: Callable[_P, None]) -> Callable[_P, None]:
             raise typer.Exit(code) from None
 
     return wrapped
+
+
+def open_streams() -> None:
+    """Have streams where the process got none: stdin is empty, stdout has no reader, stderr is lost."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the process ends
+    if sys.stdout is None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        sys.stdout = os.fdopen(writer, "w", encoding="utf-8")
 
 
 def say(message: str) -> None:
