@@ -199,3 +199,12 @@ def test_names_are_listed(cli: Cli, store: Store) -> None:
     expected = [*((name, "field") for name in "bfnsu"), ("site", "tag")]
     assert expected == [tuple(json.loads(line).values()) for line in found]
     assert b'"value"\n"a"\n"b"\n' == cli("fields", store.name, "types", "--values", "site").stdout
+
+
+@pytest.mark.parametrize("given", [("5", "3"), ("=3",), ("kwh=5", "3")])
+def test_a_number_of_no_field_is_refused(cli: Cli, store: Store, given: tuple[str, ...]) -> None:
+    """One number is for all fields, and each of several names its own."""
+    options = [part for one in given for part in ("--max-rate", one)]
+    done = cli("consumption", store.name, "m", "i", *RANGE, "--timestep", "1h", *options, code=2)
+
+    assert "`max_rate`" in done.stderr.decode()

@@ -89,10 +89,13 @@ def per_field(given: list[str] | None, name: str) -> float | dict[str, float] | 
     """
     if not given:
         return None
+    message = f"`{name}` must be a number, or FIELD=NUMBER for each field, not {' '.join(given)!r}"
     try:
-        if len(given) == 1 and "=" not in given[0]:
-            return float(given[0])
-        return {field: float(number) for field, _, number in (one.rpartition("=") for one in given) if field}
+        numbers = {field: float(number) for field, _, number in (one.rpartition("=") for one in given)}
     except ValueError as error:
-        message = f"`{name}` must be a number, or FIELD=NUMBER for each field, not {' '.join(given)!r}"
         raise InvalidArgumentError(message, argument=name) from error
+    if len(given) == 1 and "=" not in given[0]:
+        return numbers[""]
+    if "" in numbers:
+        raise InvalidArgumentError(message, argument=name)
+    return numbers
