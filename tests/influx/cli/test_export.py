@@ -236,6 +236,28 @@ def test_an_export_that_is_killed_goes_on(
     )
 
 
+@pytest.mark.parametrize("command", [("check", "--folder", "out"), ("export", "{}", "out", "--resume")])
+def test_a_manifest_of_other_content_is_told(
+    cli: Cli, own_store: Store, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """What is JSON, but has a value of another type or lacks one, is damaged as what is no JSON."""
+    own_store.write(f"m v=1 {T0}")
+    cli("export", own_store.name, "out")
+    manifest = tmp_path / "out" / "manifest.json"
+    text = manifest.read_text()
+    places: list[tuple[Any, ...]] = [("parts",), ("parts", 0), ("measurements", "m"), ("selection",)]
+    places += [("parts", 0, key) for key in ("file", "bytes", "points")] + [("measurements", "m", "tags")]
+    for place in places:
+        inner = content = json.loads(text)
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = 1.5
+        manifest.write_text(json.dumps(content))
+        done = cli(*(one.format(own_store.name) for one in command), code=8)
+
+        assert "manifest.json is damaged" in done.stderr.decode()
+
+
 @pytest.mark.parametrize("fault", ["changed", "missing", "shorter", "outside", "no manifest", "not ended"])
 def test_a_damaged_folder_is_not_imported(
     cli: Cli, own_store: Store, make_store: Callable[[str], Store], tmp_path: Path, fault: str

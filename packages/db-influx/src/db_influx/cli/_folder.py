@@ -31,6 +31,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
 _KEYS = {"format", "version", "selection", "bucket_id", "start", "stop", "measurements", "skipped", "parts"}
 _KEYS |= {"is_complete"}
+_MEASUREMENT = {"tags": list, "fields": dict, "columns": dict}
+_NOTED = {"measurement": str, "month": str, "rows": int, "points": dict, "file": str | None}
+_FILE = {"file": str, "bytes": int, "sha256": str}
 
 
 class Folder:
@@ -72,6 +75,9 @@ class Folder:
             raise ParseError(f"{file} is not the manifest of an export", offset=0)
         if content["version"] != _VERSION:
             message = f"{file} has version {content['version']!r}, and this db-influx reads {_VERSION}"
+            raise ParseError(message, offset=0)
+        if not _is_sound(content):
+            message = f"{file} is damaged: it lacks what an export writes. Export anew, into another folder"
             raise ParseError(message, offset=0)
         return cls(path, content)
 
@@ -137,6 +143,24 @@ class Folder:
             return bool(self.file(part).stat().st_size == part["bytes"])
         except FileNotFoundError:
             return False
+
+
+def _is_sound(content: dict[str, Any]) -> bool:
+    """Tell whether a manifest has all that is read of it, in its types."""
+    parts, measurements = content["parts"], content["measurements"]
+    return (
+        isinstance(content["selection"], dict)
+        and "format" in content["selection"]
+        and isinstance(measurements, dict)
+        and all(_has(about, _MEASUREMENT) for about in measurements.values())
+        and isinstance(parts, list)
+        and all(_has(part, _NOTED) and part["measurement"] in measurements for part in parts)
+        and all(_has(part, _FILE) for part in parts if part["file"] is not None)
+    )
+
+
+def _has(found: object, kinds: dict[str, Any]) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(key), kind) for key, kind in kinds.items())
 
 
 def described(path: Path) -> dict[str, Any]:
