@@ -316,3 +316,25 @@ def test_a_single_file_of_others_is_imported(cli: Cli, own_store: Store, tmp_pat
     assert ("lines", {}, "v", "double", 1.0) in rows
     assert 6 == len(rows)
     assert "--measurement" in cli("import", "of others.csv", own_store.name, code=2).stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("text.lp", "--tag", "site=x"), "`tag`"),
+        (("text.lp", "--measurement", "m"), "`measurement`"),
+        (("text.lp", "--tag-column", "k"), "`tag_column`"),
+        (("text.lp", "--type", "v=integer"), "`type`"),
+        (("rows.csv", "--measurement", "m", "--tag", "a=1", "--tag", "a=2"), "'1' and '2'"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    cli: Cli, own_store: Store, tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    """So no points are written without the tags that were asked for."""
+    (tmp_path / "text.lp").write_text(f"m v=1 {T0}\n")
+    (tmp_path / "rows.csv").write_text("time,v\n2026-01-01T00:00:00Z,1\n")
+    source, *options = arguments
+
+    assert told in cli("import", source, own_store.name, *options, code=2).stderr.decode()
+    assert [] == own_store.points()

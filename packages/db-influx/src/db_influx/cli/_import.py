@@ -75,13 +75,18 @@ def import_(
     The checksums of a folder are verified before anything is written, and its counts of points afterwards.
     Importing again changes nothing, so an import that was interrupted is simply run again.
     """
+    given = {"measurement": measurement, "tag_column": tag_column, "tag": tag, "type": type}
     if source.is_dir():
-        if measurement or tag_column or tag or type or format:
+        if any(given.values()) or format:
             message = "`source` is a folder, whose manifest says all that these options say: leave them out"
             raise InvalidArgumentError(message, argument="source")
         _folder(source, bucket, profile, token_file)
         return
     kind = _kind(source, format)
+    if kind == "line" and (name := next((name for name, value in given.items() if value), None)):
+        message = f"`{name}` is for files of columns, and line protocol says it of each point: leave it out"
+        raise InvalidArgumentError(message, argument=name)
+    constant = _constant(tag)
     with connect(profile, token_file) as manager, bar("Importing") as show:
         size, rows = source.stat().st_size, 0
         if kind == "line":
@@ -91,7 +96,6 @@ def import_(
             raise InvalidArgumentError(
                 f"`measurement` is needed for {kind}: add --measurement NAME", argument="measurement"
             )
-        constant = {key: values[0] for key, values in (tags_of(tag) or {}).items()}
         layout: dict[str, Any] = {
             "tag_columns": tag_column or (),
             "time_column": time_column,
@@ -112,6 +116,15 @@ def _kind(source: Path, format_: str | None) -> str:
         message = f"`source`: {source.name!r} ends with none of {' '.join(_OF_EXTENSION)}: add --format"
         raise InvalidArgumentError(message, argument="source")
     return kind
+
+
+def _constant(given: list[str] | None) -> dict[str, str]:
+    found = tags_of(given) or {}
+    for key, values in found.items():
+        if len(values) > 1:
+            message = f"`tag`: a point has one value of {key!r}, not {' and '.join(map(repr, values))}"
+            raise InvalidArgumentError(message, argument="tag")
+    return {key: value for key, [value] in found.items()}
 
 
 def _types(given: list[str] | None) -> dict[str, Any]:
