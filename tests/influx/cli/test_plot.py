@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from tests.influx.cli.conftest import PROGRAM, environment
 
 if TYPE_CHECKING:
@@ -129,3 +131,28 @@ def test_rows_may_be_json(server: servers.InfluxDB, own_store: Store, tmp_path: 
         assert "a" == row["k"]
         assert ["k", "time", "w"] == list(row)
         process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(("--start", "2026-01-01", "--tz", "Mars/Base"), "`tz`"), (("--start", "-99999y"), "`start`")],
+)
+def test_a_time_that_is_none_is_told(cli: Cli, store: Store, options: tuple[str, ...], told: str) -> None:
+    """As the commands that read do."""
+    assert told in cli("plot", store.name, "m", "v", *options, code=2).stderr.decode()
+
+
+def test_a_range_may_count_back_months(cli: Cli, own_store: Store) -> None:
+    """A start of "-1y2mo" is one that all commands take."""
+    own_store.write(f"m v=1 {time.time_ns() - 300 * 24 * HOUR}")
+
+    assert b"v" in cli("plot", own_store.name, "m", "v", "--start", "-1y2mo", "--raw").stdout
+
+
+@pytest.mark.parametrize("option", ["--late", "--every"])
+@pytest.mark.parametrize("seconds", ["inf", "1e15"])
+def test_seconds_beyond_any_use_are_refused(cli: Cli, store: Store, option: str, seconds: str) -> None:
+    """They are wrong usage, before the server is asked."""
+    done = cli("watch", store.name, "m", option, seconds, code=2)
+
+    assert option in done.stderr.decode()

@@ -89,14 +89,14 @@ def plot(
     Pictures need matplotlib: pip install 'db-influx[cli,plot]'.
     """
     kind = _kind(output)
-    begin, end = moment(start, "start", tz), moment(stop or "now()", "stop", tz)
     if raw and interval is not None:
         message = "`raw` draws points as they are stored, which have no windows: leave out --interval"
         raise InvalidArgumentError(message, argument="raw")
-    every = interval or f"{max(1, math.ceil((end - begin) / _SECOND / _WINDOWS))}s"
     options: dict[str, Any] = {"into": "pandas", "tags": tags_of(tag), "by": by or None}
-    options |= {"interval": None} if raw else {"interval": every, "agg_func": agg_func}
     with connect(profile, token_file, tz=tz) as manager:
+        begin, end = moment(start, "start", tz), moment(stop or "now()", "stop", tz)
+        every = interval or f"{max(1, math.ceil((end - begin) / _SECOND / _WINDOWS))}s"
+        options |= {"interval": None} if raw else {"interval": every, "agg_func": agg_func}
         names = fields or manager.get_fields(bucket, measurement)
         if not names:
             message = f"no field to draw: bucket {bucket!r} has no measurement {measurement!r}"

@@ -29,6 +29,8 @@ __all__ = ["watch"]
 
 RowFormat: TypeAlias = Literal["text", "csv", "jsonl"]
 
+_LONGEST = 1_000_000.0  # seconds, some 11 days
+
 
 def watch(
     bucket: BucketArgument,
@@ -37,12 +39,13 @@ def watch(
     *,
     tag: TagsOption = None,
     every: Annotated[
-        float, typer.Option(min=0.01, metavar="SECONDS", help="How often the server is asked.")
+        float, typer.Option(min=0.01, max=_LONGEST, metavar="SECONDS", help="How often the server is asked.")
     ] = 1.0,
     late: Annotated[
         float,
         typer.Option(
             min=0.1,
+            max=_LONGEST,
             metavar="SECONDS",
             help="A point is shown if it is written at most this long after its own time. The points of this "
             "time are read anew each time that the server is asked.",
