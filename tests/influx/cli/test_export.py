@@ -172,6 +172,19 @@ def test_an_export_of_a_part_has_no_other_points(cli: Cli, own_store: Store, tmp
     assert "has no measurement 'nobody'; it has 'm', 'other'" in said
 
 
+def test_names_that_differ_in_case_alone_have_different_files(
+    cli: Cli, own_store: Store, tmp_path: Path
+) -> None:
+    """On a disk that does not tell upper from lower case too; other names stay plain."""
+    own_store.write(f"load v=1 {T0}", f"Load v=2 {T0}", f"LOAD v=3 {T0}", f"loads v=4 {T0}")
+
+    cli("export", own_store.name, "one")
+
+    names = [path.name for path in (tmp_path / "one").glob("*.parquet")]
+    assert 4 == len({name.lower() for name in names})
+    assert "loads-2026-01.parquet" in names
+
+
 def test_a_folder_is_not_overwritten(cli: Cli, own_store: Store, tmp_path: Path) -> None:
     """Neither an export, without `--resume` and its arguments, nor files of others."""
     fill(own_store)

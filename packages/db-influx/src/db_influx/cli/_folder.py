@@ -210,12 +210,12 @@ def verified(path: Path, told: Callable[[int, int], None]) -> Folder:
     return folder
 
 
-def file_name(measurement: str, month: str, extension: str) -> str:
-    """Return the name of a file: what no name should hold is %XX."""
+def file_name(measurement: str, month: str, extension: str, *, is_hashed: bool = False) -> str:
+    """Return the name of a file: what no name should hold is %XX; `is_hashed` adds what no other name has."""
     name = quote(measurement, safe=" ,;=+@()")
     if not measurement.strip("."):
         name = name.replace(".", "%2E")
-    if len(name) > _LONGEST:
+    if is_hashed or len(name) > _LONGEST:
         name = f"{name[:_LONGEST]}~{hashlib.sha256(measurement.encode()).hexdigest()[:16]}"
     return f"{name}-{month}.{extension}"
 
