@@ -19,6 +19,7 @@ __all__ = [
     "Memory",
     "PieceReader",
     "PieceWriter",
+    "PointEncoder",
     "SeriesDecoder",
     "Shards",
     "Table",
@@ -26,6 +27,7 @@ __all__ = [
     "latest",
     "levels",
     "pivot",
+    "split_lines",
 ]
 
 _Kind: TypeAlias = Literal[
