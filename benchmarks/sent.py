@@ -32,13 +32,13 @@ class Sent:
         self.bodies: list[bytes] = []
         self.parallel = 0
 
-    def run(self, plan: Any, timeout: float | None) -> Any:
+    def run(self, plan: Any, *options: Any) -> Any:
         """Pass a plan on."""
-        return self._wire.run(self._noted(plan), timeout)
+        return self._wire.run(self._noted(plan), *options)
 
-    def iterate(self, plan: Any, timeout: float | None) -> Iterator[Any]:
+    def iterate(self, plan: Any, *options: Any) -> Iterator[Any]:
         """Pass a plan on whose frames are iterated."""
-        return self._wire.iterate(self._noted(plan), timeout)  # type: ignore[no-any-return]
+        return self._wire.iterate(self._noted(plan), *options)  # type: ignore[no-any-return]
 
     def _noted(self, plan: Any) -> Generator[Any, Any, Any]:
         """Do the same steps as a plan."""
