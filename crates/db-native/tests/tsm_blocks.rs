@@ -191,3 +191,17 @@ fn a_block_with_more_values_than_times_is_refused() {
         decoded(1, 2, block)
     );
 }
+
+#[test]
+fn a_block_without_doubles_has_no_points() {
+    // The end stands where the first value would; a raw format and no times.
+    let values = [vec![0x10], 0x7FF8_0000_0000_0001_u64.to_be_bytes().to_vec()].concat();
+    assert_eq!(Ok(vec![]), decoded(0, 1, sealed(0, &[0x00], &values)));
+
+    let other = [vec![0x10], 1.5_f64.to_bits().to_be_bytes().to_vec()].concat();
+    assert_eq!(
+        Err("folder/1.tsm is damaged at byte 5: in the block of \"m#!~#f\", its doubles do not end with the last of its times"
+            .to_owned()),
+        decoded(0, 1, sealed(0, &[0x00], &other))
+    );
+}

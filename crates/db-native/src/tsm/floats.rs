@@ -77,10 +77,13 @@ pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec
     let (format, bytes) = bytes.split_first()?;
     // Each takes a bit at least.
     let bits = length.checked_sub(1)? * 8;
-    if format >> 4 != GORILLA || count == 0 || bits < 64 || count > bits - 64 {
+    if format >> 4 != GORILLA || bits < 64 || count > bits - 64 {
         return None;
     }
     let mut reader = Reader { at: 64, value: peek(bytes, 0)?, width: 64, behind: 0, followed: 0 };
+    if count == 0 {
+        return (reader.value == END).then_some(());
+    }
     let start = values.len();
     let mut is_cut = false;
     values.reserve(count);
