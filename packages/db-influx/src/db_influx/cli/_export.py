@@ -256,9 +256,7 @@ def _written(
 
     about, given = made.manifest["measurements"][name], made.manifest["selection"]
     month, start, stop = period
-    # Some disks take names that differ in case alone for the same.
-    alike = sum(name.lower() == other.lower() for other in made.manifest["measurements"])
-    file = file_name(name, month, EXTENSIONS[given["format"]], is_hashed=alike > 1)
+    file = file_name(name, month, EXTENSIONS[given["format"]], is_hashed=made.has_alike(name))
     fields = list(about["fields"])
     selection: dict[str, Any] = {
         "start": iso(start),

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Folder:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self.path = path
         self.manifest = manifest
+        self._alike = Counter(name.lower() for name in manifest["measurements"])
         self._saved, self._took = 0.0, 0.0
 
     @classmethod
@@ -80,6 +82,10 @@ class Folder:
             message = f"{file} is damaged: it lacks what an export writes. Export anew, into another folder"
             raise ParseError(message, offset=0)
         return cls(path, content)
+
+    def has_alike(self, measurement: str) -> bool:
+        """Tell whether another measurement differs in case alone: some disks take both for one name."""
+        return self._alike[measurement.lower()] > 1
 
     def add(self, part: dict[str, Any]) -> None:
         """Note a part that is written, and save the manifest unless that was done a moment ago.
