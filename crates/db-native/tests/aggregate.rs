@@ -1,15 +1,13 @@
 //! Aggregates of windows against a naive twin: loops over whole numbers of 128 bits.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::cases;
+use crate::common::plain::{Value, values};
+use crate::common::reads::{Table, Tags, answer};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use common::cases;
-use common::plain::{Value, values};
-use common::reads::{Table, Tags, answer};
 use db_native::{Aggregate, Answer, Edges, ErrorKind, Function, aggregate};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;

@@ -1,13 +1,11 @@
 //! Policy per window against its naive twin, and what must hold whatever the meters show.
 
-mod common;
-
+use crate::common::cases;
+use crate::common::meters::{Columns, Doubts, Failure};
+use crate::common::plain::{Value, columns};
+use crate::common::queries::{Raw, SECOND, Tables, consumption, queries, spec, unsettled, windows};
+use crate::common::reads::{Table, Tags};
 use arrow_array::RecordBatch;
-use common::cases;
-use common::meters::{Columns, Doubts, Failure};
-use common::plain::{Value, columns};
-use common::queries::{Raw, SECOND, Tables, consumption, queries, spec, unsettled, windows};
-use common::reads::{Table, Tags};
 use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Result, Unsettled, Window};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -232,7 +230,7 @@ proptest! {
 
     #[test]
     fn consumption_is_what_the_twin_finds((slices, spec) in read()) {
-        let expected = common::meters::consumption(&whole(&slices), &spec);
+        let expected = crate::common::meters::consumption(&whole(&slices), &spec);
         prop_assert_eq!(expected, outcome(consumption(&slices, &spec)));
     }
 
@@ -241,9 +239,9 @@ proptest! {
         // Points are asked for afterwards; their types play no part yet.
         let tables = Tables { points: Vec::new(), refined: Vec::new(), ..whole(&slices) };
         if let Ok(found) = unsettled(&slices, &spec) {
-            prop_assert_eq!(common::meters::unsettled(&tables, &spec), doubts(&found));
+            prop_assert_eq!(crate::common::meters::unsettled(&tables, &spec), doubts(&found));
         } else {
-            prop_assert!(common::meters::consumption(&tables, &spec).is_err());
+            prop_assert!(crate::common::meters::consumption(&tables, &spec).is_err());
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Policy per window in tables worked by hand: windows of ten seconds, labelled by their stop.
 
-mod common;
-
-use common::plain::{Value, columns, values};
-use common::queries::{SECOND, Tables, consumption, spec, unsettled};
-use common::reads::{Table, Tags};
+use crate::common::plain::{Value, columns, values};
+use crate::common::queries::{SECOND, Tables, consumption, spec, unsettled};
+use crate::common::reads::{Table, Tags};
 use db_native::{Doubt, ErrorKind, Gaps, Levels, OnReset, Policy, Unsettled, Window, Windows};
 
 /// A table of times in seconds and totals.

@@ -1,18 +1,16 @@
 //! Rows that overwrite each other: held against a map that is filled row by row, and texts by hand.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::common::cases;
+use crate::common::drafts::{encode, frame, times};
+use crate::common::strings;
 use arrow_array::types::Int8Type;
 use arrow_array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int8Array, Int64Array, NullArray, StringArray,
     TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
 };
-use common::cases;
-use common::drafts::{encode, frame, times};
-use common::strings;
 use db_native::{Duplicates, ErrorKind, Layout, Points, Precision};
 use proptest::collection::vec;
 use proptest::option;

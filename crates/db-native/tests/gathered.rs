@@ -1,9 +1,7 @@
 //! Single points: lines by hand and every refusal, and lines of text. That points arrive: see `line_protocol.rs`.
 
-mod common;
-
-use common::cases;
-use common::lines::parse;
+use crate::common::cases;
+use crate::common::lines::parse;
 use db_native::{Gathered, Value, split_lines};
 use proptest::collection::vec;
 use proptest::prelude::*;

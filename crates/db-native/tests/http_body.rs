@@ -1,9 +1,7 @@
 //! Bodies of HTTP messages, against a naive twin and by hand.
 
-mod common;
-
-use common::cases;
-use common::http::{Outcome, twin};
+use crate::common::cases;
+use crate::common::http::{Outcome, twin};
 use db_native::{ErrorKind, HttpBody};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,13 +1,11 @@
 //! The newest values of a pivot's frame against a naive twin.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::cases;
+use crate::common::plain::{Value, columns};
+use crate::common::reads::{Table, Tags, answer};
 use arrow_array::RecordBatch;
-use common::cases;
-use common::plain::{Value, columns};
-use common::reads::{Table, Tags, answer};
 use db_native::{EmptyText, Levels, Pivot, latest, pivot};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;

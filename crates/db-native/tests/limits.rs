@@ -1,8 +1,6 @@
 //! What no record may exceed, so that an endless one can't fill the memory; for every split the same.
 
-mod common;
-
-use common::plain::{Plain, Value};
+use crate::common::plain::{Plain, Value};
 use db_native::{Decoder, EndMark, Error, LONGEST_RECORD, MOST_CELLS, Position};
 
 /// What a text gives that comes in chunks of some size.

@@ -1,9 +1,11 @@
 //! Line protocol: read back by an independent parser, texts by hand, and every refusal.
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::cases;
+use crate::common::drafts::{Draft, Fields, PRECISIONS, encode, frame, times};
+use crate::common::lines::FieldValue;
+use crate::common::strings;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int8Type};
 use arrow_array::{
     ArrayRef, BooleanArray, DictionaryArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array,
@@ -11,10 +13,6 @@ use arrow_array::{
     TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
-use common::cases;
-use common::drafts::{Draft, Fields, PRECISIONS, encode, frame, times};
-use common::lines::FieldValue;
-use common::strings;
 use db_native::{Duplicates, Layout, Precision, Result};
 use proptest::collection::{btree_map, vec};
 use proptest::option;

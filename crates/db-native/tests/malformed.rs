@@ -1,9 +1,7 @@
 //! Texts by hand: what is said of those that are not whole annotated CSV, and where; and rare spellings.
 
-mod common;
-
-use common::plain::{Plain, Value};
-use common::twin::{Fault, What};
+use crate::common::plain::{Plain, Value};
+use crate::common::twin::{Fault, What};
 use db_native::{Answer, Decoder, EndMark, Error, Position};
 
 fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, end: EndMark) -> Result<Answer, Error> {

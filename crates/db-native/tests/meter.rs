@@ -1,15 +1,13 @@
 //! Meter differences against a naive twin.
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::cases;
+use crate::common::plain::{Value, values};
+use crate::common::strings::{Layout, strings};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
-use common::cases;
-use common::plain::{Value, values};
-use common::strings::{Layout, strings};
 use db_native::{ErrorKind, differences};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,11 +1,9 @@
 //! The decoder against its naive twin, and against itself for every split of the input.
 
-mod common;
-
-use common::answers::{Csv, answer, damaged_answer, failed_answer};
-use common::cases;
-use common::plain::Plain;
-use common::twin::{self, Fault};
+use crate::common::answers::{Csv, answer, damaged_answer, failed_answer};
+use crate::common::cases;
+use crate::common::plain::Plain;
+use crate::common::twin::{self, Fault};
 use db_native::{Answer, Decoder, EndMark, Error, Levels, Pivot};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,16 +1,14 @@
 //! The pivot against its naive twin: a map from series and time to each field's value.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::common::cases;
+use crate::common::plain::{Value, columns};
+use crate::common::reads::{Table, Tags, answer};
+use crate::common::wide::{frame, pivot, twin};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use common::cases;
-use common::plain::{Value, columns};
-use common::reads::{Table, Tags, answer};
-use common::wide::{frame, pivot, twin};
 use db_native::{Answer, EmptyText, ErrorKind, Levels, Pivot, Renamed};
 use proptest::collection::vec;
 use proptest::prelude::*;

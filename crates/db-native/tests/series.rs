@@ -1,15 +1,13 @@
 //! Answers of InfluxQL in msgpack through the decoder, against its naive twin and by hand.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::cases;
-use common::chunks::{Given, answer, message, row};
-use common::msgpack::Wire;
-use common::plain::{Plain, Value};
-use common::reads::Table;
-use common::{chunks, plain, reads, series, unions, wide as twins};
+use crate::common::cases;
+use crate::common::chunks::{Given, answer, message, row};
+use crate::common::msgpack::Wire;
+use crate::common::plain::{Plain, Value};
+use crate::common::reads::Table;
+use crate::common::{chunks, plain, reads, series, unions, wide as twins};
 use db_native::{
     Aggregate, Answer, Consumption, Datatype, Edges, EmptyText, EndMark, ErrorKind, Function, Gaps, LONGEST_RECORD,
     Levels, MOST_CELLS, OnReset, Pivot, Policy, Renamed, SeriesDecoder, Totals, pivot,

@@ -6,15 +6,13 @@
     reason = "what is cast is small"
 )]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use common::cases;
-use common::plain::Value;
-use common::shards::{Points, all_of, read, source, stored, tsm_file};
-use common::tsm::{Format, block, points, sealed, varint, with_checksum};
+use crate::common::cases;
+use crate::common::plain::Value;
+use crate::common::shards::{Points, all_of, read, source, stored, tsm_file};
+use crate::common::tsm::{Format, block, points, sealed, varint, with_checksum};
 use db_native::Shards;
 use proptest::collection::vec;
 use proptest::prelude::*;

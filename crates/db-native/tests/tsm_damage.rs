@@ -6,12 +6,10 @@
     reason = "what is cast is small"
 )]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::plain::Value;
-use common::shards::{Entry, Points, Stored, all_of, block, read, segment, source, stored, tombstone, tsm_file};
+use crate::common::plain::Value;
+use crate::common::shards::{Entry, Points, Stored, all_of, block, read, segment, source, stored, tombstone, tsm_file};
 use db_native::{Error, ErrorKind, ReadAt, Shards, Source};
 
 const TSM: &str = "000000001-000000001.tsm";

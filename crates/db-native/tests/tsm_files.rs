@@ -6,13 +6,11 @@
     reason = "what is cast is small"
 )]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::cases;
-use common::plain::Value;
-use common::shards::{
+use crate::common::cases;
+use crate::common::plain::Value;
+use crate::common::shards::{
     Deletes, Entry, Points, Stored, all_of, block, read, segment, source, stored, tombstone, tsm_file,
 };
 use db_native::{Kind, Query, Shards, Source};

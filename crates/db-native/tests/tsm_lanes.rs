@@ -1,15 +1,13 @@
 //! Fields of one series that report together, or nearly: their times are kept once, and nothing is mixed up by it.
 #![allow(clippy::cast_precision_loss, reason = "the numbers are small")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::cases;
+use crate::common::plain::Value;
+use crate::common::shards::{Points, Stored, all_of, block, read, source, stored, tsm_file};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use common::cases;
-use common::plain::Value;
-use common::shards::{Points, Stored, all_of, block, read, source, stored, tsm_file};
 use db_native::{Answer, Shards, Source};
 use proptest::collection::vec;
 use proptest::prelude::*;

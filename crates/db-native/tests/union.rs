@@ -1,16 +1,14 @@
 //! Union, split and concatenation against naive twins.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::answers::answer;
+use crate::common::cases;
+use crate::common::plain::{Plain, Value, columns};
+use crate::common::unions::{Frame, frame, twin, twin_of_split};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
-use common::answers::answer;
-use common::cases;
-use common::plain::{Plain, Value, columns};
-use common::unions::{Frame, frame, twin, twin_of_split};
 use db_native::{Answer, Decoder, EndMark, ErrorKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
