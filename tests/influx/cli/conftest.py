@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tools import servers
 
@@ -32,24 +36,61 @@ def environment(home: Path, settings: dict[str, str]) -> dict[str, str]:
     return {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **settings}
 
 
+class Started:
+    """A process that has imported the program (started.py), and forks one process for each run."""
+
+    def __init__(self) -> None:
+        self._line, other = socket.socketpair()
+        with other:
+            command = [sys.executable, str(Path(__file__).with_name("started.py")), str(other.fileno())]
+            self._process = subprocess.Popen(
+                command, pass_fds=[other.fileno()], env=environment(Path("/nonexistent"), {})
+            )
+        self._answers = self._line.makefile("rb")
+        assert b"\n" == self._answers.readline(), "the program could not be imported"
+
+    def run(
+        self, arguments: tuple[str, ...], home: Path, settings: dict[str, str], files: list[IO[bytes]]
+    ) -> int:
+        """Run the program with these files as stdin, stdout and stderr, and return its exit code."""
+        run = {"arguments": arguments, "folder": str(home), "environment": environment(home, settings)}
+        socket.send_fds(self._line, [json.dumps(run).encode()], [file.fileno() for file in files])
+        return int(json.loads(self._answers.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._answers.close()
+        self._line.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[Started]:
+    """Start the process of which each run is a fork."""
+    started = Started()
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def cli(server: servers.InfluxDB, tmp_path: Path) -> Cli:
+def cli(server: servers.InfluxDB, tmp_path: Path, started: Started) -> Cli:
     """Give a function that runs the program, by default with the server in its environment."""
 
     def run(
         *arguments: str, code: int = 0, stdin: str | None = None, settings: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        done = subprocess.run(
-            [PROGRAM, *arguments],
-            input=b"" if stdin is None else stdin.encode(),
-            capture_output=True,
-            env=environment(tmp_path, server.environment() if settings is None else settings),
-            cwd=tmp_path,
-            check=False,
-        )
-        assert code == done.returncode, done.stderr.decode()
-        assert server.token.encode() not in done.stdout + done.stderr
-        return done
+        with ExitStack() as stack:
+            files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            files[0].write((stdin or "").encode())
+            files[0].seek(0)
+            used = server.environment() if settings is None else settings
+            ended = started.run(arguments, tmp_path, used, files)
+            for file in files[1:]:
+                file.seek(0)
+            stdout, stderr = files[1].read(), files[2].read()
+        assert code == ended, stderr.decode()
+        assert server.token.encode() not in stdout + stderr
+        return subprocess.CompletedProcess(["db-influx", *arguments], ended, stdout, stderr)
 
     return run
 
