@@ -26,7 +26,8 @@ settings.register_profile("some", deadline=None, max_examples=10)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples of each property where no server is wanted: that run follows every change."""
-    settings.load_profile("some" if "not server" in config.getoption("markexpr") else "all")
+    if config.getoption("--hypothesis-profile") is None:
+        settings.load_profile("some" if "not server" in config.getoption("markexpr") else "all")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

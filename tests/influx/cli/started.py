@@ -1,8 +1,8 @@
 """Run the command line in a process that has its imports already: `python started.py SOCKET`.
 
-Each run of `db-influx` imports libraries for half a second. This program imports them once, and forks a process
-for each run that a test asks for on the socket: with the arguments, environment, folder and files of that run.
-It ends when the socket does.
+Each run of `db-influx` imports libraries for half a second. This program imports them once, and forks a
+process for each run that a test asks for on the socket. The process has the arguments, environment, folder
+and files of that run. The program ends when the socket does.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _run(run: dict[str, Any], files: list[int]) -> NoReturn:
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: PTH123, SIM115
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
         os.environ.clear()
         os.environ.update(run["environment"])
         os.chdir(run["folder"])
