@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def _listed(group: tuple[str, ...]) -> list[str]:
     return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
 
 
+@cache
 def _help(command: tuple[str, ...]) -> str:
     settings = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     done = subprocess.run([_PROGRAM, *command, "--help"], stdout=subprocess.PIPE, env=settings, check=True)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -50,12 +50,21 @@ class Started:
         assert b"\n" == self._answers.readline(), "the program could not be imported"
 
     def run(
-        self, arguments: tuple[str, ...], home: Path, settings: dict[str, str], files: list[IO[bytes]]
-    ) -> int:
-        """Run the program with these files as stdin, stdout and stderr, and return its exit code."""
+        self, arguments: tuple[str, ...], home: Path, settings: dict[str, str], stdin: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run the program, and return its exit code and what it wrote."""
         run = {"arguments": arguments, "folder": str(home), "environment": environment(home, settings)}
-        socket.send_fds(self._line, [json.dumps(run).encode()], [file.fileno() for file in files])
-        return int(json.loads(self._answers.readline()))
+        with ExitStack() as stack:
+            files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            files[0].write((stdin or "").encode())
+            files[0].seek(0)
+            socket.send_fds(self._line, [json.dumps(run).encode()], [file.fileno() for file in files])
+            code = int(json.loads(self._answers.readline()))
+            for file in files[1:]:
+                file.seek(0)
+            return subprocess.CompletedProcess(
+                ["db-influx", *arguments], code, files[1].read(), files[2].read()
+            )
 
     def close(self) -> None:
         """End the process."""
@@ -79,18 +88,11 @@ def cli(server: servers.InfluxDB, tmp_path: Path, started: Started) -> Cli:
     def run(
         *arguments: str, code: int = 0, stdin: str | None = None, settings: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        with ExitStack() as stack:
-            files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-            files[0].write((stdin or "").encode())
-            files[0].seek(0)
-            used = server.environment() if settings is None else settings
-            ended = started.run(arguments, tmp_path, used, files)
-            for file in files[1:]:
-                file.seek(0)
-            stdout, stderr = files[1].read(), files[2].read()
-        assert code == ended, stderr.decode()
-        assert server.token.encode() not in stdout + stderr
-        return subprocess.CompletedProcess(["db-influx", *arguments], ended, stdout, stderr)
+        used = server.environment() if settings is None else settings
+        done = started.run(arguments, tmp_path, used, stdin)
+        assert code == done.returncode, done.stderr.decode()
+        assert server.token.encode() not in done.stdout + done.stderr
+        return done
 
     return run
 

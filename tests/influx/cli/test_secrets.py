@@ -13,7 +13,7 @@ from tests.influx.cli.conftest import PROGRAM, environment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.influx.cli.conftest import Cli
+    from tests.influx.cli.conftest import Cli, Started
     from tools import servers
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -48,6 +48,7 @@ ANSWERS = {
 def test_no_failure_shows_it(
     peer: Callable[..., Any],
     profiles: Callable[[str], Path],
+    started: Started,
     command: tuple[str, ...],
     turn: bytes,
     tmp_path: Path,
@@ -55,9 +56,7 @@ def test_no_failure_shows_it(
     """Even if the server sends it back; there is a message and no traceback."""
     server = peer(*[turn] * 20)
     profiles(f'[default]\nurl = "{server.url}"\norg = "o"\ntoken = "{SECRET}"\nretries = 0\n')
-    done = subprocess.run(
-        [PROGRAM, *command], capture_output=True, env=environment(tmp_path, {}), check=False
-    )
+    done = started.run(command, tmp_path, {})
 
     assert done.returncode in (1, 4, 5, 6, 7, 8)
     assert done.stderr.startswith(b"Error: ")
