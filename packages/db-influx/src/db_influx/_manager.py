@@ -44,8 +44,9 @@ class InfluxManager(Methods):
             or a negative timedelta is a time before now. "now()" is now, and so is a `stop` of None.
         tags: Tag keys, each with a value or a collection of values. A series must have one of these values.
             None or an empty text selects the series without this tag.
-        by: Tags that are index levels, instead of the tags that differ. A tag that no series has is null.
-            An empty list makes no levels, and raises an error if several series are found.
+        by: Tags that are index levels, instead of the tags that differ. Name them in programs: which tags
+            differ depends on the series that are found, and with one series there is no level. A tag that no
+            series has is null. An empty list makes no levels, and raises an error for several series.
         into: "pandas", "polars" or "arrow" (a pyarrow Table).
         tz: Time zone of the index, of times without a zone, and of windows. Windows of days and longer begin
             at local midnight.
@@ -57,10 +58,11 @@ class InfluxManager(Methods):
             database and retention policy are mapped to the bucket alone, or if a limit of the server
             refuses the read. "auto" uses InfluxQL for reads with fields of text, if it can read them, and
             Flux for all others.
-        missing: What to do if a measurement or field was never written, if nothing was found and a tag or
-            its value does not exist, or if no series has a tag that `by` names. "warn" issues a
-            `UserWarning` with the name and similar names, "raise" raises a `NotFoundError`, and "ignore" does
-            neither.
+        missing: What to do about a name that does not exist. "warn", the default, issues a `UserWarning` with
+            the name and similar names. "raise" raises a `NotFoundError`. "ignore" does neither. A read checks
+            the measurement and the fields. It checks a tag of `by` if no series that it found has this tag.
+            It checks `tags` and their values only if it found nothing. So if one of two meters exists, the
+            read returns the rows of this meter, and says nothing about the other one.
         timeout: Seconds for which the server may send nothing.
         progress: A function that is called again and again with a `Progress`, in the thread of the call, or
             in the event loop of an `AsyncInfluxManager`. An error that it raises ends the call.

@@ -76,7 +76,8 @@ class Reading(Base):
                 skew is the population's (biased), and null if all values are equal.
             label: The edge of a window that is its time: "stop" or "start". If a window extends beyond the
                 range, its time is the edge of the range instead.
-            create_empty: Also return windows without points. Their values are null, and counts are 0.
+            create_empty: Also return windows without points, of each series that has a point in the range.
+                Their values are null, and counts are 0.
 
         Returns:
             One frame, as the class describes.
@@ -152,14 +153,15 @@ class Reading(Base):
                 window hides a fall, the fall is detected only if it goes below the last total before the
                 window. Use "restart" and "rollover" together with `max_rate`: otherwise a total that wavers
                 adds the whole total to the consumption.
-            rollover: For "rollover", the total at which the display shows zero again, such as 9999.9, or a
-                mapping with one for each field.
+            rollover: For "rollover", the total after the highest one that the display can show, or a mapping
+                with one for each field. It is 10,000 for a display from 0000.0 to 9999.9.
             max_rate: The highest plausible consumption per second, or a mapping with one for each field. A
                 window above it is null. The total that caused it is treated as wrong, unless the next totals
                 continue from it.
             gaps: The windows to which the consumption of windows without a point belongs. "book": the window
                 in which totals continue. "spread": these windows and that one in equal parts, as far as they
-                lie in the range. "null": none. With the last two, empty windows are rows too.
+                lie in the range. "null": none. With the last two, empty windows are rows too, if the series
+                has a point in the range. A series without one has no rows.
             quality: Append a column of categories ``<field>_quality`` for each field: "ok", "first"
                 (there is no total before), "gap", "reset", "rollover" or "implausible".
             closed: The edge that belongs to a window, and to the range. "right" is described above. With
