@@ -68,7 +68,8 @@ class PointWriter:
                 - a frame as `synchronous_write` takes it.
 
                 The time is a datetime, a pandas Timestamp, a numpy datetime64, ISO 8601 text, or an int of
-                nanoseconds; without a zone it is UTC. A point without one gets the time of this call.
+                nanoseconds. An int of seconds raises no error, and the point is stored in 1970. A time
+                without a zone is in UTC, whatever `tz` is. A point without a time gets that of this call.
                 Types are as in frames. None and NaN are left out.
 
         Raises:

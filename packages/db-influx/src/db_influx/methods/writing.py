@@ -46,16 +46,17 @@ class Writing(Base):
 
         Args:
             data: A pandas DataFrame with a DatetimeIndex, or any frame with Arrow's PyCapsule
-                protocol and a `time_column`. Index levels of strings, as reads return them, are tags.
+                protocol and a `time_column`. Index levels of strings, as reads return them, are tags. Times
+                without a zone are in UTC, whatever `tz` the manager has.
             data_frame_measurement_name: Name of the measurement.
             tags: Tags of every point.
             tag_columns: Columns of strings, integers or booleans to write as tags. Null and empty tags are
                 not written. All other columns are fields, written with their types: int, uint, float, bool
                 or string. Null and NaN are not written.
-            time_column: Column of timestamps. Timestamps without a zone are in UTC. A pandas frame may have
-                its times in the last level of its index instead. With a `time_column`, row numbers in the
-                index are not written: a last or only level of integers without a name. Levels of strings
-                must have names. Any other level raises an error, unless `tag_columns` names it.
+            time_column: Column of timestamps. A pandas frame may have its times in the last level of its
+                index instead. With a `time_column`, row numbers in the index are not written: a last or only
+                level of integers without a name. Levels of strings must have names. Any other level raises
+                an error, unless `tag_columns` names it.
             duplicates: What to do about rows with the same tags and time but different values of a field.
                 InfluxDB would keep the value of the last row. `"error"` raises an error that names the rows
                 and the columns that `tag_columns` may lack. `"last"` writes the frame. Rows that set
@@ -67,7 +68,9 @@ class Writing(Base):
                 express, a field and a tag of the same name, a text above 1 MiB, tags above 64 KiB, or a
                 row that a later row would overwrite. The message names column and row. Nothing was sent.
             WriteError: The server did not accept every point. All points that it accepts are written.
-                `rejected` lists the refused rows with the reasons, and `frame` has these rows.
+                `rejected` lists the refused rows with the reasons, and `frame` has these rows. If a field
+                has another type, the server refuses the rows in a shard that has the field, usually a week.
+                In other shards it stores them with the new type: `check_write` lists both.
         """
         from db_influx.plans import write
 
