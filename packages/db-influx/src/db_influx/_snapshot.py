@@ -48,9 +48,10 @@ class Snapshot:
     files in its own threads, and its methods block until these are done. This is so for the snapshots of an
     `AsyncInfluxManager` too: call their methods with `asyncio.to_thread`. Threads may share a snapshot.
 
-    The reads have the arguments of `InfluxManager`'s reads, without `bucket`, and return the same frames. A
-    `start` of None is the beginning of the snapshot, and a `stop` of None is its end. A range that extends
-    beyond the snapshot raises an error.
+    The reads return the frames that `InfluxManager`'s reads of the same names return. They have no `bucket`,
+    and of the common arguments only `start`, `stop`, `tags`, `by`, `into`, `tz` and `missing`. `read` returns
+    points as they are stored: it has no windows, and so no `interval`. A `start` of None is the beginning of
+    the snapshot, and a `stop` of None is its end. A range that extends beyond the snapshot raises an error.
 
     Common errors:
         InvalidArgumentError: An argument is invalid, or the snapshot is closed.
