@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *ROOT.glob("docs/**/*.md")])
 WITH_SPARK = [ROOT / "docs/spark.md"]  # tests/influx/spark/test_document.py runs its examples, where Spark is
 WITHOUT = [path for path in DOCUMENTS if path not in WITH_SPARK and "```python" in path.read_text()]
-BLOCKS = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+BLOCKS = re.compile(r"^```(python|sh)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# (\w+\.py)\n")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,8 @@ def test_the_examples_of_a_document_run(
     """Every Python block runs as it stands, on real servers, and gives what its comments and the page tell.
 
     What a block prints is the block of text that follows it. The blocks of a tutorial are steps of one
-    program: each knows the names of those before it.
+    program: each knows the names of those before it. Its blocks for the shell run too, and those whose first
+    line names a file are written to it.
     """
     blocks = BLOCKS.findall(path.read_text())
     together: dict[str, Any] | None = {} if path.parent.name == "tutorials" else None
@@ -56,8 +59,13 @@ def test_the_examples_of_a_document_run(
         before = {bucket.name for bucket in manager.list_buckets()}
         manager.create_bucket("home")
         try:
-            for block, printed in blocks:
-                run(block, path, printed, together)
+            for language, block, printed in blocks:
+                if together is not None and (file := FILE.match(block)):
+                    Path(file[1]).write_text(block)
+                elif language == "python":
+                    run(block, path, printed, together)
+                elif together is not None:
+                    assert without_ends(printed) == without_ends(run_in_shell(block))
         finally:
             for bucket in manager.list_buckets():
                 if bucket.name not in before:
@@ -79,6 +87,20 @@ def run(block: str, path: Path, printed: str = "", names: dict[str, Any] | None 
     with redirect_stdout(StringIO()) as output:
         exec(compile(tree, str(path), "exec", dont_inherit=True), {} if names is None else names)
     assert without_ends(printed) == without_ends(output.getvalue())
+
+
+def run_in_shell(block: str) -> str:
+    """Return what the lines of a block print, with what goes to stderr."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", block],
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def without_ends(text: str) -> list[str]:
