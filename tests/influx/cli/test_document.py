@@ -43,7 +43,8 @@ def _home(official: InfluxDBClient) -> Iterator[None]:
 @pytest.mark.usefixtures("_home")
 def test_the_examples_run(server: servers.InfluxDB, tmp_path: Path) -> None:
     """One after the other, each line by itself, without an error or a warning."""
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+    blocks = re.findall(r"```sh\n(.*?)```", TEXT.replace("\\\n", ""), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
     settings = environment(tmp_path, server.environment())
     settings["PATH"] = f"{PROGRAM.parent}:{settings['PATH']}"
 
