@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import select
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ def at_terminal(
     server: servers.InfluxDB,
     *arguments: str,
     answer: str = "",
+    interrupt_at: str | None = None,
     stdout: int | None = None,
     terminal: str = "xterm",
 ) -> tuple[str, int]:
@@ -30,6 +33,7 @@ def at_terminal(
         server: The server of its environment.
         arguments: What it is told.
         answer: What is typed.
+        interrupt_at: Text at which Ctrl-C is pressed.
         stdout: File descriptor of its stdout.
         terminal: The kind of terminal.
 
@@ -53,6 +57,13 @@ def at_terminal(
         try:
             while part := os.read(ours, 65_536):
                 shown += part
+                if interrupt_at is not None and interrupt_at.encode() in shown:
+                    process.send_signal(signal.SIGINT)
+                    while not select.select([ours], [], [], 5)[
+                        0
+                    ]:  # it came just before the wait for the answer
+                        process.send_signal(signal.SIGINT)
+                    interrupt_at = None
         except OSError:  # as Linux tells that the other side is closed
             pass
         process.wait()

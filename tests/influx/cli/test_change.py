@@ -92,3 +92,11 @@ def test_at_a_terminal_it_shows_what_it_is_about_and_asks(
 
     assert 0 == code
     assert 1 == len(filled.points())
+
+
+def test_ctrl_c_at_the_question_keeps_all(filled: Store, server: servers.InfluxDB, tmp_path: Path) -> None:
+    """The code is that of Ctrl-C elsewhere, and not that of a no."""
+    _, code = at_terminal(tmp_path, server, "delete", filled.name, *RANGE, interrupt_at="[y/N]: ")
+
+    assert 130 == code
+    assert 25 == len(filled.points())

@@ -126,6 +126,25 @@ def test_a_file_that_can_not_be_written_has_a_code(cli: Cli, tmp_path: Path, pat
     assert [tmp_path / "folder"] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["read", "--help"], ["buckets", "list"], ["query", LARGE]]
+)
+def test_a_full_disk_under_stdout_has_a_code(
+    server: servers.InfluxDB, tmp_path: Path, arguments: list[str]
+) -> None:
+    """Of help too, which is shown before any command begins."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(tmp_path, server.environment()),
+            check=False,
+        )
+
+    assert (11, b"Error: [Errno 28] No space left on device\n") == (done.returncode, done.stderr)
+
+
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "arrow"])
 @pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
 def test_a_reader_that_leaves_ends_it_quietly(

@@ -16,7 +16,7 @@ def main() -> None:
         print("db-influx needs its extra: pip install 'db-influx[cli]'", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     from db_influx.cli._app import app
-    from db_influx.cli._ends import open_streams
+    from db_influx.cli._ends import open_streams, run
 
     open_streams()
-    app()
+    run(app)

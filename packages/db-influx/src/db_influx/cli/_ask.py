@@ -36,4 +36,9 @@ def confirm(question: str, *, yes: bool, details: Callable[[], str] | None = Non
         raise InvalidArgumentError(message, argument="yes")
     if details is not None:
         say(details())
-    typer.confirm(question, err=True, abort=True)
+    try:
+        typer.confirm(question, err=True, abort=True)
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):  # typer ends as after a "no" otherwise
+            raise KeyboardInterrupt from None
+        raise

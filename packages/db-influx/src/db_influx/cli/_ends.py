@@ -15,11 +15,11 @@ from db_core import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HELP", "OutputClosedError", "ends", "open_streams", "say"]
+__all__ = ["HELP", "OutputClosedError", "ends", "open_streams", "run", "say"]
 
 _P = ParamSpec("_P")
 
-# The first class that an error is of tells its code.
+# The first entry with a class of the error has its code.
 _CODES: tuple[tuple[int, str, tuple[type[BaseException], ...]], ...] = (
     (2, "usage", (errors.InvalidArgumentError,)),
     (3, "settings", (errors.ConfigurationError,)),
@@ -64,11 +64,18 @@ def ends(command: Callable[_P, None]) -> Callable[_P, None]:
             _abandon_stdout()
             raise typer.Exit(_CLOSED) from None
         except (errors.DatabaseError, OSError) as error:
-            say(f"Error: {_told(error)}")
-            code = next(code for code, _, classes in _CODES if isinstance(error, classes))
-            raise typer.Exit(code) from None
+            raise typer.Exit(_said(error)) from None
 
     return wrapped
+
+
+def run(app: Callable[[], object]) -> None:
+    """Run the application, and end the process, also where it can't write help, which is no command."""
+    try:
+        app()
+    except OSError as error:
+        _abandon_stdout()
+        sys.exit(_said(error))
 
 
 def open_streams() -> None:
@@ -86,6 +93,12 @@ def open_streams() -> None:
 def say(message: str) -> None:
     """Write a line to stderr."""
     print(_printable(message), file=sys.stderr)  # noqa: T201
+
+
+def _said(error: BaseException) -> int:
+    """Say an error on stderr; return its code."""
+    say(f"Error: {_told(error)}")
+    return next(code for code, _, classes in _CODES if isinstance(error, classes))
 
 
 def _told(error: BaseException) -> str:
@@ -108,11 +121,15 @@ def _flush() -> None:
 
     Raises:
         OutputClosedError: Nobody reads it.
+        OSError: It can't be written.
     """
     try:
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise OutputClosedError from error
+    except OSError:
+        _abandon_stdout()  # or it is written again when the process ends
+        raise
 
 
 def _abandon_stdout() -> None:
