@@ -236,6 +236,21 @@ def test_two_measurements_need_two_names(snapshot: Snapshot, tmp_path: Path) -> 
     assert "2026-01.parquet" == file.path.name
 
 
+def test_names_that_differ_in_case_alone_have_different_files(
+    manager: InfluxManager, own_store: Store, tmp_path: Path
+) -> None:
+    """On a disk that does not tell upper from lower case too, and the same ones if one is chosen."""
+    own_store.write(*(f"{name} v=1 {T0}" for name in ("load", "Load", "LOAD", "loads")))
+    with manager.snapshot(own_store.name, *SPAN) as snapshot:
+        names = [file.path.name for file in snapshot.write_parquet(tmp_path)]
+        [chosen] = snapshot.write_parquet(tmp_path, msname="Load")
+
+    assert 4 == len({name.lower() for name in names})
+    assert "loads-2026-01.parquet" in names
+    assert chosen.path.name in names
+    assert chosen.path.name.startswith("Load~")
+
+
 def test_nothing_is_written_if_a_name_is_unknown(snapshot: Snapshot, tmp_path: Path) -> None:
     """Also where it is not the first one."""
     with pytest.raises(NotFoundError, match="powr"):

@@ -65,21 +65,24 @@ def check_installed() -> None:
         raise ConfigurationError(message) from error
 
 
-def periods(folder: object, name: object, measurement: str, start: int, stop: int, tz: str) -> list[Period]:
+def periods(
+    folder: object, name: object, measurement: str, start: int, stop: int, tz: str, *, is_hashed: bool = False
+) -> list[Period]:
     """Divide a range into the periods of its files.
 
     Args:
         folder: Where the files go.
-        name: Template of their names. Months that it gives one name go into one file.
+        name: Template of their names. Months with the same name go into one file.
         measurement: The measurement.
         start: Nanoseconds since the epoch.
         stop: Nanoseconds since the epoch, later than `start`.
         tz: IANA name of the zone of the months.
+        is_hashed: Whether the names of the files have a hash of the measurement too.
     """
     if not isinstance(folder, str | os.PathLike):
         raise invalid("folder", f"must be the path of a folder, not {folder!r}")
     template = text(name, "name")
-    safe = _file_name(measurement)
+    safe = _file_name(measurement, is_hashed=is_hashed)
     months = []
     for begin, end, year, month in _months(start, stop, tz):
         try:
@@ -119,12 +122,12 @@ def check_apart(name: str, files: Iterable[tuple[str, Path]]) -> None:
             raise invalid("name", f"{reason}, not {name!r}")
 
 
-def _file_name(measurement: str) -> str:
+def _file_name(measurement: str, *, is_hashed: bool) -> str:
     """Return a measurement as a part of a file's name: what no name should hold is %XX."""
     name = quote(measurement, safe=" ,;=+@()")
     if not measurement.strip("."):
-        return name.replace(".", "%2E")
-    if len(name) > _LONGEST_MEASUREMENT:
+        name = name.replace(".", "%2E")
+    if is_hashed or len(name) > _LONGEST_MEASUREMENT:
         return name[:_LONGEST_MEASUREMENT] + "~" + sha256(measurement.encode()).hexdigest()[:16]
     return name
 
@@ -157,7 +160,7 @@ def _encodings(schema: Any) -> dict[str, Any]:
 
 
 class Writer:
-    """Writes a file beside its place, and moves it there when it is whole; without rows there is none.
+    """Writes a file beside its place, and moves it there when it is whole. Without rows there is no file.
 
     Args:
         path: Where the file goes. Its folder is made if there is none, and a file of that name replaced.
@@ -181,7 +184,7 @@ class Writer:
         with self._lock:
             self._is_over = True
             if self._writer is not None:
-                with suppress(Exception):  # as where the disk is full, of which there is an error already
+                with suppress(Exception):  # as when the disk is full, which has raised an error already
                     self._writer.close()
             if self._is_begun:
                 self._part.unlink(missing_ok=True)

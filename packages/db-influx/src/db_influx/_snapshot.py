@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -312,7 +313,8 @@ class Snapshot:
             msname: One measurement or several. None means all.
             fields: One field or several. None means all fields of the measurement.
             name: Template of the files' names, with {measurement}, {year} and {month} in `tz`. Months with
-                the same name are written into one file. Measurements must have different names. It may name
+                the same name are written into one file. Measurements must have different names. Measurements
+                whose names differ only in case get a hash, for disks that do not tell them apart. It may name
                 folders: "{measurement}/{year}/{month}.parquet".
 
         Returns:
@@ -328,6 +330,7 @@ class Snapshot:
         stored = self._open()
         names = stored.measurements() if msname is None else _arguments.names(msname, "msname")
         fields = None if fields is None else _arguments.names(fields, "fields")
+        alike = Counter(measurement.lower() for measurement in stored.measurements())
         planned: list[tuple[Selection, tuple[str, ...], dict[str, str], Period]] = []
         for measurement in names:
             selection = self._selection(start, stop, measurement, fields, tags, call)
@@ -337,7 +340,10 @@ class Snapshot:
             first, after = stored.range(measurement) or (selection.stop, selection.start)
             begin, end = max(first, selection.start), min(after, selection.stop)
             by = tuple(stored.tag_keys(measurement)) if call.by is None else call.by
-            files = periods(folder, name, measurement, begin, end, call.tz) if begin < end else []
+            is_hashed = alike[measurement.lower()] > 1
+            files = []
+            if begin < end:
+                files = periods(folder, name, measurement, begin, end, call.tz, is_hashed=is_hashed)
             kinds = stored.kinds_of_all(selection)
             planned += [(selection, by, kinds, period) for period in files]
         check_apart(name, [(selection.measurement, period.path) for selection, *_, period in planned])
