@@ -34,6 +34,13 @@ class Mode(enum.StrEnum):
     AUTO = "auto"
 
 
+class NoOffset(dt.tzinfo):
+    """A zone that does not know its offset."""
+
+    def utcoffset(self, _: dt.datetime | None) -> None:
+        """Return nothing."""
+
+
 class Level(enum.IntEnum):
     """An int with a name."""
 
@@ -96,6 +103,7 @@ def test_a_missing_value_is_left_out(value: object) -> None:
 REFUSED: dict[str, tuple[str, dict[Any, Any]]] = {
     "infinite": ('field "v": inf', {"v": float("inf")}),
     "an int of more than 64 bits": ("18446744073709551615 exceeds 64 bits", {"v": 2**64 - 1}),
+    "an int of 5,001 digits": ("an integer of 16610 bits exceeds 64 bits", {"v": 10**5_000}),
     "a decimal": ("a decimal.Decimal can't be stored", {"v": Decimal(1)}),
     "bytes": ("a builtins.bytes can't be stored", {"v": b"x"}),
     "a list": ("a builtins.list can't be stored", {"v": [1]}),
@@ -103,7 +111,7 @@ REFUSED: dict[str, tuple[str, dict[Any, Any]]] = {
     "a datetime": ("a datetime.datetime can't be stored", {"v": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}),
     "a datetime64": ("a numpy.datetime64 can't be stored", {"v": np.datetime64("2026-01-01", "ns")}),
     "a complex number": ("a numpy.complex128 can't be stored", {"v": np.complex128(1)}),
-    "half a surrogate pair": ("the text is no valid Unicode", {"v": "\ud800"}),
+    "half a surrogate pair": ("the text is not valid Unicode", {"v": "\ud800"}),
     "a float as a tag": ('tag "k": a tag is a text', {"v": 1, "k": 1.5}),
     "a key that is a number": ("a key must be text, not int", {1: 2}),
     "no field": ("no field has a value", {"k": "a"}),
@@ -116,6 +124,7 @@ REFUSED: dict[str, tuple[str, dict[Any, Any]]] = {
     ),
     "a time that is too late": ("lies outside InfluxDB's times", {"v": 1, "time": 2**63 - 1}),
     "a time of more than 64 bits": ("exceeds 64 bits", {"v": 1, "time": 2**64}),
+    "a time of 5,001 digits": ("an integer of 16610 bits, exceeds 64 bits", {"v": 1, "time": 10**5_000}),
     "the year 9999": ("lies outside", {"v": 1, "time": dt.datetime(9999, 1, 1, tzinfo=dt.UTC)}),
 }
 
@@ -167,10 +176,11 @@ def test_a_time_is_nanoseconds_since_the_epoch(time: object) -> None:
 
 
 def test_other_times_are_asked_for() -> None:
-    """Those that are no plain datetime and no int."""
+    """Those that are no plain datetime and no int, and a datetime whose zone has no offset for it."""
     assert "m v=1i 7\n" == line({"v": 1, "time": pd.Timestamp("2026-01-01")})
     assert "m v=1i 7\n" == line({"v": 1, "time": "2026-01-01"})
     assert "m v=1i 7\n" == line({"v": 1, "time": True})
+    assert "m v=1i 7\n" == line({"v": 1, "time": dt.datetime(2026, 1, 1, tzinfo=NoOffset())})
 
 
 def test_it_tells_when_there_are_enough() -> None:

@@ -150,6 +150,13 @@ def test_a_bad_point_is_an_error_at_once_and_disturbs_no_other(
     assert {0: 1, 1: 2} == stored(store, msname)
 
 
+class NoOffset(dt.tzinfo):
+    """A zone that does not know its offset."""
+
+    def utcoffset(self, _: dt.datetime | None) -> None:
+        """Return nothing."""
+
+
 def test_a_bad_time_is_told_what_a_time_can_be(manager: InfluxManager) -> None:
     """Without what only the range of a read can be, such as "-30d"."""
     writer = manager.writer("b", "m", **NEVER)
@@ -157,7 +164,8 @@ def test_a_bad_time_is_told_what_a_time_can_be(manager: InfluxManager) -> None:
         "`data`: its time must be a datetime, ISO 8601 text or an int of nanoseconds, from 1677-09-21 to "
         "2262-04-11, not "
     )
-    for time in ("soon", "-30d", pd.NaT, pd.Timestamp("1500-01-01")):
+    nowhere = dt.datetime(2026, 1, 1, tzinfo=NoOffset())
+    for time in ("soon", "-30d", pd.NaT, pd.Timestamp("1500-01-01"), nowhere):
         with pytest.raises(InvalidArgumentError) as caught:
             writer.write({"v": 1, "time": time})
         assert expected + repr(time) == str(caught.value)

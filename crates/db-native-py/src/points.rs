@@ -1,8 +1,9 @@
-//! Single points out, as line protocol.
+//! Writes single points as line protocol.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use db_native::{Error, Gathered, Value};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyType};
@@ -99,7 +100,7 @@ impl PointEncoder {
         gathered.rows() >= self.most_rows || gathered.size() >= self.most_bytes
     }
 
-    /// Puts together a point of measurement, tags and fields; gives its time.
+    /// Puts together a point of measurement, tags and fields; returns its time.
     fn of_parts<'py>(
         gathered: &mut Gathered,
         point: &Bound<'py, PyDict>,
@@ -114,7 +115,9 @@ impl PointEncoder {
                 "time" => time = Some(value).filter(|value| !value.is_none()),
                 "fields" => {}
                 other => {
-                    let why = format!("a point with fields has measurement, tags and time beside them, not {other:?}");
+                    let why = format!(
+                        "a point with `fields` can also have `measurement`, `tags` and `time`, but not {other:?}"
+                    );
                     return Err(bad(py, why));
                 }
             }
@@ -132,7 +135,7 @@ impl PointEncoder {
         Ok(time)
     }
 
-    /// Puts together a point of columns; gives its time.
+    /// Puts together a point of columns; returns its time.
     fn of_row<'py>(&self, gathered: &mut Gathered, point: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut time = None;
         gathered.begin(None).map_err(|error| refused(point.py(), &error))?;
@@ -151,11 +154,17 @@ impl PointEncoder {
     fn nanoseconds(&self, time: &Bound<'_, PyAny>) -> PyResult<i64> {
         let py = time.py();
         if let Ok(integer) = time.cast_exact::<PyInt>() {
-            return integer.extract().map_err(|_| bad(py, format!("its time, {integer} ns, exceeds 64 bits")));
+            return integer
+                .extract()
+                .map_err(|_| bad(py, format!("its time in nanoseconds, {}, exceeds 64 bits", digits(integer))));
         }
         if time.get_type().is(&self.datetime) {
             let is_plain = time.getattr(intern!(py, "tzinfo"))?.is_none();
-            let passed = time.sub(if is_plain { &self.epochs.0 } else { &self.epochs.1 })?;
+            let passed = match time.sub(if is_plain { &self.epochs.0 } else { &self.epochs.1 }) {
+                // Its zone has no offset for it, which `instant` refuses in its own words.
+                Err(error) if error.is_instance_of::<PyTypeError>(py) => return self.ask(time),
+                passed => passed?,
+            };
             let days: i64 = passed.getattr(intern!(py, "days"))?.extract()?;
             let seconds: i64 = passed.getattr(intern!(py, "seconds"))?.extract()?;
             let micros: i64 = passed.getattr(intern!(py, "microseconds"))?.extract()?;
@@ -163,7 +172,11 @@ impl PointEncoder {
             let micros = (days * 86_400 + seconds) * 1_000_000 + micros;
             return Ok(micros.saturating_mul(1_000));
         }
-        self.instant.call1(py, (time,))?.extract(py)
+        self.ask(time)
+    }
+
+    fn ask(&self, time: &Bound<'_, PyAny>) -> PyResult<i64> {
+        self.instant.call1(time.py(), (time,))?.extract(time.py())
     }
 }
 
@@ -239,19 +252,25 @@ fn rare<'a>(key: &str, value: &'a Bound<'_, PyAny>) -> PyResult<Option<Value<'a>
 }
 
 fn too_large(py: Python<'_>, key: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let why = format!("{key:?}: {value} exceeds 64 bits; convert it to a float, a numpy uint64 or text first");
-    bad(py, why)
+    let shown = digits(value);
+    bad(py, format!("{key:?}: {shown} exceeds 64 bits; convert it to a float, a numpy uint64 or text first"))
+}
+
+/// An integer in digits, or its size if Python refuses to write so many digits.
+fn digits(integer: &Bound<'_, PyAny>) -> String {
+    let size = || integer.call_method0("bit_length").map(|bits| format!("an integer of {bits} bits"));
+    integer.str().map(|text| text.to_string()).or_else(|_| size()).unwrap_or_default()
 }
 
 fn no_unicode(py: Python<'_>, key: &str) -> PyErr {
-    bad(py, format!("{key:?}: the text is no valid Unicode"))
+    bad(py, format!("{key:?}: the text is not valid Unicode"))
 }
 
 /// A name as text.
 fn text<'a>(name: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a str> {
     let py = name.py();
     if let Ok(text) = name.cast::<PyString>() {
-        return text.to_str().map_err(|_| bad(py, format!("{what} is no valid Unicode")));
+        return text.to_str().map_err(|_| bad(py, format!("{what} is not valid Unicode")));
     }
     let class = name.get_type().qualname()?;
     Err(bad(py, format!("{what} must be text, not {class}")))
