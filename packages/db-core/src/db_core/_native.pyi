@@ -1,7 +1,7 @@
-"""Signatures of the native extension, for use within db_core and db_influx's framing.
+"""Signatures of the native extension, for use within db_core.
 
 Every call releases the GIL while it computes. Errors are those of
-`db_core.errors`. Objects may be shared between threads.
+`db_core.errors`. Threads may share the objects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +51,7 @@ class Memory(Buffer):
 
 @final
 class Array:
-    """One column of any Arrow type, whose values are taken once."""
+    """A column of any Arrow type. Its values can be taken once."""
 
     def __new__(
         cls,
@@ -69,7 +69,7 @@ class Array:
             values: A buffer of bytes (numbers, times; booleans as bytes), a list of str or bytes
                 with None, or for the null type its length.
             nulls: Bytes, 1 where null; not for lists.
-            dictionary: What the values are codes of.
+            dictionary: The column of the values for which the codes in `values` stand.
             ordered: Whether the order of the dictionary means something.
         """
 
@@ -80,7 +80,7 @@ class Array:
     def __len__(self) -> int: ...
     @property
     def format(self) -> str:
-        """The type; of a dictionary that of its codes."""
+        """The type, in Arrow's spelling; for a dictionary, the type of its codes."""
 
     @property
     def ordered(self) -> bool:
@@ -88,28 +88,30 @@ class Array:
 
     @property
     def kind(self) -> _Kind:
-        """What a column of a decoded frame holds."""
+        """The kind of the values, for a column of a decoded frame."""
 
     def written(self) -> tuple[str, int] | None:
-        """Tell what line protocol writes of it: InfluxDB's word for the type and how many values, or None.
+        """Return InfluxDB's name for the type that line protocol writes, and the number of values.
+
+        Return None if there is no value to write.
 
         Raises:
-            InvalidArgumentError: It can't be written.
+            InvalidArgumentError: Line protocol can't have values of this type.
         """
 
     @property
     def null_count(self) -> int: ...
     def nulls(self) -> Memory | None:
-        """Bytes, 1 where null; None if there are no nulls."""
+        """Return bytes that are 1 where a value is null; None if there are no nulls."""
 
     def dictionary(self) -> Array | None:
-        """Return what the values are codes of, or None."""
+        """Return the values for which the codes stand; None if the column has no dictionary."""
 
     def values(self) -> Any:
         """Take the values: memory (numbers, times, codes; booleans as bytes) or a list (str, bytes; None).
 
-        The memory is the column's own if nothing else holds it, else a copy. In a list, texts that repeat
-        are one object, unless there are many others in between.
+        The memory is the column's own if nothing else uses it, and a copy otherwise. In a list, texts that
+        repeat are one object, unless there are many others in between.
         """
 
 @final
@@ -130,18 +132,18 @@ class Table:
     def metadata(self) -> dict[str, str]: ...
     @property
     def extensions(self) -> list[str | None]:
-        """Of each column, the name of its extension type, or of one within it."""
+        """For each column, the name of its extension type, or of an extension type within it."""
 
     def joined(self) -> Table:
         """Return the same rows in one batch."""
 
     def slice(self, start: int, rows: int) -> Table: ...
     def by_time(self, levels: int) -> Table:
-        """Return the rows in order of time. Its column follows the levels, and comes first in the result."""
+        """Return the rows by time. The column of times, which follows the levels, becomes the first."""
 
     def columns(self) -> list[Array]: ...
     def release(self) -> list[Array]:
-        """Hand the columns over; the table can't be used again."""
+        """Return the columns, and leave the table without them. It can't be used again."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -169,17 +171,17 @@ class Answer:
 
 @final
 class Decoder:
-    """Push decoder of annotated CSV; the result is the same for every split of the input."""
+    """Push decoder of annotated CSV. The result does not depend on how the input is split."""
 
     def __new__(cls) -> Decoder: ...
     def feed(self, chunk: bytes) -> None: ...
     @property
     def rows(self) -> int:
-        """Rows decoded and not yet taken."""
+        """Number of rows that were decoded and not taken yet."""
 
     @property
     def schemas(self) -> int:
-        """Schemas met and not yet taken, those without rows included."""
+        """Number of schemas that were read and not taken yet; some may have no rows."""
 
     def take(self) -> Answer:
         """Return the rows decoded so far; decoding goes on after them."""
@@ -188,32 +190,32 @@ class Decoder:
 
 @final
 class SeriesDecoder:
-    """Push decoder of InfluxQL's answers in msgpack; the result is the same for every split of the input."""
+    """Push decoder of InfluxQL's answers in msgpack. The result does not depend on how the input is split."""
 
     def __new__(cls, fields: Sequence[tuple[str, str]] | None = None) -> SeriesDecoder:
         """Start an answer.
 
         Args:
-            fields: Names and kinds ("float64", "int64", "uint64", "bool" or "string") of the columns behind
-                "time", by position. None takes names and types from the answer.
+            fields: Names and kinds ("float64", "int64", "uint64", "bool" or "string") of the columns after
+                "time", in their order. None takes names and types from the answer.
         """
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the answer.
 
         Raises:
-            ParseError: They are no answer of InfluxQL in msgpack with times as integers.
+            ParseError: The bytes are not an answer of InfluxQL in msgpack with times as integers.
             QueryError: The answer holds an error of the server.
             SchemaConflictError: A value is not of its field's kind.
         """
 
     @property
     def rows(self) -> int:
-        """Rows decoded and not yet taken."""
+        """Number of rows that were decoded and not taken yet."""
 
     @property
     def schemas(self) -> int:
-        """Layouts of series met and not yet taken, those without rows included."""
+        """Number of layouts of series that were read and not taken yet; some may have no rows."""
 
     def take(self) -> Answer:
         """Return the rows decoded so far; decoding goes on after them."""
@@ -229,11 +231,11 @@ class SeriesDecoder:
         """
 
     def messages(self) -> list[str]:
-        """Return what the server said beside the answer so far, such as "warning: …"; also after `finish`."""
+        """Return the server's messages in the answer so far, such as "warning: …"; also after `finish`."""
 
 @final
 class Encoder:
-    """A checked frame, written as line protocol body by body."""
+    """A checked frame, which is written as line protocol in bodies of a given size."""
 
     def __new__(
         cls,
@@ -258,7 +260,7 @@ class Encoder:
         duplicates: str,
         most: int,
     ) -> list[tuple[int | None, str | None, str]]:
-        """Return row, column and reason of what can't be written, at most so many."""
+        """Return row, column and reason of each fault that prevents writing; at most `most` of them."""
 
     def __len__(self) -> int: ...
     def times(self) -> bytes:
@@ -271,7 +273,7 @@ class Encoder:
         """
 
     def rows(self, start: int, stop: int) -> bytes:
-        """Return the lines of the rows from `start` to `stop`, wherever `body` has come to."""
+        """Return the lines of the rows from `start` to `stop`, without an effect on `body`."""
 
 @final
 class PointEncoder:
@@ -306,22 +308,22 @@ def split_lines(body: bytes) -> list[bytes]:
 
 @final
 class HttpBody:
-    """Takes the body of an HTTP/1.1 message out of a connection's bytes; any split of them gives the same."""
+    """Extracts the body of an HTTP/1.1 message from the bytes of a connection, however they are split."""
 
     def __new__(cls, length: int | None) -> HttpBody:
         """Start a body.
 
         Args:
-            length: Its length in bytes; None is the chunked transfer coding.
+            length: Its length in bytes. None means the chunked transfer coding.
         """
 
     def feed(self, data: bytes) -> bytes:
         """Take the connection's next bytes and return those of the body.
 
-        The GIL is released for 32 KiB or more; for less the hand-over takes longer than the work.
+        The GIL is released for 32 KiB or more. For less, releasing it would take longer than the work.
 
         Raises:
-            IncompleteResultError: They are no chunks as RFC 9112 has them. Close the connection then.
+            IncompleteResultError: The bytes are not chunks as RFC 9112 defines them. Close the connection.
         """
 
     @property
@@ -350,23 +352,23 @@ def pivot(
 
     Args:
         answers: The slices of one read; they are used up.
-        fields: Columns in this order; None is every field found, by name.
-        levels: Tags that lead the frame; None is those that differ.
+        fields: Columns, in this order. None means every field found, sorted by name.
+        levels: Tags that are the first columns. None means those that differ.
         tag_columns: Append the other tags that a series has.
         empty_text: Empty cells of string fields are empty strings, not nulls.
         renamed: Result, field and the name of its column.
-        kinds: Columns and the kinds they have elsewhere.
+        kinds: Columns, and the kinds that they have in other answers.
         tz: Zone of the time column's type.
         axis: Times, int64, ascending, at which every row group has a row.
         zeros: Columns whose absent integers are 0.
-        spreads: Columns of greatest values, each with the column of least values that is taken from it.
+        spreads: Columns of greatest values, each with the column of least values that is subtracted from it.
 
     Returns:
         Levels, `time`, fields, tags; and how many of the columns are levels.
     """
 
 def latest(frame: Table, levels: int) -> Table:
-    """Keep the last row of each row group, and in each field the last value that is no null.
+    """Keep the last row of each row group, and in each field the last value that is not null.
 
     Args:
         frame: A pivot's columns, sorted by its levels and time.
@@ -374,13 +376,13 @@ def latest(frame: Table, levels: int) -> Table:
     """
 
 def levels(times: Buffer) -> tuple[Memory, Memory]:
-    """Tell where each time stands among the distinct times.
+    """Return the position of each time among the distinct times.
 
     Args:
         times: Nanoseconds, int64; those of a series ascend.
 
     Returns:
-        For each time its place as int32; and the distinct times as int64, ascending.
+        The positions as int32, and the distinct times as int64, ascending.
     """
 
 def differences(frame: Table, *, keys: Sequence[int]) -> Table:
@@ -419,10 +421,11 @@ class Consumption:
     def unsettled(
         self,
     ) -> tuple[list[str], list[list[str | None]], list[tuple[str, list[int], list[int]]]]:
-        """Find the windows whose points are worth asking for.
+        """Return the windows whose consumption their points decide.
 
         Returns:
-            Names of tags; their values, by series; of each doubt the field, numbers of series, and labels.
+            Names of tags; their values, by series; and a list of the field, the numbers of its series in
+            doubt, and the labels of the windows.
         """
 
     def frame(self, points: Sequence[Answer], refined: Sequence[tuple[int, int, int]]) -> tuple[Table, int]:
@@ -442,7 +445,7 @@ class PieceWriter:
 
 @final
 class PieceReader:
-    """Takes the pieces of a table, in order; any split gives the same."""
+    """Reads the pieces of a table, in order, however they are split."""
 
     def __new__(cls) -> PieceReader: ...
     def feed(self, piece: bytes) -> None: ...
@@ -450,7 +453,7 @@ class PieceReader:
 
 @final
 class Shards:
-    """The points in the files of shards, read where they lie.
+    """The points in the files of shards, read from these files when they are asked for.
 
     Series are numbered in order of their tags. No file stays open between two calls.
     """
@@ -459,26 +462,27 @@ class Shards:
         """Open shards and read their indexes.
 
         Args:
-            shards: Of each shard its files: the file's own name ("000000001-000000001.tsm", "….tombstone",
-                "_00001.wal"), the path where its bytes lie, the offset there and the length (None: to the
-                end), as a file may be a member of an archive.
+            shards: For each shard, its files: the file's own name ("000000001-000000001.tsm",
+                "….tombstone", "_00001.wal"), the path of the file that has its bytes, the offset there and
+                the length (None: to the end). A file may be a member of an archive.
 
         Raises:
             InvalidArgumentError: A name is not that of a file of a shard.
-            IncompleteResultError: A file is not there, or can't be read. So for every method that reads.
-            ParseError: A file is damaged. The message names it and the byte. So for every method that reads.
+            IncompleteResultError: A file is missing, or can't be read. Every method that reads may raise it.
+            ParseError: A file is damaged. The message names it and the byte. Every method that reads may
+                raise it.
         """
 
     def measurements(self) -> list[str]:
         """Return the names of the measurements that have points, sorted."""
 
     def fields(self, measurement: str, within: tuple[int, int] | None = None) -> list[tuple[str, list[str]]]:
-        """Return the fields of a measurement, sorted by name, each with its types, one or several.
+        """Return the fields of a measurement, sorted by name, each with its one or several types.
 
         Args:
             measurement: The measurement.
-            within: Start and stop of a range, nanoseconds, half-open: only what has points in it, as far as
-                the indexes tell.
+            within: Start and stop of a half-open range, in nanoseconds. Only fields and types are listed
+                that have points in it, as far as the indexes tell.
         """
 
     def tag_keys(self, measurement: str) -> list[str]:
@@ -487,7 +491,7 @@ class Shards:
     def range(self, measurement: str) -> tuple[int, int] | None:
         """Return the first and last time of a measurement, in nanoseconds, as the indexes tell.
 
-        Where points were deleted, it may be wider than what is left.
+        It may be too wide if points were deleted.
         """
 
     def differing(
@@ -515,15 +519,16 @@ class Shards:
     ) -> tuple[int, int]:
         """Count the series that match, and the rows of `count` of them.
 
-        Rows are counted by the blocks of that field of a series which has most. These are taken to hold 1,000
-        points, so there are fewer rows as a rule, and more where the fields of a series have different times.
+        The rows of a series are estimated: 1,000 for each block of the field that has most blocks. So the
+        count is usually too high. It is too low where the fields of a series have different times.
 
         Args:
-            fields: These fields; None is all of them.
-            tags: Names of tags and the values of each that match. An empty text stands for no such tag.
+            fields: These fields. None means all of them.
+            tags: Names of tags and the values of each that match. An empty text matches series without the
+                tag.
             first: Number of the first series whose rows are counted.
             count: How many series are counted from there; all by default.
-            within: From and to which time rows are counted, half-open; None is `start` and `stop`.
+            within: Half-open range in which rows are counted. None means `start` and `stop`.
         """
 
     def read(
@@ -541,7 +546,8 @@ class Shards:
     ) -> Answer:
         """Read the points of `count` matching series, from number `first` on.
 
-        They begin with `start`, and end before `stop`. A table of the answer is one series and field of
-        one shard. Only the blocks of these series and this time are read.
-        From `within` on, half-open, if given; the numbers of the series stay those of `start` and `stop`.
+        The range is half-open, from `start` to `stop`. Each table of the answer has one series and field of
+        one shard. Only the blocks of these series and this range are read. If `within` is given, the points
+        are those of this half-open range, but the numbers of the series are still those of `start` and
+        `stop`.
         """
