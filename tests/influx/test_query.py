@@ -88,7 +88,7 @@ CONFLICT = (
 
 
 def test_a_column_with_two_types_is_a_conflict_with_both_tables_named(manager: InfluxManager) -> None:
-    """Text and float do not unify: the error names the column, both types and both tables."""
+    """Text and float have no common type: the error names the column, both types and both tables."""
     with pytest.raises(SchemaConflictError) as caught:
         manager.query(CONFLICT)
 

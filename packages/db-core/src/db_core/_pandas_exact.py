@@ -217,7 +217,7 @@ def _arrow(values: Any) -> _Kept:
 
 
 def _objects(array: Any) -> _Kept:
-    """Keep Python objects of one type, where what is missing is one thing too."""
+    """Keep Python objects of one type, if all missing ones are the same object."""
     missing = np.array([value is None or value is pd.NA or value is pd.NaT for value in array], dtype=bool)
     kinds = {type(value) for value, gone in zip(array, missing, strict=True) if not gone}
     if kinds != {float}:  # among others, NaN is something missing
@@ -317,7 +317,7 @@ def _ordered(index: pd.Index) -> _Kept:
 
 
 def _frequency(freq: Any) -> str:
-    """Return a frequency's text, of which some frequencies say too little."""
+    """Return a frequency's text. For some frequencies, pandas' own text says too little."""
     text: str = freq.freqstr
     try:
         same = to_offset(text) == freq
@@ -341,7 +341,7 @@ def _label(label: object) -> object:
 
 
 def _labels(columns: pd.Index) -> str | None:
-    """Keep labels that are not plain texts as a table of their own, whose index they are."""
+    """Keep labels that are not plain texts as the index of a separate table."""
     plain = columns.dtype == pd.Index([], dtype="str").dtype and columns.name is None
     if plain and all(type(label) is str for label in columns):
         return None

@@ -56,8 +56,8 @@ def to_pandas(table: Table) -> pd.DataFrame:
 
 
 def framed(columns: Sequence[Any], rows: pd.Index | None) -> pd.DataFrame:
-    """Make a DataFrame of columns without a copy; they are told by their places, as names may repeat."""
-    # pandas gives objects a dtype that fits them, unless told not to.
+    """Make a DataFrame of columns without a copy. Columns are found by position, since names may repeat."""
+    # Otherwise pandas would give objects a dtype that fits them.
     typed = [
         pd.Series(values, rows, dtype=object) if values.dtype == object else values for values in columns
     ]
@@ -92,7 +92,7 @@ def _name(label: Any) -> Any:
 
 def as_index(values: Any, spec: Mapping[str, Any] | None = None) -> pd.Index:
     """Make an index of the dtype that the values have."""
-    made: Any = pd.Index(values, dtype=values.dtype)  # else objects would be given a dtype that fits them
+    made: Any = pd.Index(values, dtype=values.dtype)  # or pandas would choose a dtype for objects
     if spec and "freq" in spec:
         made.freq = spec["freq"]
     return made  # type: ignore[no-any-return]

@@ -100,7 +100,7 @@ def _spellings(text: str) -> set[str]:
 
 
 def _places(spelling: str, text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a spelling stands in a text, whole or cut off; places may overlap."""
+    """Yield the positions of a spelling in a text, whole or cut off; they may overlap."""
     start = spelling[:_START]
     at = text.find(start)
     while at >= 0:

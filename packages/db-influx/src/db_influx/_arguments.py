@@ -45,7 +45,7 @@ def invalid(argument: str, text: str) -> InvalidArgumentError:
 
 
 def text(value: object, argument: str, place: str | None = None) -> str:
-    """Return text that is not empty; `place` says where in the argument it stands."""
+    """Return text that is not empty; `place` says where in the argument it is."""
     label = f"`{argument}`: {place}" if place else f"`{argument}`"
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{label} must be non-empty text, not {value!r}", argument=argument)

@@ -180,7 +180,7 @@ class AsyncPointWriter:
             await self._change(left)
 
     async def _work(self) -> None:
-        """Do what is due, until the writer is closed."""
+        """Do the next jobs, until the writer is closed."""
         try:
             while not self._is_over:
                 job = self._outbox.next()

@@ -101,7 +101,7 @@ def buckets_of(manifest: Any) -> list[Bucket]:
     """Return the buckets that a backup lists.
 
     Raises:
-        ParseError: It is no such list.
+        ParseError: The bytes are not such a list.
     """
     try:
         return [_bucket(entry) for entry in manifest]
@@ -267,7 +267,7 @@ class Folder:
     """A temporary folder, which goes when it is cleaned up or let go; a forked process leaves it alone.
 
     Args:
-        place: Where it is made; None is the system's folder for such.
+        place: Folder in which it is made. None means the system's folder for temporary files.
 
     Attributes:
         path: Its path.
@@ -349,5 +349,5 @@ def is_of_shard(name: str) -> bool:
 
 
 def shard_file(path: Path) -> File:
-    """Return a file of a shard that lies in a folder by itself."""
+    """Return a file of a shard that is a file of its own in a folder."""
     return File(path.name, str(path), 0, None)

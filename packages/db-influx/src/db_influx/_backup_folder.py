@@ -96,7 +96,7 @@ def _plain(name: str, manifest: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an archive: only what is not packed can be read from any place on."""
+    """Unpack an archive, because a packed file can't be read from the middle."""
     path = folder / archive.stem
     try:
         with gzip.open(archive) as source, about_space(folder), path.open("wb") as target:

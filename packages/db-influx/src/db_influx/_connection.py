@@ -1,4 +1,4 @@
-"""`Connection`: how another process finds a manager like this one, without a secret in what is sent there."""
+"""`Connection`: how another process finds a manager like this one. What is sent there has no secret."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_MANAGERS = 16  # that a process keeps
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How a part of a read or write finds its manager, in whatever process it is done.
+    """How a part of a read or write finds its manager, in any process.
 
     Attributes:
         url: Address of the server.
         org: Name or ID of the organization.
         transport: How to speak to the server.
         connect: Makes the manager instead; it is called for each part.
-        token: API token, which no pickle, text or comparison has. Without it, it is that of the environment.
+        token: API token. Pickles, texts and comparisons leave it out. None means that of the environment.
     """
 
     url: str
@@ -46,7 +46,7 @@ class Connection:
         return _manager(self.url, self.org, self.token.text, environment, self.transport)
 
     def __dask_tokenize__(self) -> Any:
-        """Return what tells this connection from others, for Dask: the same in every process.
+        """Return a key that distinguishes this connection from others, for Dask: the same in every process.
 
         It has no secret. Of `connect` it is a digest, as the arguments of a partial function may be secret.
         """

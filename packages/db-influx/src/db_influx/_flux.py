@@ -93,7 +93,7 @@ def strings(texts: Sequence[str]) -> str:
 
 
 def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return checked tag keys with the values each may have; an empty value stands for no such tag."""
+    """Return checked tag keys with their values; an empty value matches series without the tag."""
     if tags is None:
         return ()
     if not isinstance(tags, Mapping):
@@ -105,7 +105,7 @@ def conditions(tags: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def tag_key(value: object, argument: str, place: str | None = None) -> str:
-    """Return the key of a tag; `place` says where in the argument it stands."""
+    """Return the key of a tag; `place` says where in the argument it is."""
     key = text(value, argument, place)
     if key in OWN:
         raise invalid(
@@ -139,7 +139,7 @@ class Selection:
         bucket: Name of the bucket.
         measurement: Name of the measurement; it is empty only where points of all are deleted.
         fields: Names of the fields; None is all of them.
-        tags: Tag keys with the values each may have; an empty value stands for no such tag.
+        tags: Tag keys with the values each may have; an empty value matches series without the tag.
         start: Nanoseconds since the epoch, included.
         stop: Nanoseconds since the epoch, excluded.
     """
@@ -166,7 +166,7 @@ class Selection:
 
 
 def _any_of(column: str, values: Sequence[str]) -> str:
-    """Return the condition that a column has one of the values; an empty value stands for no such tag.
+    """Return the condition that a tag has one of the values; an empty value matches series without it.
 
     InfluxDB evaluates the whole condition for each series, so thousands of comparisons take quadratic time.
     Many values are therefore regular expressions.
@@ -227,7 +227,7 @@ def slices(selection: Selection, max_parallel: int) -> list[Selection]:
     """Divide the range into up to `max_parallel` parts of at least a day each.
 
     A slice costs the server some 40 us a series; in slices of a day or more, the points cost more than that.
-    The server compares a long list of tag values with the series of each shard anew in each slice. So a slice
+    The server compares a long list of tag values with the series of each shard in each slice. So a slice
     of such a read is a shard at least.
     """
     names = sum(len(values) for _, values in selection.tags)
@@ -266,7 +266,7 @@ def several_windows(
 ) -> list[Query]:
     """Ask for several functions per window in one query, each with a result of its own.
 
-    Each has its own source, since the storage engine computes nothing of a source that two results share.
+    Each has its own source, since the storage engine computes no function of a source that two results share.
 
     Args:
         selection: What to read.
@@ -419,7 +419,7 @@ def tag_keys(bucket: str, measurement: str) -> Query:
 
 
 def tag_values(bucket: str, measurement: str, key: str) -> Query:
-    """Ask for the values of a measurement's tag, over all time; an empty one stands for all measurements."""
+    """Ask for the values of a measurement's tag, over all time. An empty measurement means all of them."""
     if not measurement:
         return _names("tagValues", bucket=bucket, tag=key)
     return _names("measurementTagValues", bucket=bucket, measurement=measurement, tag=key)

@@ -80,10 +80,10 @@ class HeadReader:
         self._start = self._later = b""
 
     def feed(self, data: bytes) -> Head | None:
-        """Return the head once it is complete; `rest` is then what came behind it.
+        """Return the head once it is complete; `rest` is then what came after it.
 
         Raises:
-            MalformedHeadError: It is no head of HTTP/1.1, is longer than 16 KiB, or is cut off.
+            MalformedHeadError: It is not a head of HTTP/1.1, is longer than 16 KiB, or is cut off.
         """
         self._start = (self._start + data[:16])[:16]
         try:
@@ -125,7 +125,7 @@ class HeadReader:
 
     @property
     def rest(self) -> bytes:
-        """What was received behind the head."""
+        """The bytes that were received after the head."""
         return self._http.trailing_data[0] + self._later
 
 

@@ -49,7 +49,7 @@ SYSTEM = ("_fieldKeys", "_measurements", "_name", "_series", "_tagKey", "_tagKey
 _NAME = "_name"
 # Fields that it does not look up: it returns the measurement, the key of the series, or its tags.
 _OWN_FIELDS = (_NAME, "_seriesKey", "_tagKey", "_tagValue")
-# How a field is asked for. InfluxQL reads `::field` as the first type of this order that a shard has: float,
+# How a query names a field. InfluxQL reads `::field` as the first type of this order that a shard has: float,
 # integer, unsigned, string, boolean. If a shard with another type appears after the types were asked, then
 # `::string` and `::boolean` still return all points of their own type.
 _CASTS = {"string": "string", "bool": "boolean"}
@@ -76,7 +76,7 @@ class Query:
         params: JSON of the values that the text uses as ``$name``.
         database: Database of the measurements that the text does not qualify.
         policy: Retention policy of these.
-        fields: Names and types of the columns behind the time, if they are known; else the answer tells.
+        fields: Names and types of the columns after the time, if they are known before the answer.
     """
 
     path: ClassVar[str] = "query"
@@ -162,11 +162,11 @@ class _Params:
         self._values: dict[str, Any] = {}
 
     def name(self, name: str) -> str:
-        """Bind the name of a measurement, a field or a tag, and return what stands for it."""
+        """Bind the name of a measurement, a field or a tag, and return its placeholder."""
         return self.value({"ident": name})
 
     def value(self, value: object) -> str:
-        """Bind a text, an integer, or an object that says of which kind its value is."""
+        """Bind a text, an integer, or an object that names the kind of its value."""
         key = f"p{len(self._values)}"
         self._values[key] = value
         return f"${key}"
@@ -184,7 +184,7 @@ def raw(
     Args:
         database: Leads to the bucket of the selection.
         selection: What to read.
-        kinds: The types of the fields, as frames name them. Fields without one are not asked for.
+        kinds: The types of the fields, as frames name them. Fields without one are not read.
         limit: Most rows of each series.
     """
     params = _Params()
@@ -199,7 +199,7 @@ def raw(
 
 
 def _any_of(params: _Params, key: str, values: Sequence[str]) -> str:
-    """Return the condition that a tag has one of the values; an empty value stands for no such tag."""
+    """Return the condition that a tag has one of the values; an empty value matches series without it."""
     cell = f"{params.name(key)}::tag"
     compared, patterns = alternatives(values)
     conditions = [f"{cell} =~ {params.value({'regex': pattern})}" for pattern in patterns]

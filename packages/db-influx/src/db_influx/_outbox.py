@@ -1,6 +1,6 @@
-"""`Outbox`: the points that a writer has not delivered yet, and what is to be done next about them.
+"""`Outbox`: the points that a writer has not delivered yet, and the next job for them.
 
-It waits for nothing and sends nothing. A writer asks for the next job, does it, and tells what came of it.
+It waits for nothing and sends nothing. A writer asks for the next job, does it, and reports the result.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ Job: TypeAlias = Send | Keep | Resend
 
 
 class Outcome(NamedTuple):
-    """What came of a batch: the points that nobody has been told of, and why telling failed."""
+    """The result of a batch: refused points that the caller does not know yet, and why telling it failed."""
 
     unwritten: list[UnwrittenPoint]
     problem: BaseException | None = None
@@ -121,7 +121,7 @@ class Outbox:
             try:
                 is_enough = self._encoder.add_text(point, now)  # type: ignore[arg-type]
             except UnicodeEncodeError as error:
-                raise invalid("data", f"is no valid Unicode: {error}") from error
+                raise invalid("data", f"is not valid Unicode: {error}") from error
         return (is_enough or self._oldest is None) and self._added(is_enough=is_enough)
 
     def add_lines(self, lines: bytes, rows: int) -> bool:
@@ -158,7 +158,7 @@ class Outbox:
 
         Raises:
             InvalidArgumentError: The writer is closed.
-            WriteError: There will be no space, as refused points take it until somebody is told of them.
+            WriteError: There will be no space, since refused points take it until the caller knows them.
         """
         if self.closed is not None:
             raise invalid("data", f"can't be written: {self.closed}")
@@ -175,7 +175,7 @@ class Outbox:
             self._send_at = 0.0
 
     def next(self) -> Job | None:
-        """Return what is to be done now, if anything is."""
+        """Return the next job, if there is one now."""
         now = time.monotonic()
         if self._oldest is not None and now >= self._oldest + self._limits.max_seconds:
             self.cut()
@@ -190,7 +190,7 @@ class Outbox:
         return Send(self._waiting[0]) if self._waiting else None
 
     def _is_kept(self) -> bool:
-        """Tell whether the next batch goes into the spool: behind others, or as none can be sent."""
+        """Tell whether the next batch goes into the spool: others wait there, or no batch can be sent."""
         return self._spool is not None and (bool(self._spool.names) or self._away is not None)
 
     def pause(self) -> float | None:

@@ -166,7 +166,7 @@ class Partition:
         return f"<Partition of {self.layout.selection.measurement!r} from {start} to {stop}>"
 
     def __dask_tokenize__(self) -> Any:
-        """Return what tells this partition from others, for Dask: the same in every process."""
+        """Return a key that distinguishes this partition from others, for Dask: the same in every process."""
         return repr((type(self).__qualname__, self.connection.__dask_tokenize__(), *self._identity[1:]))
 
     @property

@@ -1,4 +1,4 @@
-"""What `write` of a writer takes, as what the encoder of points or that of frames takes."""
+"""Turns what `write` of a writer takes into what the encoder of points, or that of frames, takes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PointLayout(NamedTuple):
     """What all points of a writer have.
 
     Attributes:
-        measurement: Name of the measurement of those without one of their own.
+        measurement: Name of the measurement of points that name none.
         tags: Tags of all of them.
         tag_columns: Columns of rows and frames that are tags.
         time_column: Column of their times.

@@ -203,7 +203,7 @@ class PointWriter:
             self._changed.wait(left)
 
     def _work(self) -> None:
-        """Do what is due, until the writer is closed."""
+        """Do the next jobs, until the writer is closed."""
         while (job := self._next()) is not None:
             outcome = failure = None
             try:

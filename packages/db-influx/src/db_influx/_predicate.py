@@ -1,8 +1,8 @@
 """Which times and tags a predicate of polars can be about, so that rows which it drops need not be read.
 
-A predicate is taken apart by `Expr.meta.pop`, which returns its inputs but not its operation. So each known
-operation is made again of the inputs, and compared with the predicate. What is not known may be about any
-row: the predicate is applied to what is read, so a bound that is too wide costs time alone.
+`Expr.meta.pop` returns the inputs of a predicate, but not its operation. So each known operation is made
+again of the inputs, and compared with the predicate. An unknown operation is taken to accept any row. The
+predicate is applied to the rows that are read, so a bound that is too wide only costs time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Bounds:
     Attributes:
         first: No row has a time before this, in nanoseconds.
         last: No row has a time after this.
-        tags: The values that tags can have; None stands for no value. Other tags can have any.
+        tags: The values that tags can have; None stands for no value. Other tags can have any value.
     """
 
     first: int = EARLIEST

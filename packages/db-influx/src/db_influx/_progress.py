@@ -1,4 +1,4 @@
-"""How far a call is: what its wire counts and its plan tells, added up for the caller's function."""
+"""How far a call is: the counts of its wire and of its plan, added up for the caller's function."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Tell: TypeAlias = "Callable[[Progress], object]"
 
 
 class _Stopped(BaseException):
-    """The caller's function raised an error; no plan handles it, as it is none of the server's."""
+    """The caller's function raised an error. No plan handles it, since it is not an error of the server."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -92,7 +92,7 @@ class Meter:
         self._tell(replace(told, rows=told.rows + rows, slices=told.slices + 1))
 
     def report(self, step: Report) -> None:
-        """Take what a plan tells."""
+        """Add the counts of a plan."""
         told = self._told
         self._tell(
             replace(

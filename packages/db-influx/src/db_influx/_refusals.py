@@ -1,4 +1,4 @@
-"""What the server says where it refuses a request, as an error of `db_core.errors`."""
+"""Turns the answer of a server that refuses a request into an error of `db_core.errors`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal(server: Server, exchange: Exchange, kind: type[QueryError | WriteErr
 
 
 def read_start(exchange: Exchange) -> Io[str]:
-    """Read the start of a body: what is left of one that may have no end goes with its connection."""
+    """Read the start of a body. The rest, which may have no end, is dropped with its connection."""
     try:
         exchange.unpack()
         text = yield from exchange.read()

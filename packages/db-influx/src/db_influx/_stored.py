@@ -1,4 +1,4 @@
-"""Reads of the shards of a snapshot: what is asked of the native reader, and frames of its answers."""
+"""Reads of the shards of a snapshot: queries for the native reader, and frames of its answers."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ class Stored:
             selection: What to read.
             rows: Most rows of a frame.
             options: The levels and the zone of the frames.
-            kinds: The types of the fields; None is those of `kinds_of_all`.
+            kinds: The types of the fields. None means those of `kinds_of_all`.
         """
         differing = self._shards.differing(**_arguments(selection))
         by = tuple(differing) if options.by is None else options.by
         options = replace(options, by=by)
-        # Of series that agree in `by` those of one time have to be seen together.
+        # Series that agree in `by` must be read together for each time.
         is_whole = not set(differing).issubset(by)
         kinds = self.kinds_of_all(selection) if kinds is None else kinds
         # By rows, not values: a row has a place for each field, also where a series has few of them.
@@ -213,7 +213,7 @@ class Stored:
         """Return a type for each field that holds for all frames of a read: numbers of several are floats.
 
         Raises:
-            SchemaConflictError: A field has types in the range that do not unify.
+            SchemaConflictError: A field has several types in the range, which have no common type.
         """
         kinds = self._kinds(selection)
         in_range = dict(self._shards.fields(selection.measurement, (selection.start, selection.stop)))

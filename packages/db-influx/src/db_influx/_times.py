@@ -230,7 +230,7 @@ def _text(value: str) -> int | _Clock:
         nanos = int(fraction["digits"].ljust(9, "0"))
         value = fraction["head"] + (fraction["zone"] or "")
     if "." in value or "," in value:
-        raise ValueError  # since Python would cut the digits behind the ninth
+        raise ValueError  # since Python would cut the digits after the ninth
     whole = _datetime(datetime.fromisoformat(value))
     return whole + nanos if isinstance(whole, int) else _Clock(whole.shown, nanos)
 
@@ -279,7 +279,7 @@ def length(value: object) -> int | None:
     """Return the nanoseconds of a length of time that does not depend on the calendar; a day has 24 hours.
 
     Args:
-        value: As for `duration`. None is returned of what has months or years, or is none of these.
+        value: As for `duration`. None is returned for lengths with months or years, and for other values.
     """
     span = _span(value, None)
     return None if span is None or span.months else span.nanos

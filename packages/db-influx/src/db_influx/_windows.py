@@ -9,7 +9,7 @@ change, such as a day of 23 or 25 hours, or that is a local month.
 
 Windows are cells of the local clock: hours from midnight, days, weeks from
 Monday, months. Where the clock is put back within a cell, both passes are one
-window; where it is put back by a whole cell, they are two.
+window; if it is put back by a whole cell, there are two windows.
 
 InfluxDB's windows are closed at the left: [a, b). Times are whole nanoseconds, so a
 window that is closed at the right, (a, b], is [a + 1, b + 1).

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_influx"]
 
-_FIRST = 256  # this part of a partition is read first where few rows are asked for
+_FIRST = 256  # this part of a partition is read first if few rows are wanted
 _GROWTH = 4  # times as much is read next
 
 
@@ -153,7 +153,7 @@ class _Source:
 
 
 def _narrowed(parts: Sequence[Partition[Any]], predicate: pl.Expr) -> Iterator[Partition[Any]]:
-    """Yield what is needed of partitions for the rows that fulfil a predicate."""
+    """Yield the parts of partitions that may have rows for which a predicate is true."""
     layout = parts[0].layout
     needed = bounds(predicate, layout.tags, layout.options.tz)
     if needed.is_empty:

@@ -219,7 +219,7 @@ def _parts_of_object(value: Any) -> Iterable[bytes]:
 
 
 def _is_equal_to_a_copy(value: Any) -> bool:
-    """Return whether a copy may stand for a value. What defines no `__eq__` is equal to itself only."""
+    """Return whether a copy may replace a value. An object without `__eq__` is only equal to itself."""
     kind: Any = type(value)
     return (
         kind.__eq__ is not object.__eq__

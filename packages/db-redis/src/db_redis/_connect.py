@@ -63,7 +63,7 @@ def load_settings(connection: Mapping[str, object]) -> RedisSettings:
 def connection_options(
     settings: RedisSettings | Url, retry: type[Any], max_connections: int
 ) -> dict[str, Any]:
-    """Return the arguments of redis-py's client, or those of its `from_url` beside the URL.
+    """Return the arguments of redis-py's client, or those that its `from_url` takes besides the URL.
 
     Args:
         settings: The settings, or a URL with its timeouts.
@@ -175,7 +175,7 @@ def check_given(client: object, kinds: tuple[type, ...], excluded: tuple[type, .
 
 
 def check_excluded(connection: Mapping[str, object]) -> None:
-    """Refuse arguments of a connection beside `client`, which has its own.
+    """Refuse arguments of a connection together with `client`, which has its own connection.
 
     Raises:
         ConfigurationError: Such arguments are given. The message names all of them.

@@ -17,7 +17,7 @@ __all__ = ["Key", "Keys", "slot_of"]
 
 Key = str | bytes
 
-# Every name that is ours, in whatever namespace, holds this: locks, and frames that are being written.
+# Every name of ours has this part, in any namespace: locks, and frames that are being written.
 _RESERVED = b"__db_redis__:"
 _RESERVED_TEXT = _RESERVED.decode()
 _HASH_TAG = re.compile(rb"\{[^}]+\}")

@@ -33,7 +33,7 @@ _MOST_PATHS = 4  # in one message
 
 
 def _model(model: Any, _nan: Nan) -> object:
-    """Dump by alias, as models are read by alias; and each part by its own type, not by the declared one."""
+    """Dump by alias, as models are read by alias, and each part by its own type, not by the declared one."""
     return model.model_dump(by_alias=True, polymorphic_serialization=True)
 
 

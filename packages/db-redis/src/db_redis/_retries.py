@@ -79,7 +79,7 @@ class AsyncRetry(_SkipRefusals, redis.asyncio.retry.Retry):
 
 
 def _raise_again(error: Exception) -> NoReturn:
-    """Raise an error with its own context, in place of the error that the caller handles."""
+    """Raise an error with its own context, instead of the error that the caller handles."""
     context = error.__context__
     try:
         raise error

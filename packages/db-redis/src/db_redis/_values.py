@@ -2,7 +2,7 @@
 
 A rule returns a simpler value, which may need a rule itself. The rules for a library's types are in
 a module with the library's name. It is imported with the first value of that library, so no library is
-imported of which there is no value.
+imported if no value is from it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _holds_set(part: object) -> bool:
 
 
 def _sort_key(part: object) -> tuple[str, str]:
-    """Return a key for sorting that is the same for equal parts, whatever the order within their sets."""
+    """Return a key for sorting that is the same for equal parts, for any order within their sets."""
     if isinstance(part, frozenset):
         return "frozenset", repr(sorted(map(_sort_key, part)))
     if isinstance(part, tuple):

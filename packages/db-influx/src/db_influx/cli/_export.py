@@ -97,7 +97,7 @@ def _opened(folder: Path, given: dict[str, Any], *, resume: bool) -> Folder | No
     """Return the folder of an export that goes on; None if one begins.
 
     Raises:
-        InvalidArgumentError: The folder is not that of such an export.
+        InvalidArgumentError: The folder is from another export.
     """
     found = Folder.read(folder)
     if found is None:
@@ -193,7 +193,7 @@ def _refusal(one: dict[str, Any]) -> str:
 def _fill(manager: InfluxManager, made: Folder, show: Callable[[float, int], None]) -> None:
     """Write the files that are not there yet."""
     manifest = made.manifest
-    # What is there is kept in order, so that a resumed export has the manifest of an uninterrupted one.
+    # The entries keep their order, so that a resumed export has the manifest of an uninterrupted one.
     there = {(part["measurement"], part["month"]): part for part in manifest["parts"] if made.has(part)}
     manifest["parts"] = []
     wanted = list(_wanted(manifest))

@@ -131,7 +131,7 @@ class Folder:
         return sum(part["rows"] for part in self.parts)
 
     def file(self, part: dict[str, Any]) -> Path:
-        """Return the path of a part's file, which lies in the folder.
+        """Return the path of a part's file, which is in the folder.
 
         Raises:
             ParseError: The manifest names another place.
@@ -184,7 +184,7 @@ def verified(path: Path, told: Callable[[int, int], None]) -> Folder:
 
     Args:
         path: The folder.
-        told: Is told the bytes of each file that was checked, and those of all.
+        told: Is called with the bytes of each file that was checked, and with those of all files.
 
     Raises:
         FileNotFoundError: There is no manifest.

@@ -235,7 +235,7 @@ def _write_part(manager: InfluxManager, folder: Folder, part: dict[str, Any], bu
 
 
 def _lacking(manager: InfluxManager, manifest: dict[str, Any], bucket: str) -> Iterator[str]:
-    """Yield a line for each field of which the bucket has fewer points than were exported."""
+    """Yield a line for each field that has fewer points in the bucket than were exported."""
     expected: dict[str, dict[str, int]] = {}
     for part in manifest["parts"]:
         points = expected.setdefault(part["measurement"], {})

@@ -16,7 +16,7 @@ __all__ = ["Told", "bar"]
 
 
 class Told:
-    """Takes what a call tells of its progress, and hands it to whoever shows it."""
+    """Takes the progress of a call, and passes it to the display."""
 
     def __init__(self) -> None:
         self.show: Callable[[float | None, int], None] = lambda _, __: None
@@ -32,8 +32,8 @@ def bar(
     """Show how much is done, how fast it goes, and how long it will take.
 
     Args:
-        what: What is being done, as "Reading".
-        unit: What is counted.
+        what: The work, such as "Reading".
+        unit: The unit of the counts.
         wanted: Whether to show anything at all.
 
     Returns:

@@ -1,7 +1,7 @@
 """What a bucket has, and what of it can be exported exactly.
 
 Flux loses carriage returns of texts and tags, and reads one type of a field that has several. InfluxQL casts
-the values of such a field. So all names, types and tag values are asked for in InfluxQL first.
+the values of such a field. So all names, types and tag values are first read in InfluxQL.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ def survey(
 
 
 def _shown(manager: InfluxManager, bucket: str, statement: str, *columns: str) -> Iterator[tuple[str, ...]]:
-    """Yield the measurement and the columns of each row that a SHOW statement gives."""
+    """Yield the measurement and the columns of each row of a SHOW statement."""
     for batch in manager.query_influxql_batches(statement, bucket=bucket, into="arrow"):
         cells = [batch.column(name).to_pylist() for name in ("_measurement", *columns)]
         yield from zip(*cells, strict=True)
 
 
 def _with_return(manager: InfluxManager, bucket: str) -> Iterator[str]:
-    """Yield the measurements of which a tag has a value with a carriage return."""
+    """Yield the measurements that have a tag value with a carriage return."""
     for name, value in _shown(manager, bucket, "SHOW TAG VALUES WITH KEY =~ /.*/", "value"):
         if "\r" in value:
             yield name
@@ -112,7 +112,7 @@ def _why_no_measurement(name: str, tags: list[str]) -> str | None:
 def _why_no_influxql(
     manager: InfluxManager, bucket: str, name: str, fields: list[str], tags: list[str]
 ) -> str | None:
-    """Return why InfluxQL can't read a measurement; None if it can, which a read of no points tells."""
+    """Return why InfluxQL can't read a measurement; None if it can. A read without points shows this."""
     first = "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000001Z"
     options: dict[str, Any] = {"by": tags, "protocol": "influxql", "missing": "ignore", "into": "pandas"}
     try:

@@ -84,7 +84,7 @@ def _some(points: dict[str, int]) -> dict[str, int]:
 def write_file(
     path: Path, format_: str, tables: Iterator[Any], measurement: str, about: dict[str, Any]
 ) -> tuple[int, dict[str, int]]:
-    """Write tables to a file, whole or not at all; without rows there is none.
+    """Write tables to a file, whole or not at all. Without rows there is no file.
 
     Returns:
         How many rows there are, and how many values each field has.

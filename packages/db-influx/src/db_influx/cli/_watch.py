@@ -110,7 +110,7 @@ def _new(manager: InfluxManager, selection: dict[str, Any], late: timedelta, eve
         table = plain(manager.read(begin, ALL_TIME[1], **selection, interval=None, into="arrow")).sort_by(
             "time"
         )
-        # As text, since what is equal may be of another type; these are few rows.
+        # As text, since equal values may have different types; these are few rows.
         rows = [tuple(map(repr, row.values())) for row in table.to_pylist()]
         if seen is None:
             yield table.slice(0, 0)

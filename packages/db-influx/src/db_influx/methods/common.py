@@ -28,14 +28,14 @@ __all__ = [
     "selected",
 ]
 
-# What a method returns whose arguments decide it; `tools/stub.py` knows how, and tells type checkers.
+# The result of a method, if arguments decide on its type. `tools/stub.py` writes the types for type checkers.
 Framed: TypeAlias = Any  # a frame of the kind that `into` names
 FramedIterator: TypeAlias = Any  # an iterator of these
 FramedOrList: TypeAlias = Any  # one, or with `split` a list of these
 Newest: TypeAlias = "dict[str, Any]"  # values, or with `with_time` pairs of time and value
 
 # What a method takes; `tools/stub.py` knows how.
-Manager: TypeAlias = Any  # a manager of the same class, whatever frames it gives
+Manager: TypeAlias = Any  # a manager of the same class, with any kind of frames
 
 EVERY: Any = object()  # in place of names: every field
 LABELS: tuple[Edge, ...] = ("start", "stop")

@@ -64,7 +64,7 @@ def batches(
     if parts:
         *levels, _ = series.index
         fields = selection.fields or ()
-        if raw:  # all other tags stand behind the fields
+        if raw:  # all other tags follow the fields
             levels += series.columns[len(series.index) + len(fields) :]
         types = [column.kind for column in series.batch.columns()[len(series.index) :]]
         options, kinds = replace(options, by=tuple(levels)), dict(zip(fields, types, strict=False))

@@ -45,7 +45,7 @@ def named(name: str) -> Steps[Bucket]:
     """Find a bucket by its name.
 
     Raises:
-        NotFoundError: There is none, or the token may not read it.
+        NotFoundError: There is no such bucket, or the token may not read it.
     """
     return _read((yield from _named(name)))
 
@@ -81,8 +81,8 @@ def delete(name: str) -> Steps[None]:
 
     Raises:
         InvalidArgumentError: InfluxDB made the bucket for itself. 2.9.1 would delete its points, and only
-            then refuse to delete the bucket. From then on it tells of no write why it refused points, as it
-            can't note that in `_monitoring`.
+            then refuse to delete the bucket. From then on it does not say why it refused points of a write,
+            since it can't note that in `_monitoring`.
     """
     told = yield from _named(name)
     if told.get("type") == _SYSTEM:

@@ -1,4 +1,4 @@
-"""The columns of a small answer, checked to be those of its query."""
+"""The columns of a small answer, checked against those of its query."""
 
 from __future__ import annotations
 

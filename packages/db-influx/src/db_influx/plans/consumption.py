@@ -196,7 +196,7 @@ class _Stretch:
         return (self.stop - self.start) * len(self.series) * len(self.fields)
 
     def with_(self, other: _Stretch) -> _Stretch:
-        """Return the stretch of both and what is between."""
+        """Return a stretch that covers both, and the time between them."""
         start, stop = min(self.start, other.start), max(self.stop, other.stop)
         return _Stretch(start, stop, self.fields | other.fields, self.series | other.series)
 
@@ -222,7 +222,7 @@ class _Stretch:
 
 
 def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_Stretch]:
-    """Return stretches that cover all doubtful windows: apart from each other, and not too many."""
+    """Return stretches that cover all doubtful windows, do not overlap, and are not too many."""
     fields: dict[int, set[str]] = {}
     series: dict[int, set[int]] = {}
     for doubt in unsettled.doubts:
@@ -260,7 +260,7 @@ def _stretches(unsettled: Unsettled, windows: Mapping[int, _Window]) -> list[_St
 
 
 def _per_field(value: object, fields: Sequence[str], argument: str) -> dict[str, float]:
-    """Return a number for each field; a single number is that of every field."""
+    """Return a number for each field; a single number counts for every field."""
     if value is None:
         return {}
     numbers = value if isinstance(value, Mapping) else dict.fromkeys(fields, value)

@@ -223,7 +223,7 @@ def _posted(steps: Steps[None], target: Target) -> Steps[None]:
     """Do the steps of a write, whose requests go to the server of the target."""
 
     def do(step: Step) -> Steps[Any]:
-        if isinstance(step, Report):  # the read tells of its slices once they are written
+        if isinstance(step, Report):  # the progress counts the slices of the read once they are written
             return None
         if target.wire is not None and isinstance(step, Post):
             step = Elsewhere(target.wire, step)

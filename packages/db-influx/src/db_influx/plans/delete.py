@@ -6,7 +6,7 @@ may do other things than it was asked for:
 - It reads the name of a measurement up to an equals sign as the key of a tag.
 - It deletes nothing of a series in whose names there is ``#!~#``, by which it parts series from fields.
 - It compares the series to delete with those of a file of a shard, and takes both to be in the same order.
-  But the file has ``#!~#`` and the field behind each key, so ``a!`` comes before ``a`` there. For two series
+  But the file has ``#!~#`` and the field after each key, so ``a!`` comes before ``a`` there. For two series
   whose order differs so, it may leave points of the one that is to be deleted. Worse, it may take a series
   for empty and forget it, with its points outside of the range, until it is written again.
 
@@ -52,13 +52,13 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _MARK = "#!~#"  # between the key of a series and a field
 _HIGHEST = "\U0010ffff"  # in place of any field
 _UNREAD = {"\0": "a NUL", "\r": "a carriage return", _MARK: repr(_MARK)}
-# What may change the order of series. A space can't, as it stands behind a backslash.
+# What may change the order of series. A space can't, since a backslash precedes it.
 _LOW = re.compile('[\0-\x1f!"#]')
 _COMMA = re.compile(r"(?<!\\),")  # between the parts of a key
 _ESCAPED = re.compile(r"\\([ ,])")  # in the name of a measurement
 _TRIES = 3  # to delete what the server is writing into a file
 _SERIES = 100  # bytes of a key, about
-# Columns of the answer that are no tags; a tag of these names can't be told from InfluxDB's own column.
+# Columns of the answer that are not tags. A tag with such a name looks like InfluxDB's column.
 _OWN = ("_measurement", "_time", "result", "table")
 
 
@@ -96,7 +96,7 @@ def delete(databases: Databases, selection: Selection, options: Options) -> Step
     Args:
         databases: The known mappings of the manager.
         selection: What to delete; its measurement is empty for all of them.
-        options: How to ask what is left.
+        options: Options of the query for the points that are left.
 
     Raises:
         InvalidArgumentError: InfluxDB would not delete all of them, or others too.
@@ -187,7 +187,7 @@ def _check_series(selection: Selection, stored: Collection[str]) -> None:
 
 
 def _condition(selection: Selection) -> Callable[[str], bool]:
-    """Return a function that tells of the key of a series whether it is selected."""
+    """Return a function that takes the key of a series, and says whether the series is selected."""
     measurement = _escaped(selection.measurement, "")
     pairs = [{f"{_escaped(key)}={_escaped(one)}" for one in values} for key, values in selection.tags]
 

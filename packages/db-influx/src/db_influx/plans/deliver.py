@@ -78,7 +78,7 @@ def _is_of_all(error: WriteError) -> bool:
 
 
 def _apart(bucket: str, body: bytes, error: WriteError) -> Steps[list[UnwrittenPoint]]:
-    """Write what can be written of a body of which nothing was; return as `_send`."""
+    """Write the points of a body that the server accepts, after it accepted none; return as `_send`."""
     refused: list[UnwrittenPoint]
     refused, rest = yield Work(partial(_unparsable, body, str(error)), len(body))
     if refused:

@@ -1,7 +1,7 @@
 """How many points a measurement has, and the times of its first and its last.
 
 Flux answers a query over shards in which a field has different types with the points of one type. So the
-fields that were written with several types are asked for in InfluxQL, once for each type that it casts to.
+fields that were written with several types are read in InfluxQL, once for each type that it casts to.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def time_range(
 
 
 def _of_one_type(schema: Schema, selection: Selection) -> Selection | None:
-    """Return the points of fields that have one type, which Flux sees all; None if there are none."""
+    """Return the points of fields that have one type. Flux sees all of these. None if there are none."""
     mixed = schema.mixed(None)
     if not mixed:
         return selection

@@ -1,4 +1,4 @@
-"""Any InfluxQL: where it reads, its answer, and what the server says beside that."""
+"""Any InfluxQL: the buckets that it reads, its answer, and the messages of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet files of a read: each period by the slices of a read in batches, into a file of its own."""
+"""Parquet files of a read: a file for each period, which a read in batches fills slice by slice."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Layout:
     """What all partitions of a call have in common: the question, and the columns of the answers.
 
     Attributes:
-        selection: What is read, over the whole range; fields are named.
+        selection: What is read, over the whole range, with the names of all fields.
         reduction: What becomes of the points; None leaves them as they are stored.
         tags: The columns of tags.
         kinds: The columns of values with their types, as in `Frame.kinds`.
@@ -180,7 +180,7 @@ def planned(
             "and a tag or the time has this name too. Leave the field out, or leave the tag out with `by`"
         )
         raise invalid("fields", f"has {twice[0]!r}, {message}")
-    options = replace(options, by=tags, missing="ignore")  # what is missing was told of the whole range
+    options = replace(options, by=tags, missing="ignore")  # the whole range had its warning
     layout = Layout(selection, reduction, tags, types, dense, options)
     if reduction is not None:
         layout = replace(layout, kinds=_kinds_after(empty(layout), layout))
@@ -206,7 +206,7 @@ def part(
         within: Its range.
         tags: More conditions on tags.
         asked: Some of the columns; None is all.
-        options: Those of the layout, with the kind of the frame.
+        options: The options of the layout, with the kind of the frame.
     """
     names = list(layout.schema) if asked is None else ["time", *asked]
     fields = layout.fields_of(names)
@@ -290,7 +290,7 @@ def _check_reduction(schema: Schema, selection: Selection, reduction: Reduction)
 
 
 def _reduced(schema: Schema, reduction: Reduction, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the columns of values and their types; of consumption those of totals that are known."""
+    """Return the columns of values and their types; for consumption, those of the totals that are known."""
     if isinstance(reduction, Metered):
         return dict(known)
     types = schema.types or {}
@@ -333,7 +333,7 @@ def _by_length(selection: Selection, every: str, reduction: Reduction | None, tz
 def _at_windows(
     edges: Sequence[int], selection: Selection, reduction: Reduction | None, tz: str
 ) -> list[int]:
-    """Return edges that cut no window: each is moved to the end of the window that it lies in."""
+    """Return edges that divide no window: each is moved to the end of its window."""
     if reduction is None:
         return list(edges)
     windows = Windows(reduction.every, tz, selection.start, selection.stop)

@@ -1,7 +1,8 @@
 """Points as they are stored: which language reads them, InfluxQL or Flux, and by which queries.
 
-InfluxQL's answers are exact for text, of which Flux's CSV loses carriage returns, and a quarter of the size.
-But they take the server more time, so numbers and booleans are read in Flux unless InfluxQL is asked for.
+InfluxQL's answers are exact for text, while Flux's CSV loses carriage returns, and they have a quarter of the
+size. But they take the server more time. So numbers and booleans are read in Flux, unless the caller chooses
+InfluxQL.
 InfluxQL reads a database, which must be known to be this very bucket, and it casts the values of a field that
 has several types. So both are asked before each read. As a type may be added meanwhile, or the database
 become another bucket's, they are asked again after it.

@@ -52,7 +52,7 @@ def stored(
         databases: The known mappings of the manager.
         selection: What to read.
         options: How it is read.
-        tag_columns: Append the tags that are no index level.
+        tag_columns: Append the tags that are not index levels.
         kinds: The types of the fields in the frame; None is those that they have.
     """
     while True:

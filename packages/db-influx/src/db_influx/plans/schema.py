@@ -86,7 +86,7 @@ class Databases:
         return known
 
     def leads(self, database: Database, bucket: str) -> Steps[bool]:
-        """Tell whether a database leads to a bucket right now; if not, it is looked up anew next time.
+        """Tell whether a database leads to a bucket right now; if not, it is looked up again next time.
 
         A bucket may have been renamed, deleted, made again or mapped otherwise. What other organizations
         have is not asked again.
@@ -420,6 +420,6 @@ def similar(name: str, names: Sequence[str]) -> str:
 
 
 def unexpected(what: str) -> ParseError:
-    """Return the error about an answer that InfluxDB does not give."""
+    """Return the error about an answer that InfluxDB does not send."""
     message = f"unexpected answer about {what}: expected the JSON of InfluxDB 2.x. Check `url`"
     return ParseError(message, offset=0)

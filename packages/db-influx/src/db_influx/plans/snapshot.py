@@ -47,7 +47,7 @@ def download(
 
     Args:
         wanted: The bucket and the range.
-        place: Folder in which the snapshot has its own, temporary one; None is the system's.
+        place: Folder for the temporary folder of the snapshot. None means the system's.
         make: Makes the snapshot from the files of its shards, and the folder that they are in.
     """
     bucket = yield from _bucket(wanted)
@@ -94,7 +94,7 @@ def _bucket(wanted: Wanted) -> Steps[Bucket]:
 
 
 def _metrics() -> Steps[Metrics | None]:
-    """Ask the server about itself, which it need not tell."""
+    """Ask the server for its metrics, which it may not show."""
     try:
         metrics: Metrics = yield Download("metrics", Metrics)
     except DatabaseError:
@@ -120,7 +120,7 @@ def _shard(wanted: Wanted, number: int, folder: Path) -> Steps[list[File]]:
 def _unwritten(before: Metrics | None, after: Metrics | None, shards: Iterable[int], tries: int) -> list[int]:
     """Return the shards whose cache the server may have left out, as it was being written already.
 
-    A server that tells nothing of itself does not tell that either.
+    A server that shows no metrics does not show the sizes either.
 
     Raises:
         IncompleteResultError: There are some after several tries.

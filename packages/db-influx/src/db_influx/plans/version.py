@@ -14,7 +14,7 @@ __all__ = ["version"]
 
 
 def version() -> Steps[str]:
-    """Return the version that the server tells anybody."""
+    """Return the version that the server shows without a token."""
     told = yield AskJson("health")
     try:
         found = told["version"]

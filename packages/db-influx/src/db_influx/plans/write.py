@@ -124,7 +124,7 @@ class Search:
         self._left = _MOST_REQUESTS
 
     def narrow(self, start: int, stop: int, lost: int, reason: str) -> Steps[list[Rejection]]:
-        """Find the rejections among rows of which at least `lost` points were refused, one for `reason`."""
+        """Find the refused rows among rows with at least `lost` refused points, one of them for `reason`."""
         if lost >= stop - start or self._left <= 0:
             return [Rejection(start, stop, min(lost, stop - start), reason)]
         middle = (start + stop) // 2

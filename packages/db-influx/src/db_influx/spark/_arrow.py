@@ -71,7 +71,7 @@ def schema_of(kinds: Mapping[str, str], nanoseconds: Nanoseconds) -> StructType:
 
 
 def check_same(given: StructType, found: StructType) -> None:
-    """Raise an error if a schema of the user's is not that of the partitions.
+    """Raise an error if the user's schema differs from that of the partitions.
 
     Raises:
         SchemaConflictError: It is another.
@@ -93,7 +93,7 @@ def batches(
         table: What the partition read.
         kinds: `Partition.schema`.
         schema: Spark's schema, as it asks for it.
-        nanoseconds: What to do about times that are no whole microseconds.
+        nanoseconds: What to do about times that are not whole microseconds.
 
     Raises:
         InvalidArgumentError: There is such a time, and it is to be an error.

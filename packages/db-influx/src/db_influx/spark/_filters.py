@@ -1,7 +1,7 @@
 """Filters of Spark that leave out rows already at the server: on the time, and on values of tags.
 
 Spark applies all of them again, so that what remains here may have more rows than it needs, and no fewer.
-Its times are whole microseconds: that of a row is its nanoseconds, cut off. So each comparison of these is
+Its times are whole microseconds: the nanoseconds of a row, cut off. So each comparison of these is
 a half-open range of nanoseconds.
 """
 
@@ -48,7 +48,7 @@ _BOUNDS: dict[type, _Range] = {
 
 
 def narrowed(partitions: Iterable[Partition], filters: Iterable[Filter]) -> list[Partition]:
-    """Return the partitions without rows of which a filter is not true.
+    """Return the partitions without the rows for which a filter is false.
 
     Args:
         partitions: The partitions of one read.

@@ -59,8 +59,8 @@ class Place:
     """How to get a manager.
 
     Attributes:
-        url: Address of the server; None is that of the environment.
-        org: The organization; None is that of the environment.
+        url: Address of the server. None means that of the environment.
+        org: The organization. None means that of the environment.
         connect: Makes the manager instead.
     """
 

@@ -116,7 +116,7 @@ class InfluxDataSource(DataSource):
 
 
 class _Reader(DataSourceReader):
-    """Reads partitions: Spark pickles it for the tasks, which get their partitions apart from it."""
+    """Reads partitions. Spark pickles the reader for the tasks, and sends the partitions separately."""
 
     def __init__(self, partitions: Sequence[Partition], schema: StructType, nanoseconds: Nanoseconds) -> None:
         self._partitions = partitions
@@ -127,7 +127,7 @@ class _Reader(DataSourceReader):
         return {**self.__dict__, "_partitions": ()}
 
     def partitions(self) -> Sequence[InputPartition]:
-        """Return the partitions, each of which becomes a task."""
+        """Return the partitions. Each becomes a task."""
         return [InputPartition(one) for one in self._partitions]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:

@@ -31,7 +31,7 @@ class Writer(DataSourceArrowWriter):
     Args:
         options: What the options say.
         schema: The columns of the rows.
-        overwrite: What is there should be replaced, which is refused.
+        overwrite: Whether existing data should be replaced, which is refused.
 
     Raises:
         InvalidArgumentError: A column is missing or of another type, or the mode is "overwrite".
@@ -83,7 +83,7 @@ class Writer(DataSourceArrowWriter):
         return WriterCommitMessage()
 
     def _prepared(self, rows: pa.Table) -> pa.Table:
-        """Return rows with types that can be written, and without a column that stands for nothing."""
+        """Return rows with types that can be written, and without columns that have no values."""
         for name in self._unsigned:
             try:
                 column = rows.column(name).cast(pa.uint64())
