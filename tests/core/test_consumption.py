@@ -305,9 +305,9 @@ def test_by_makes_one_meter_of_series_that_agree() -> None:
     assert {"meter": ["a"] * 3, "time": labels(1, 2, 3), "kwh": [3, 2, 3]} == found(one)
     apart = consumption(totals, before=before, **KWH)
     assert {"firmware": ["1", "1", "2"], "time": labels(1, 2, 3), "kwh": [3, 2, None]} == found(apart)
-    with pytest.raises(AmbiguousSeriesError, match="one series was asked for and 2 were found"):
+    with pytest.raises(AmbiguousSeriesError, match="expected one series, found 2"):
         consumption(totals, before=before, **KWH, by=[])
-    with pytest.raises(AmbiguousSeriesError, match="2 series meet, which differ in firmware"):
+    with pytest.raises(AmbiguousSeriesError, match="2 series have a value, and differ in firmware"):
         consumption([*totals, *read([(1, 9)], firmware="2")], **KWH, by=["meter"])
 
 
@@ -378,7 +378,7 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any], argument: str, me
             read([(1, 1)], kind="long"),
             {"on_reset": "rollover", "rollover": {"kwh": 9.5}},
             InvalidArgumentError,
-            '"kwh": a rollover of integers is a whole number up to 2.64, not 9.5',
+            '"kwh": the rollover of a field of integers must be a whole number up to 2.64, not 9.5',
         ),
         (
             read([(1, 2**64 - 1), (2, 2**63 + 1)], kind="unsignedLong"),
@@ -390,13 +390,13 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any], argument: str, me
             [*read([(1, 1)]), *read({"b": [(1, 2**53 + 1)]}, kind="long")],
             {},
             SchemaConflictError,
-            '"kwh": double in series .*firmware=1,meter=a.* has no exact double',
+            '"kwh": double in series .*firmware=1,meter=a.* a double can.t hold 9007199254740993 exactly',
         ),
         (
             read([(1, 1)]),
             {"grid": np.array([2, 1])},
             InvalidArgumentError,
-            "the labels of the grid have to ascend",
+            "the labels of the grid must ascend",
         ),
     ],
     ids=["text", "part of a rollover", "too large", "mixed", "descending grid"],

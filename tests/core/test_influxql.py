@@ -198,7 +198,9 @@ def test_other_bytes_are_an_error_with_their_place() -> None:
     assert 0 == caught.value.offset
     with pytest.raises(ParseError, match="columns, expected 3: time and the fields"):
         decode(recorded("series"), KINDS[:2])
-    with pytest.raises(InvalidArgumentError, match='"decimal" is no type of a field'):
+    with pytest.raises(
+        InvalidArgumentError, match='expected the type of a field, such as float64, got "decimal"'
+    ):
         SeriesDecoder([("f", "decimal")])
 
 

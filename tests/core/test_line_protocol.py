@@ -163,7 +163,7 @@ def test_a_timedelta_is_refused() -> None:
 
 def test_a_frame_without_times_is_refused() -> None:
     """influxdb-client writes a RangeIndex as seconds of 1970."""
-    with pytest.raises(InvalidArgumentError, match='"time": there is no such column; there are v'):
+    with pytest.raises(InvalidArgumentError, match='"time": there is no such column; the columns are v'):
         lines(pd.DataFrame({"v": [1]}))
     with pytest.raises(InvalidArgumentError, match="the time column must hold timestamps, not Int64"):
         lines(pd.DataFrame({"v": [1]}, index=pd.RangeIndex(1, name="time")))
@@ -195,7 +195,7 @@ def test_constant_tags_and_tag_columns_lead_every_line() -> None:
 @pytest.mark.parametrize("tag", ["time", "_field", "_measurement", "_time", "_value", "_start", "_stop"])
 def test_a_name_of_influxdbs_own_is_no_tag(tag: str) -> None:
     """The server refuses some of them, and can't query what it took of the others."""
-    with pytest.raises(InvalidArgumentError, match="InfluxDB's own"):
+    with pytest.raises(InvalidArgumentError, match="InfluxDB uses this name itself"):
         lines(points({"v": [1]}), tags={tag: "x"})
 
 
@@ -248,7 +248,9 @@ def test_options_are_checked() -> None:
     """A precision that there is not, and a column that there is not, are told."""
     with pytest.raises(InvalidArgumentError, match="precision must be"):
         lines(points({"v": [1]}), precision="minutes")
-    with pytest.raises(InvalidArgumentError, match='"nowhere": there is no such column; there are time, v'):
+    with pytest.raises(
+        InvalidArgumentError, match='"nowhere": there is no such column; the columns are time, v'
+    ):
         lines(points({"v": [1]}), tag_columns=["nowhere"])
 
 

@@ -104,10 +104,10 @@ def test_stored_points_of_two_types_are_all_read(
 
 
 def test_integers_that_no_float_holds_are_a_conflict(manager: InfluxManager, own_store: Store) -> None:
-    """The error names what has no exact double, and no read rounds."""
+    """The error names the value that a double can't hold, and no read rounds."""
     own_store.write(f"m v={2**53 + 1}i {T0}", f"m v=0.5 {T0 + 4 * WEEK}")
 
-    with pytest.raises(SchemaConflictError, match="9007199254740993 has no exact double"):
+    with pytest.raises(SchemaConflictError, match="a double can't hold 9007199254740993 exactly"):
         manager.read(**SPAN, bucket=own_store.name, interval=None)
 
 

@@ -25,7 +25,7 @@ use crate::table::Table;
 #[pyclass(frozen, module = "db_core._native")]
 pub(crate) struct Array {
     pub(crate) data_type: DataType,
-    /// Of a dictionary, whether its words stand in an order that means something.
+    /// For a dictionary, whether the order of its words means something.
     #[pyo3(get)]
     pub(crate) ordered: bool,
     parts: Mutex<Option<Vec<ArrayRef>>>,
@@ -86,7 +86,9 @@ impl Array {
                 Arc::new(array.finish())
             }
             _ => {
-                let width = data_type.primitive_width().ok_or_else(|| refuse(format!("no memory of {data_type}")))?;
+                let width = data_type
+                    .primitive_width()
+                    .ok_or_else(|| refuse(format!("expected a type of fixed width, got {data_type}")))?;
                 let memory = PyBuffer::<u8>::get(values)?.to_vec(py)?;
                 let rows = memory.len() / width;
                 let (kind, child) = match dictionary {
@@ -117,7 +119,7 @@ impl Array {
         Ok(self.parts()?.iter().map(arrow_array::Array::len).sum())
     }
 
-    /// The type; of a dictionary that of its codes. Types that are made of others are spelled as in Rust.
+    /// The type; for a dictionary, the type of its codes. Types that are made of others are spelled as in Rust.
     #[getter]
     fn format(&self) -> String {
         let kind = match &self.data_type {
@@ -156,7 +158,7 @@ impl Array {
         if !matches!(self.data_type, DataType::Dictionary(..)) {
             return Ok(None);
         }
-        // Parts may have dictionaries of their own: the codes that `values` gives are for the joined one.
+        // Parts may have dictionaries of their own. The codes that `values` returns belong to the joined one.
         let whole = self.whole(py)?;
         let words = Arc::clone(whole.as_any_dictionary().values());
         *self.parts.lock().unwrap_or_else(PoisonError::into_inner) = Some(vec![whole]);
@@ -183,7 +185,7 @@ impl Array {
         })
     }
 
-    /// What line protocol writes of it: InfluxDB's word for the type and how many values; None if nothing.
+    /// InfluxDB's name for the type that line protocol writes, and the number of values; None if there is none.
     fn written(&self, py: Python<'_>) -> PyResult<Option<(&'static str, usize)>> {
         db_native::written(&*self.whole(py)?).map_err(|error| raise(py, &error))
     }
@@ -265,9 +267,9 @@ fn listed<'a, 'py, V: ?Sized + 'a, T: PyTypeInfo>(
 }
 
 fn data_type(format: &str) -> PyResult<DataType> {
-    FFI_ArrowSchema::try_new(format, Vec::new(), None)
-        .and_then(|schema| DataType::try_from(&schema))
-        .map_err(|why| InvalidArgumentError::new_err(format!("{format:?} is no type: {why}")))
+    FFI_ArrowSchema::try_new(format, Vec::new(), None).and_then(|schema| DataType::try_from(&schema)).map_err(|why| {
+        InvalidArgumentError::new_err(format!("expected the format of an Arrow type, got {format:?}: {why}"))
+    })
 }
 
 fn strings(values: &Bound<'_, PyList>) -> PyResult<ArrayRef> {
@@ -287,7 +289,7 @@ fn strings(values: &Bound<'_, PyList>) -> PyResult<ArrayRef> {
 /// Makes Python's strings, one for all rows that repeat a text, unless many others come in between.
 struct Strings<'a, 'py> {
     py: Python<'py>,
-    /// By the texts' hashes; a text takes the place of another.
+    /// By the hashes of the texts; a text replaces another one with the same place.
     known: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
 }
 

@@ -11,11 +11,11 @@ use crate::errors::{raise, refuse};
 use crate::kernels::{of_buffer, of_kinds, of_names};
 use crate::table::Table;
 
-/// Totals, read once: asked what is unsettled, and then for the frame.
+/// Totals that are read once. `unsettled` says which points decide, and `frame` makes the frame.
 #[pyclass(frozen, module = "db_core._native")]
 pub(crate) struct Consumption(db_native::Consumption);
 
-/// Tags, their values per series, and of each doubt the field, the series and the windows' labels.
+/// Tags, their values for each series, and for each doubt the field, the series and the labels of the windows.
 type Unsettled = (Vec<String>, Vec<Vec<Option<String>>>, Vec<(String, Vec<usize>, Vec<i64>)>);
 
 #[pymethods]
@@ -59,7 +59,13 @@ impl Consumption {
                 "restart" => OnReset::Restart,
                 "rollover" => OnReset::Rollover,
                 "keep" => OnReset::Keep,
-                other => return Err(refuse(py, Some("on_reset"), format!("{other:?} is no way to take a reset"))),
+                other => {
+                    return Err(refuse(
+                        py,
+                        Some("on_reset"),
+                        format!("on_reset must be \"null\", \"restart\", \"rollover\" or \"keep\", not {other:?}"),
+                    ));
+                }
             },
             rollover,
             max_rate,
@@ -67,7 +73,13 @@ impl Consumption {
                 "book" => Gaps::Book,
                 "spread" => Gaps::Spread,
                 "null" => Gaps::Null,
-                other => return Err(refuse(py, Some("gaps"), format!("{other:?} is no way to take a gap"))),
+                other => {
+                    return Err(refuse(
+                        py,
+                        Some("gaps"),
+                        format!("gaps must be \"book\", \"spread\" or \"null\", not {other:?}"),
+                    ));
+                }
             },
             grid: grid.map(|labels| of_buffer(py, &labels)).transpose()?,
             adjacent_since,
@@ -84,7 +96,7 @@ impl Consumption {
         py.detach(|| db_native::Consumption::new(&answers, policy)).map(Self).map_err(|error| raise(py, &error))
     }
 
-    /// The windows whose points are worth asking for.
+    /// The windows whose points decide the consumption.
     fn unsettled(&self, py: Python<'_>) -> PyResult<Unsettled> {
         let found = py.detach(|| self.0.unsettled()).map_err(|error| raise(py, &error))?;
         let doubts = found.doubts.into_iter().map(|doubt| (doubt.field, doubt.series, doubt.windows));

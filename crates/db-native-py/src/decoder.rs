@@ -1,4 +1,4 @@
-//! The push decoders and what they give.
+//! The push decoders, and the answers that they return.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -128,7 +128,7 @@ impl SeriesDecoder {
         self.0.finish(py, require_end, db_native::SeriesDecoder::finish)
     }
 
-    /// What the server said beside the answer so far, also once that is finished.
+    /// The server's messages in the answer so far, also after the end.
     fn messages(&self, py: Python<'_>) -> Vec<String> {
         self.0.locked(py, |decoder, _| decoder.messages().to_vec())
     }
@@ -142,7 +142,11 @@ fn datatype(kind: &str) -> PyResult<Datatype> {
         "uint64" => Datatype::UnsignedLong,
         "bool" => Datatype::Boolean,
         "string" => Datatype::String,
-        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no type of a field"))),
+        other => {
+            return Err(InvalidArgumentError::new_err(format!(
+                "expected the type of a field, such as float64, got {other:?}"
+            )));
+        }
     })
 }
 
@@ -172,7 +176,9 @@ fn function(name: &str, share: f64) -> PyResult<Function> {
         "skew" => Function::Skew,
         "stddev" => Function::Stddev,
         "sum" => Function::Sum,
-        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no aggregate"))),
+        other => {
+            return Err(InvalidArgumentError::new_err(format!("expected a function, such as mean, got {other:?}")));
+        }
     })
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Encoder {
     next: Mutex<usize>,
 }
 
-/// Row and column, where they are known, and the reason of what can't be written.
+/// The row and column of a fault, where they are known, and what is wrong.
 type Problem = (Option<usize>, Option<String>, String);
 
 #[pymethods]
@@ -45,7 +45,7 @@ impl Encoder {
         Ok(Self { points: points.map_err(|error| raise(py, &error))?, next: Mutex::new(0) })
     }
 
-    /// All that can't be written, at most so much of it.
+    /// The faults that prevent writing, at most so many.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (frame, measurement, *, tag_columns, time_column, tags, precision, duplicates, most))]
@@ -100,7 +100,7 @@ impl Encoder {
         (points > 0).then(|| (PyBytes::new(py, &body), points))
     }
 
-    /// The lines of some rows, wherever `body` has come to.
+    /// The lines of some rows. This does not change what `body` returns next.
     fn rows<'py>(&self, py: Python<'py>, start: usize, stop: usize) -> Bound<'py, PyBytes> {
         let lines = py.detach(|| {
             let mut lines = Vec::new();

@@ -7,7 +7,7 @@ use pyo3::types::PyBytes;
 
 use crate::errors::raise;
 
-/// Bytes from which on the GIL is released: for fewer the hand-over takes longer than the work.
+/// Bytes from which on the GIL is released. For fewer, releasing it would take longer than the work.
 const WORTH_RELEASING: usize = 32 << 10;
 
 /// A body, pushed in with what frames it.
@@ -17,7 +17,7 @@ pub(crate) struct HttpBody(Mutex<Progress>);
 struct Progress {
     body: db_native::HttpBody,
     excess: usize,
-    /// Memory for what comes next: to ask the system for it each time took longer than to fill it.
+    /// Memory for the next bytes. To reserve it each time took longer than to fill it.
     spare: Vec<u8>,
 }
 

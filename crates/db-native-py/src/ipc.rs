@@ -28,7 +28,7 @@ impl PieceWriter {
         let piece = py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).piece());
         let Some(buffers) = piece.map_err(|error| raise(py, &error))? else { return Ok(None) };
         let bytes = buffers.iter().map(Buffer::len).sum();
-        // The one copy of the frame: bytes of Python's can't be made of several buffers otherwise.
+        // This is the only copy of the frame. A bytes object of Python can't be made of several buffers without it.
         let copy = |mut target: &mut [u8]| {
             for buffer in &buffers {
                 let (here, rest) = std::mem::take(&mut target).split_at_mut(buffer.len());
@@ -41,7 +41,7 @@ impl PieceWriter {
     }
 }
 
-/// Takes pieces in order, and gives the table.
+/// Reads pieces in order, and returns the table.
 #[pyclass(frozen, module = "db_core._native")]
 pub(crate) struct PieceReader(Mutex<Option<db_native::PieceReader>>);
 
@@ -69,5 +69,5 @@ impl PieceReader {
 }
 
 fn finished() -> PyErr {
-    InvalidArgumentError::new_err("the table was given; read the next one with a new reader")
+    InvalidArgumentError::new_err("the reader has returned its table; make another reader for the next one")
 }

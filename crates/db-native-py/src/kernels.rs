@@ -10,7 +10,7 @@ use crate::decoder::Answer;
 use crate::errors::{InvalidArgumentError, raise};
 use crate::table::Table;
 
-/// Long to wide; gives the frame and how many of its columns are levels. Uses the answers up.
+/// Pivots answers, which are used up; returns the frame and how many of its columns are levels.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[pyo3(signature = (answers, *, fields, levels, tag_columns, empty_text, renamed, kinds, tz, axis, zeros, spreads))]
@@ -60,7 +60,7 @@ pub(crate) fn latest(py: Python<'_>, frame: &Table, levels: usize) -> PyResult<T
     py.detach(|| db_native::latest(&frame, levels)).map(Table::of_batch).map_err(|error| raise(py, &error))
 }
 
-/// Int64 times to int32 places in the distinct times, and these as int64, ascending.
+/// Returns the positions of int64 times among the distinct times, as int32, and these as int64, ascending.
 #[pyfunction]
 pub(crate) fn levels(py: Python<'_>, times: &Bound<'_, PyAny>) -> PyResult<(Memory, Memory)> {
     let times = of_buffer(py, &PyBuffer::get(times)?)?;
@@ -87,7 +87,11 @@ fn data_type(kind: &str) -> PyResult<DataType> {
         "bool" => DataType::Boolean,
         "string" => DataType::LargeUtf8,
         "timestamp" => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-        other => return Err(InvalidArgumentError::new_err(format!("{other:?} is no type of a field"))),
+        other => {
+            return Err(InvalidArgumentError::new_err(format!(
+                "expected the type of a field, such as float64, got {other:?}"
+            )));
+        }
     })
 }
 

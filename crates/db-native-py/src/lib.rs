@@ -1,4 +1,4 @@
-//! The Python module `db_core._native`: `db_native` behind thin functions.
+//! The Python module `db_core._native`: thin functions that call `db_native`.
 //!
 //! Each binding converts its arguments, releases the GIL, calls, and maps the
 //! error. Signatures and docstrings for users: `db_core/_native.pyi`.

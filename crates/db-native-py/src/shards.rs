@@ -53,7 +53,7 @@ fn source((name, path, offset, length): Place) -> Result<Source, Error> {
     let unreadable = |reason: String| Error::from(ErrorKind::Unreadable { file: label.clone(), reason });
     let found = std::fs::metadata(&path).map_err(|error| unreadable(error.to_string()))?.len();
     let rest = found.checked_sub(offset).filter(|rest| length.is_none_or(|length| length <= *rest));
-    let rest = rest.ok_or_else(|| unreadable(format!("it ends behind the {found} bytes that there are")))?;
+    let rest = rest.ok_or_else(|| unreadable(format!("it ends after {found} bytes")))?;
     Ok(Source { name, label, length: length.unwrap_or(rest), bytes: Box::new(Bytes { path, offset }) })
 }
 

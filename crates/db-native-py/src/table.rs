@@ -29,7 +29,9 @@ impl Table {
     /// The batches, shared.
     pub(crate) fn stream(&self) -> PyResult<Stream> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.clone().ok_or_else(|| InvalidArgumentError::new_err("the frame's memory was handed over; read it again"))
+        held.clone().ok_or_else(|| {
+            InvalidArgumentError::new_err("the memory of the frame was handed over; read the frame again")
+        })
     }
 
     /// All rows as one batch, which is shared if there is only one.

@@ -1,12 +1,13 @@
 //! Aggregates of windows, worked out from the points themselves.
 //!
 //! `InfluxDB`'s storage engine works out counts, sums, means, extremes, first and
-//! last points by itself. For every other function it hands over all points, so
-//! this module takes them too, and gives exact answers: a quantile of all values
-//! rather than an estimate, sums in 128 bits, one mode where values tie.
+//! last points by itself. For every other function it passes all points to the
+//! query engine. So this module reads the points too, and its results are exact:
+//! a quantile of all values instead of an estimate, sums in 128 bits, and one mode
+//! where values are equally frequent.
 //!
-//! An answer of points goes in and an answer of aggregates comes out, table by
-//! table, so that a pivot takes it like one that the server aggregated.
+//! It turns an answer of points into an answer of aggregates, table by table. A
+//! pivot reads that like an answer that the server aggregated.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,12 +25,12 @@ use crate::error::{Error, Result};
 use crate::lengthen::lengthen;
 use crate::unify::type_name;
 
-/// What is worked out of the values of a window.
+/// What is computed from the values of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     /// The mean, a double.
     Mean,
-    /// The most frequent value, the smallest of those that tie; of the field's type.
+    /// The most frequent value; the smallest one if several are equally frequent. It has the field's type.
     Mode,
     /// The value below which this share of the values lies, from 0 to 1, a double.
     ///
@@ -49,18 +50,18 @@ pub enum Function {
 pub struct Aggregate {
     /// Name of the result.
     pub result: String,
-    /// What is worked out.
+    /// What is computed.
     pub function: Function,
-    /// Of which fields; a table without a column `_field` is of each.
+    /// Names of the fields. A table without a column `_field` belongs to each of them.
     pub fields: Vec<String>,
 }
 
-/// Windows side by side.
+/// Adjoining windows.
 #[derive(Clone, Copy, Debug)]
 pub struct Edges<'a> {
     /// Nanoseconds at which windows begin and end, ascending: one more than there are windows.
     pub edges: &'a [i64],
-    /// Whether a window's start is its time; else its stop is.
+    /// Whether the start of a window is its time; otherwise its stop is.
     pub label_start: bool,
 }
 
@@ -68,7 +69,7 @@ impl Edges<'_> {
     /// The windows that hold points: the time of each, and the rows of its points.
     fn rows(self, times: &[i64]) -> Result<Vec<(i64, Range<usize>)>> {
         if !times.is_sorted() {
-            return Err(Error::syntax("the times of a table have to ascend"));
+            return Err(Error::syntax("the times of a table must ascend"));
         }
         let mut windows = Vec::new();
         let mut row = 0;
@@ -110,7 +111,7 @@ pub fn aggregate(answer: &Answer, edges: Edges<'_>, wanted: &[Aggregate]) -> Res
         let times = group.columns[time]
             .as_primitive_opt::<TimestampNanosecondType>()
             .filter(|times| times.null_count() == 0)
-            .ok_or_else(|| Error::syntax("column \"_time\" has to hold a time in every row"))?;
+            .ok_or_else(|| Error::syntax("column \"_time\" must have a time in every row"))?;
         let fields = find("_field").map(|at| &group.columns[at]);
         let windows = tables
             .iter()
@@ -178,7 +179,7 @@ fn of_windows(values: &ArrayRef, windows: &[Range<usize>], function: Function, f
     let is_null = |row: &usize| values.is_null(*row);
     let has_nulls = values.null_count() > 0 && values.data_type() != &DataType::LargeUtf8;
     if has_nulls && windows.iter().any(|rows| rows.clone().any(|row| is_null(&row))) {
-        return Err(Error::syntax("column \"_value\" has to hold a value in every row"));
+        return Err(Error::syntax("column \"_value\" must have a value in every row"));
     }
     match (values.data_type(), function) {
         (DataType::Float64, _) => numbers::<Float64Type>(values, windows, function, field),
@@ -199,7 +200,7 @@ fn of_windows(values: &ArrayRef, windows: &[Range<usize>], function: Function, f
             Ok(Arc::new(windows.iter().map(mode).collect::<LargeStringArray>()))
         }
         (other, _) => {
-            let why = format!("holds values of type {}, which have no such aggregate", type_name(other));
+            let why = format!("has values of type {}, for which this function does not exist", type_name(other));
             Err(Error::input(None, Some(field), why))
         }
     }
@@ -240,7 +241,7 @@ trait Number: Copy + PartialEq {
     fn double(self) -> f64;
     /// How much more this is than the other, as the nearest double.
     fn less(self, other: Self) -> f64;
-    /// How much more each value is than the first, in a unit: in it, their cubes neither overflow nor vanish.
+    /// The difference of each value to the first one, in a unit in which their cubes neither overflow nor vanish.
     fn distances(values: &[Self]) -> (Vec<f64>, f64);
     /// Halfway between the two.
     fn midpoint(self, other: Self) -> f64;
@@ -269,7 +270,7 @@ impl Number for f64 {
 
     fn distances(values: &[Self]) -> (Vec<f64>, f64) {
         let largest = values.iter().fold(Self::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
-        // The power of two below it, as a division by that loses no digit.
+        // The power of two below it, since a division by a power of two loses no digit.
         let unit = Self::from_bits(largest.to_bits() >> 52 << 52);
         (values.iter().map(|value| value / unit - values[0] / unit).collect(), unit)
     }
@@ -326,7 +327,7 @@ macro_rules! integer {
 integer!(i64);
 integer!(u64);
 
-/// The most frequent value, the smallest of those that tie; `None` of none.
+/// The most frequent value; the smallest one if several are equally frequent. `None` if there is no value.
 fn mode<T: PartialEq>(mut values: Vec<T>, order: fn(&T, &T) -> std::cmp::Ordering) -> Option<T> {
     values.sort_unstable_by(order);
     let longest = values.chunk_by(PartialEq::eq).map(<[T]>::len).max()?;
@@ -362,15 +363,15 @@ fn quantile<T: Number>(mut values: Vec<T>, share: f64) -> f64 {
     }
 }
 
-/// The distances of the values from their mean, and their unit; none where all values are equal.
+/// The distances of the values from their mean, and their unit; `None` if all values are equal.
 ///
-/// They are taken from the first value before the mean is, which keeps the digits of large integers.
+/// The first value is subtracted before the mean is computed, which keeps the digits of large integers.
 fn deviations<T: Number>(values: &[T]) -> (Vec<f64>, f64) {
     if values.iter().all(|value| *value == values[0]) {
         return (Vec::new(), 1.0);
     }
     let (mut distances, unit) = T::distances(values);
-    // Twice, as what rounding leaves of the mean the first time is then taken off as well.
+    // Twice: the second time removes what rounding left of the mean the first time.
     for _ in 0..2 {
         let mean = distances.iter().sum::<f64>() / count(distances.len());
         for distance in &mut distances {

@@ -1,11 +1,11 @@
-//! Annotation and header rows to a table's schema.
+//! Turns annotation and header rows into the schema of a table.
 //!
 //! The annotations `#datatype`, `#group` and `#default` may come in any
 //! order; others are ignored, as InfluxDB's own reader does.
 
 use crate::error::{Error, Result, excerpt};
 
-/// Bytes of a default that rows may repeat: a row's empty cell is one byte.
+/// Most bytes of a default. Rows may repeat it with one byte each, the comma of an empty cell.
 const LONGEST_DEFAULT: usize = 512;
 
 /// What the cells of a column hold.
@@ -105,7 +105,7 @@ impl Annotations {
         };
         if slot.is_some() {
             return Err(Error::syntax(format!(
-                "annotation {} stands twice before one header",
+                "annotation {} occurs twice before one header",
                 String::from_utf8_lossy(&cells[0])
             )));
         }
@@ -119,7 +119,7 @@ impl Annotations {
 
     /// Joins the annotations with their header; `header` includes the empty first cell.
     ///
-    /// Gives the schema and each column's default, empty if it has none.
+    /// Returns the schema and each column's default, empty if it has none.
     pub(crate) fn finish(self, header: &[Vec<u8>]) -> Result<(Schema, Vec<Vec<u8>>)> {
         let datatypes =
             self.datatype.ok_or_else(|| Error::syntax("a header row without a #datatype annotation before it"))?;
@@ -128,14 +128,16 @@ impl Annotations {
         {
             if row.is_some_and(|row| row.len() != header.len()) {
                 return Err(Error::syntax(format!(
-                    "{name} has {} cells, its header {}",
+                    "{name} has {} cells, and its header has {}",
                     row.map_or(0, Vec::len),
                     header.len()
                 )));
             }
         }
         if !header[0].is_empty() || header.len() < 2 {
-            return Err(Error::syntax("a header row starts with an empty cell, for the annotations, and has columns"));
+            return Err(Error::syntax(
+                "a header row must start with an empty cell, for the annotations, and have columns",
+            ));
         }
         let mut columns = Vec::with_capacity(header.len() - 1);
         for (index, name) in header.iter().enumerate().skip(1) {

@@ -1,14 +1,14 @@
-//! The rows after one header row, and the fast way through them.
+//! The rows after one header row, and the fast way to read them.
 //!
 //! The rows of a table repeat their constant cells (result, table, group key)
 //! byte for byte. So a row is taken as *runs* of constant columns, which are
 //! compared with the last row's bytes and passed over, and varying cells, which
 //! their columns read straight from the row.
 //!
-//! Whatever is not like that is left, before its row, to the decoder, which
-//! splits the row into fields: a new table, a row that is not all here, a
-//! number in quotes, any error. So nothing here can fail; what a row has
-//! appended before it turned out to be one of those is forgotten.
+//! Any other row is left to the decoder, which splits it into fields: the first
+//! row of a table, a row whose end is not here yet, a number in quotes, a row
+//! with an error. So nothing here can fail. The cells that such a row has
+//! appended are removed again.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl Block {
 
     /// Appends the rows of the current table that `bytes` starts with to the columns, which have `rows` rows.
     ///
-    /// Gives their number and length.
+    /// Returns their number and length.
     #[inline(never)]
     pub(crate) fn read(&self, bytes: &[u8], columns: &mut [Column], rows: usize) -> (usize, usize) {
         let mut more = 0;
@@ -76,7 +76,7 @@ impl Block {
         (more, bytes.len() - rest.len())
     }
 
-    /// Appends the cells of one row; gives what is behind it.
+    /// Appends the cells of one row; returns what follows it.
     #[inline]
     fn read_row<'a>(&self, row: &'a [u8], columns: &mut [Column]) -> Option<&'a [u8]> {
         let width = columns.len();
@@ -95,7 +95,7 @@ impl Block {
                 };
             }
         }
-        // A comma behind the last cell is one too many; a run holds the line end.
+        // A comma after the last cell is one too many; a run holds the line end.
         self.steps.last().is_some_and(|step| step.middle == step.end).then_some(rest)
     }
 }

@@ -9,29 +9,29 @@
 //!     base = reading
 //! ```
 //!
-//! So a window's sum is its last total less the last total before it, and what
-//! is booked in two ranges side by side is what is booked in both at once.
+//! So the sum of a window is its last total minus the last total before it. The
+//! consumption of two adjoining ranges adds up to that of both at once.
 //!
-//! What departs from it:
+//! There are three exceptions:
 //!
-//! - A step may be unknown, which makes its window's sum unknown: see [`Rules::judge`].
-//! - Where a field has a highest rate, a jump or a drop may be one odd reading.
-//!   Its step is held back until the next reading tells: if that goes on from the
-//!   odd one, the meter did change, and the step is booked; if it goes on from the
-//!   base before, the odd one was wrong, and is passed over.
+//! - A step may be unknown. Then the sum of its window is unknown: see [`Rules::judge`].
+//! - If a field has a highest rate, a jump or a drop may be a single wrong reading.
+//!   Its step is not booked before the next reading. If the next total continues
+//!   from the suspicious one, the meter did change, and the step is booked. If it
+//!   continues from the total before, the suspicious reading is skipped.
 //! - A step over windows without a reading is a gap, which is booked to the last
 //!   window, spread over all of them, or unknown: see [`Ledger::book`].
 
 use crate::total::Total;
 
-/// What a drop of a total means.
+/// What a fall of a total means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnReset {
-    /// Nothing is known of the consumption since the total before.
+    /// The consumption since the total before is not known.
     Null,
-    /// The meter began again at 0: the total itself was consumed.
+    /// The meter began again at 0: the consumption is the total itself.
     Restart,
-    /// The meter went round: it counts up to its rollover, and on from 0.
+    /// The meter counted up to its rollover, and continued from 0.
     Rollover,
     /// The meter counts backwards too: the difference, which is negative.
     Keep,
@@ -40,25 +40,25 @@ pub enum OnReset {
 /// Where the consumption over windows without a reading goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gaps {
-    /// Into the window of the next reading.
+    /// To the window of the next reading.
     Book,
-    /// Evenly over the windows without a reading and the one of the next.
+    /// In equal parts to the windows without a reading and the window of the next reading.
     Spread,
-    /// Nowhere: all of them are null.
+    /// To no window: all of them are null.
     Null,
 }
 
-/// How far a window's consumption can be trusted, the gravest last.
+/// How far a window's consumption can be trusted, in order of gravity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Quality {
     Ok,
     /// The series begins here: what came before its first total is not known.
     First,
-    /// Windows without a reading have part in it.
+    /// It includes the consumption of windows without a reading, or is a part of it.
     Gap,
     Rollover,
     Reset,
-    /// A total rose by more than the meter can.
+    /// A total rose by more than the meter can count.
     Implausible,
 }
 
@@ -83,7 +83,7 @@ impl Quality {
 pub(crate) struct Reading<T> {
     /// Label of the window it is in.
     pub(crate) window: i64,
-    /// Its own time, twice, or start and stop of the window where only that is known.
+    /// Its own time, twice; or the start and stop of the window if only these are known.
     pub(crate) earliest: i64,
     pub(crate) latest: i64,
     pub(crate) total: T,
@@ -124,7 +124,7 @@ pub(crate) struct Booked<T> {
     pub(crate) quality: Quality,
 }
 
-/// How many windows [`book`] gives at most: those with a reading, and where a gap is not booked those between.
+/// How many windows [`book`] returns at most: those with a reading, and those of gaps that are not booked.
 pub(crate) fn most_windows<T: Total>(start: &Start<T>, readings: &[Reading<T>], rules: &Rules<'_, T>) -> usize {
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return 0 };
     if rules.gaps == Gaps::Book {
@@ -134,7 +134,7 @@ pub(crate) fn most_windows<T: Total>(start: &Start<T>, readings: &[Reading<T>], 
     readings.len().max(rules.slot_after(from, last.window) - from)
 }
 
-/// Books the readings of one field of one meter, sorted by window and time; gives its windows in order.
+/// Books the readings of one field of one meter, sorted by window and time; returns its windows in order.
 pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &Rules<'_, T>) -> Vec<Booked<T>> {
     let Some(first) = readings.first() else { return Vec::new() };
     let mut ledger = Ledger { rules, readings, booked: Vec::with_capacity(readings.len()) };
@@ -155,7 +155,7 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
             Base::of(first, rules.slot_after(0, first.window), 1)
         }
     };
-    // The step to `base`, and with it the base before, if `base` is odd.
+    // The step to `base`, and the base before, if `base` is suspicious.
     let mut held: Option<Step<T>> = None;
     for (index, reading) in readings.iter().enumerate().skip(begin) {
         let odd = base;
@@ -169,7 +169,7 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
             ledger.book(&step);
             held = ledger.step(&odd, index);
         } else if rules.fits(&old, reading) {
-            // The window's smallest total is not asked: it may be the odd one's, which lasted into it.
+            // The smallest total of the window does not count: it may be the suspicious one, if that lasted into it.
             if odd.window != reading.window {
                 ledger.put(odd.window, None, Quality::Implausible);
             }
@@ -186,7 +186,7 @@ pub(crate) fn book<T: Total>(start: Start<T>, readings: &[Reading<T>], rules: &R
     ledger.close()
 }
 
-/// What the next step counts from: a reading, or what was there before the first.
+/// What the next step counts from: a reading, or the total before the first one.
 #[derive(Clone, Copy)]
 struct Base<T> {
     window: i64,
@@ -215,7 +215,7 @@ struct Step<T> {
     quality: Quality,
 }
 
-/// A step's amount and quality, and whether it waits for the next reading.
+/// The amount and quality of a step, and whether the next reading decides on it.
 struct Verdict<T> {
     amount: Option<T>,
     quality: Quality,
@@ -236,11 +236,11 @@ impl<T: Total> Rules<'_, T> {
         reading.total >= base.total && self.plausible(reading.total - base.total, base, reading)
     }
 
-    /// What a step from base to reading tells.
+    /// Returns the amount and quality of a step from base to reading.
     ///
-    /// A rise is its amount, but for a jump, and for a window whose smallest total is below the
-    /// base: there the meter began again and has overtaken its old total since. A drop is what
-    /// [`OnReset`] says.
+    /// The amount of a rise is the rise itself, with two exceptions: a jump, and a window whose smallest total is
+    /// below the base. In that window the meter began again and has overtaken its old total since. [`OnReset`]
+    /// decides on a fall.
     fn judge(&self, base: &Base<T>, reading: &Reading<T>) -> Verdict<T> {
         let change = reading.total - base.total;
         let fell = reading.total < base.total;
@@ -256,13 +256,13 @@ impl<T: Total> Rules<'_, T> {
         }
         let (amount, quality) = match self.on_reset {
             OnReset::Null => (None, Quality::Reset),
-            // From zero, nothing counts to below it.
+            // A meter that counts from zero never shows less than zero.
             OnReset::Restart => (Some(reading.total).filter(|total| *total >= T::default()), Quality::Reset),
             OnReset::Rollover => match self.rollover {
                 Some(end) if base.total <= end && reading.total >= T::default() => {
                     (Some(end - base.total + reading.total), Quality::Rollover)
                 }
-                // No dial that goes round at `end` shows such a total.
+                // No meter that begins again at `end` shows such a total.
                 _ => (None, Quality::Reset),
             },
             OnReset::Keep => (Some(change), Quality::Reset),
@@ -288,12 +288,12 @@ impl<T: Total> Rules<'_, T> {
 struct Ledger<'a, T> {
     rules: &'a Rules<'a, T>,
     readings: &'a [Reading<T>],
-    /// Entries of one window may stand apart, and out of order.
+    /// A window may have several entries, in any order.
     booked: Vec<Booked<T>>,
 }
 
 impl<T: Total> Ledger<'_, T> {
-    /// Judges the step from `base` to the reading at `to` and books it; gives it back if it has to wait.
+    /// Judges the step from `base` to the reading at `to` and books it, or returns it if the next reading decides.
     fn step(&mut self, base: &Base<T>, to: usize) -> Option<Step<T>> {
         let Verdict { amount, quality, wait } = self.rules.judge(base, &self.readings[to]);
         let step = Step { from: *base, to, amount, quality };
@@ -306,7 +306,7 @@ impl<T: Total> Ledger<'_, T> {
 
     /// Books a step, the part of windows without a reading as [`Gaps`] says.
     ///
-    /// Windows of readings that were passed over are not without a reading.
+    /// A window whose readings were skipped counts as a window with a reading.
     fn book(&mut self, step: &Step<T>) {
         let Reading { window, .. } = self.readings[step.to];
         let passed = &self.readings[step.from.next..step.to];

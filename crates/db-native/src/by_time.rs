@@ -1,4 +1,4 @@
-//! A frame's rows in order of time: from series after series to all series of a time together.
+//! Puts the rows of a frame in order of time: the rows of all series with one time are then together.
 
 use std::sync::Arc;
 

@@ -73,7 +73,10 @@ impl Cells {
                     let Some(text) = texts.get(row) else { continue };
                     if text.len() > LONGEST_TEXT {
                         let length = text.len();
-                        refuse(row, format!("a text of {length} bytes can't be stored; InfluxDB keeps {LONGEST_TEXT}"));
+                        refuse(
+                            row,
+                            format!("a text of {length} bytes can't be stored; InfluxDB stores at most {LONGEST_TEXT}"),
+                        );
                     }
                     *mark = true;
                 }
@@ -82,7 +85,7 @@ impl Cells {
                 for (row, (mark, value)) in marks.iter_mut().zip(values.values()).enumerate() {
                     let valid = values.is_valid(row);
                     if valid && value.is_infinite() {
-                        refuse(row, format!("{value} can't be stored; InfluxDB keeps finite floats"));
+                        refuse(row, format!("{value} can't be stored; InfluxDB stores only finite floats"));
                     }
                     *mark |= valid && !value.is_nan();
                 }
@@ -116,7 +119,7 @@ impl Cells {
         }
     }
 
-    /// Whether this is a column of texts that differ between two rows.
+    /// Whether this is a column of texts, and those of two rows differ.
     pub(crate) fn texts_differ(&self, one: usize, other: usize) -> bool {
         matches!(self, Self::Text(texts) if texts.get(one) != texts.get(other))
     }
@@ -149,7 +152,7 @@ impl Cells {
     }
 }
 
-/// What values of a type are that InfluxDB has no type for, and what to convert them to.
+/// For a type that InfluxDB does not have: how a message names its values, and what to convert them to.
 fn instead(kind: &DataType) -> (&'static str, &'static str) {
     match kind {
         DataType::Date32 | DataType::Date64 => ("dates", "text"),
@@ -167,7 +170,7 @@ fn instead(kind: &DataType) -> (&'static str, &'static str) {
     }
 }
 
-/// What line protocol writes of a column: InfluxDB's word for the type and how many values; none if nothing.
+/// InfluxDB's name of the type with which a column is written, and the number of values; `None` if there is none.
 pub fn written(column: &dyn Array) -> Result<Option<(&'static str, usize)>> {
     let cells = Cells::of("", column)?;
     let kind = match cells {

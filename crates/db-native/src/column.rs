@@ -30,7 +30,7 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The number of a word; `None` if it is not UTF-8. It may well be that of `last`, the code before.
+    /// The number of a word; `None` if it is not UTF-8. Often it is `last`, the number of the word before.
     pub(crate) fn code(&mut self, word: &[u8], last: Option<i32>) -> Option<i32> {
         if let Some(last) = last
             && self.texts.get(usize::try_from(last).ok()?) == Some(word)
@@ -126,7 +126,7 @@ impl Column {
         true
     }
 
-    /// Appends the double or time that `text` starts with, if it is spelled as most are; gives what follows its comma.
+    /// Appends the double or time that `text` starts with, if it has the usual spelling; returns what follows its comma.
     #[inline]
     pub(crate) fn read<'a>(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
         match &mut self.values {
@@ -148,7 +148,7 @@ impl Column {
         }
     }
 
-    /// Appends the cell that `text` starts with, or its default; gives what follows it.
+    /// Appends the cell that `text` starts with, or its default; returns what follows it.
     ///
     /// `None`, and half a value may be left to [`truncate`](Self::truncate), if the cell does not end
     /// in `text`, is in quotes and no string, or is not of this type.

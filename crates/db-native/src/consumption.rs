@@ -310,7 +310,8 @@ impl Consumption {
         for ((name, kind), column) in kinds.iter().zip(&columns) {
             if *kind != column.kind {
                 let (total, point) = (type_name(kind), type_name(&column.kind));
-                let detail = format!("{total} in the totals of windows and {point} in their points do not unify");
+                let detail =
+                    format!("{total} in the totals of windows and {point} in their points have no common type");
                 return Err(ErrorKind::Conflict { column: name.clone(), detail }.into());
             }
         }
@@ -436,10 +437,10 @@ fn meters<T: Total>(
 fn rules<'a, T: Total>(name: &str, policy: &'a Policy) -> Result<Rules<'a, T>> {
     let grid = policy.grid.as_deref().unwrap_or_default();
     if !grid.is_sorted_by(|one, next| one < next) {
-        return Err(Error::input(None, None, "the labels of the grid have to ascend").about("grid"));
+        return Err(Error::input(None, None, "the labels of the grid must ascend").about("grid"));
     }
     let whole = |rollover: f64| {
-        let why = || format!("a rollover of integers is a whole number up to 2^64, not {rollover}");
+        let why = || format!("the rollover of a field of integers must be a whole number up to 2^64, not {rollover}");
         T::exactly(rollover).ok_or_else(|| Error::input(None, Some(name), why()).about("rollover"))
     };
     Ok(Rules {

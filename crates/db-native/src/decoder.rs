@@ -1,4 +1,4 @@
-//! Annotated CSV to typed columns: a push decoder.
+//! A push decoder that turns annotated CSV into typed columns.
 //!
 //! The idea, in short:
 //!
@@ -12,9 +12,9 @@
 //!               keep what is not yet a whole record
 //! ```
 //!
-//! Two departures make it fast, and `block.rs` has both: what the rows of a
-//! table repeat is compared, not parsed again, and the other cells are read
-//! straight into their columns. Only a row that does not fit that pattern (a new
+//! Two things make it fast, and both are in `block.rs`. Cells that the rows of a
+//! table repeat are compared, not parsed again. The other cells are read straight
+//! into their columns. Only a row that does not fit that pattern (a new
 //! table, say) is split into fields properly, here. Both ways append the same
 //! values: `tests/oracle.rs`.
 //!
@@ -45,19 +45,19 @@ pub struct Table {
     pub rows: usize,
 }
 
-/// What the columns of a group are to a pivot.
+/// How a pivot reads the columns of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// One field a table: `_time`, `_value` and `_field`, behind `result` and `table`. The constant columns are tags.
+    /// A table has one field, in `_time`, `_value` and `_field`, after `result` and `table`. Constant columns are tags.
     Long,
-    /// A field a column, behind `_measurement`, the tags and `time`. A null is no value.
+    /// Each field is a column, after `_measurement`, the tags and `time`. A null means that the row has no value.
     Wide,
 }
 
 /// All rows of one schema.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What the columns are to a pivot.
+    /// How a pivot reads the columns.
     pub form: Form,
     /// Names, datatypes and group key.
     pub schema: Arc<Schema>,
@@ -153,30 +153,30 @@ impl Decoder {
         Self::default()
     }
 
-    /// Rows decoded and not yet taken.
+    /// Number of rows that were decoded and not taken yet.
     pub fn rows(&self) -> usize {
         self.groups.iter().map(|group| group.rows).sum()
     }
 
-    /// Schemas met and not yet taken, those without rows included.
+    /// Number of schemas that were read and not taken yet; some may have no rows.
     pub fn schemas(&self) -> usize {
         self.groups.len()
     }
 
     /// Decodes the next bytes of the answer, split anywhere.
     ///
-    /// After an error the decoder gives nothing more.
+    /// After an error the decoder returns nothing more.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
         self.guarded(|decoder| decoder.join(chunk))
     }
 
-    /// Ends the answer and gives all that was not yet taken.
+    /// Ends the answer and returns everything that was not taken yet.
     pub fn finish(mut self, end: EndMark) -> Result<Answer> {
         self.guarded(|decoder| decoder.end(end))?;
         Ok(self.take())
     }
 
-    /// Gives the rows decoded so far and starts anew, at the same place of the answer.
+    /// Returns the rows decoded so far and starts anew, at the same place of the answer.
     pub fn take(&mut self) -> Answer {
         let words: Vec<ArrayRef> = std::mem::take(&mut self.words).into_iter().map(Words::finish).collect();
         let groups = std::mem::take(&mut self.groups)
@@ -262,7 +262,7 @@ impl Decoder {
         Position { offset: self.offset + ahead, table: self.begun.saturating_sub(1), row: self.row }
     }
 
-    /// Decodes the whole records at the start of `bytes`; gives their length.
+    /// Decodes the whole records at the start of `bytes`; returns their length.
     fn records(&mut self, bytes: &[u8]) -> Result<usize> {
         let mut at = 0;
         let mut fields = std::mem::take(&mut self.fields);
@@ -282,7 +282,7 @@ impl Decoder {
         Ok(at)
     }
 
-    /// Appends the rows of the current table that `bytes` starts with; gives their length.
+    /// Appends the rows of the current table that `bytes` starts with; returns their length.
     fn fast_rows(&mut self, bytes: &[u8]) -> usize {
         let Some(block) = &self.block else {
             return 0;
@@ -396,7 +396,7 @@ impl Decoder {
     fn row_of(&mut self, block: &mut Block, record: &[u8], fields: &[Span]) -> Result<()> {
         if fields.len() != block.schema.columns.len() + 1 {
             return Err(Error::syntax(format!(
-                "a row of {} cells under a header of {}",
+                "a row has {} cells, and its header has {}",
                 fields.len(),
                 block.schema.columns.len() + 1
             )));

@@ -10,7 +10,7 @@ use std::hash::Hash;
 
 use crate::cells::Cells;
 
-/// A row of which a value gets lost.
+/// A row one of whose values would be overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overwritten {
     pub(crate) row: usize,
@@ -20,9 +20,9 @@ pub(crate) struct Overwritten {
     pub(crate) field: usize,
 }
 
-/// The rows of which a value gets lost, in order; rows without a time are passed over.
+/// The rows one of whose values would be overwritten, in order. Rows without a time are skipped.
 ///
-/// `series` gives the number of each row's series; it is only asked if two rows may share a time.
+/// `series` returns the number of each row's series. It is only called if two rows may have the same time.
 pub(crate) fn overwritten(
     times: &[Option<i64>],
     series: impl FnOnce() -> Vec<u32>,
@@ -49,7 +49,7 @@ pub(crate) fn overwritten(
     lost
 }
 
-/// Compares a row with the values that stay, and adds its own where there is none yet.
+/// Compares a row with the values that stay, and adds its own values to them where there are none yet.
 fn loses(row: usize, fields: &[&Cells], stays: &mut [Option<usize>]) -> Option<Overwritten> {
     let mut lost = None;
     for (field, (cells, stays)) in fields.iter().zip(stays).enumerate() {
@@ -115,7 +115,7 @@ pub(crate) fn numbers<K: Copy + Eq + Hash>(rows: usize, key: impl Fn(usize) -> O
         match last {
             Some((before, number)) if before == key => Some(number),
             _ => {
-                // Nobody's memory has room for more keys than that.
+                // No memory has room for more keys than that.
                 let next = u32::try_from(known.len() + 1).unwrap_or(u32::MAX);
                 let number = *known.entry(key).or_insert(next);
                 last = Some((key, number));

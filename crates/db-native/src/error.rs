@@ -1,6 +1,6 @@
 //! The one error of this crate: what went wrong, and where in the input.
 //!
-//! Positions are collected as numbers; prose is made only in `Display`.
+//! Positions are kept as numbers. Only `Display` makes sentences of them.
 
 use std::fmt;
 
@@ -34,11 +34,11 @@ pub enum ErrorKind {
     },
     /// The answer ends before its end mark, or before the server said that it does.
     Incomplete,
-    /// The message around the answer is not framed as HTTP says.
+    /// The HTTP message with the answer does not have the form that HTTP requires.
     Framing(String),
-    /// An answer lacks what another one says there is.
+    /// An answer lacks data that another answer announces.
     Missing(String),
-    /// A stored file does not hold what its format says.
+    /// A stored file does not have the form that its format requires.
     Damage {
         /// The file's name.
         file: String,
@@ -61,16 +61,16 @@ pub enum ErrorKind {
         /// The server's reference, empty if it gave none.
         reference: String,
     },
-    /// One column carries types that do not unify.
+    /// A column has values whose types have no common type.
     Conflict {
         /// The column's name.
         column: String,
         /// Both places and types, or the value that is not exact.
         detail: String,
     },
-    /// Tables have so little in common that a frame of them would be nearly empty, and large.
+    /// Tables have so little in common that one frame of them would be large and nearly empty.
     Sparse(String),
-    /// Values of several series meet in one cell.
+    /// Several series have a value for the same row and column.
     Ambiguous(String),
     /// A frame can't be encoded or computed on as asked.
     Input {
@@ -80,7 +80,7 @@ pub enum ErrorKind {
         column: Option<String>,
         /// The argument of the call that is to blame, where it is known.
         argument: Option<&'static str>,
-        /// What is wrong and what is right.
+        /// What is wrong, and what is expected.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! A field's one type over all its pieces, and their values cast to it.
+//! Finds the common type of all pieces of a field, and casts their values to it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(crate) fn columns(
     for field in fields {
         let pieces = by_field.get(field).map(Vec::as_slice).unwrap_or_default();
         let elsewhere = kinds.iter().find(|(name, _)| name == field).map(|(_, kind)| kind);
-        // What has no value has no type either, unless nothing else has one.
+        // A piece without a value does not decide on the type, unless no piece has a value.
         let is_empty = |piece: &Piece<'_>| piece.has_gaps && piece.values.null_count() == piece.values.len();
         let typed = pieces.iter().filter(|(_, piece)| !is_empty(piece));
         let Some((_, first)) = typed.clone().next().or(pieces.first()) else {
@@ -55,7 +55,7 @@ pub(crate) fn columns(
         let conflict = |other: &Piece<'_>, why: &str| ErrorKind::Conflict {
             column: (*field).to_owned(),
             detail: format!(
-                "{} in series {} and {} in series {} do not unify{why}",
+                "{} in series {} and {} in series {} have no common type{why}",
                 type_name(first.values.data_type()),
                 series_name(found, first.series),
                 type_name(other.values.data_type()),

@@ -1,7 +1,7 @@
-//! Single points as lines, gathered in a body.
+//! Writes single points as lines, and collects them in a body.
 //!
-//! Names are checked and escaped once and then looked up. A point is put together beside the
-//! body, and added to it when it is whole: one that can't be written leaves nothing behind.
+//! Names are checked and escaped once and then looked up. A point is made in separate memory, and
+//! added to the body when it is complete. So a point that can't be written changes nothing.
 
 use std::collections::HashMap;
 
@@ -142,7 +142,7 @@ impl Gathered {
         }
         span.end = self.tags.len();
         if self.spans.iter().any(|other| self.key(other) == self.key(&span)) {
-            return Err(fault("tag", key, "all points have this tag already; leave one of the two out"));
+            return Err(fault("tag", key, "all points have this tag already; leave out one of the two"));
         }
         if span.value == span.end {
             self.tags.truncate(start);
@@ -173,7 +173,11 @@ impl Gathered {
                 return Ok(());
             }
             Value::Float(float) if float.is_infinite() => {
-                return Err(fault("field", key, &format!("{float} can't be stored; InfluxDB keeps finite floats")));
+                return Err(fault(
+                    "field",
+                    key,
+                    &format!("{float} can't be stored; InfluxDB stores only finite floats"),
+                ));
             }
             Value::Float(float) => extend(&mut self.fields, zmij::Buffer::new().format_finite(float)),
             Value::Integer(integer) => {
@@ -187,7 +191,7 @@ impl Gathered {
             Value::Boolean(boolean) => extend(&mut self.fields, word(boolean)),
             Value::Text(text) if text.len() > LONGEST_TEXT => {
                 let length = text.len();
-                let why = format!("a text of {length} bytes can't be stored; InfluxDB keeps {LONGEST_TEXT}");
+                let why = format!("a text of {length} bytes can't be stored; InfluxDB stores at most {LONGEST_TEXT}");
                 return Err(fault("field", key, &why));
             }
             Value::Text(text) => {
@@ -207,7 +211,8 @@ impl Gathered {
         }
         let length = self.head.len() + self.tags.len() + self.longest_field_key;
         if length > LONGEST_KEY {
-            let why = format!("measurement, tags and a field key take {length} bytes; InfluxDB keeps {LONGEST_KEY}");
+            let why =
+                format!("measurement, tags and a field key have {length} bytes; InfluxDB stores at most {LONGEST_KEY}");
             return Err(Error::input(None, None, why));
         }
         if !TIMES.contains(&time) {
@@ -234,8 +239,8 @@ impl Gathered {
 
     /// Adds lines of text; one without a time gets `now`. Empty lines and comments are left out.
     ///
-    /// All lines are added or none. Of a line no more is checked than that it ends where it seems to and has
-    /// fields: what the server refuses, it refuses by itself.
+    /// All lines are added or none. A line is only checked for where it ends, and for having fields. The server
+    /// checks the rest.
     pub fn text(&mut self, text: &str, now: i64) -> Result<()> {
         let before = self.body.len();
         match lines::append(text, now, &mut self.body) {
@@ -250,7 +255,7 @@ impl Gathered {
         }
     }
 
-    /// Adds lines that are known to be right.
+    /// Adds lines that were checked before.
     pub fn lines(&mut self, body: &[u8], rows: usize) {
         self.body.extend_from_slice(body);
         self.rows += rows;

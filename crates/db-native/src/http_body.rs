@@ -1,4 +1,4 @@
-//! The body of an HTTP/1.1 message, taken out of the bytes of a connection.
+//! Extracts the body of an HTTP/1.1 message from the bytes of a connection.
 //!
 //! Two framings: a length that the head tells, or the chunked transfer coding (RFC 9112, section 7.1). Chunk
 //! extensions are skipped, trailers are read and dropped. Lines end with CRLF and nothing else.
@@ -12,7 +12,7 @@ const LONGEST_TRAILERS: usize = 16 << 10;
 /// Hexadecimal digits of a chunk's size: those of 64 bits.
 const MOST_DIGITS: usize = 16;
 
-/// Takes a message's body piece by piece; any split gives the same.
+/// Reads the body of a message piece by piece, however it is split.
 #[derive(Debug)]
 pub struct HttpBody(State);
 
@@ -40,7 +40,7 @@ enum State {
 /// A place in a line.
 #[derive(Clone, Copy, Debug)]
 enum Part {
-    /// Its begin, where a CR is the end of all trailers.
+    /// At its beginning, where a CR ends all trailers.
     Begin,
     /// Whitespace, after which only an extension or the end of the line may come.
     Blank,
@@ -71,7 +71,7 @@ impl HttpBody {
     /// Takes the next bytes, appends the body's to `payload`, and returns how many belong to the message: fewer than
     /// all only if it has ended.
     ///
-    /// After an error there is nothing to take: the connection has no place from which it can be read on.
+    /// After an error nothing more can be read: it is not known where the next message begins.
     pub fn feed(&mut self, data: &[u8], payload: &mut Vec<u8>) -> Result<usize> {
         let mut used = 0;
         while used < data.len() && !self.is_complete() {
@@ -134,7 +134,7 @@ impl State {
         }
     }
 
-    /// What comes after a byte behind a chunk's size.
+    /// What comes after a byte that follows a chunk's size.
     fn size_line(part: Part, length: usize, size: u64, byte: u8) -> Result<Self> {
         if length == LONGEST_LINE {
             return Err(malformed("a line of at most 4 KiB with a chunk's size", byte));

@@ -22,9 +22,9 @@ use crate::messages::{Messages, ROWS, is_end};
 
 /// Rows of the sample that decides on compression.
 const SAMPLE_ROWS: usize = 4096;
-/// Of its bytes, what the sample must not exceed when compressed: a tenth less pays for the time.
+/// Share of its bytes that the compressed sample may have. Saving a tenth is worth the time.
 const WORTH_IT: (usize, usize) = (9, 10);
-/// Of a piece, what the columns of a message may fill; the rest is for its header and padding.
+/// Share of a piece that the columns of a message may fill. The rest is for its header and padding.
 const FILL: (usize, usize) = (9, 10);
 
 /// Batches of one schema.
@@ -41,7 +41,7 @@ pub struct PieceWriter {
     encoder: Option<StreamEncoder>,
     batches: VecDeque<RecordBatch>,
     limit: usize,
-    /// Of messages that were written and not yet given.
+    /// Buffers of messages that were written and not returned yet.
     ready: VecDeque<Buffer>,
     ready_bytes: usize,
 }
@@ -65,7 +65,7 @@ impl PieceWriter {
         let mut piece = Vec::new();
         let mut room = self.limit;
         loop {
-            // A message that fits no more begins the next piece, so that readers find it whole.
+            // A message that does not fit begins the next piece, so that readers find it whole.
             if !piece.is_empty() && self.ready_bytes > room {
                 return Ok(Some(piece));
             }
@@ -119,7 +119,7 @@ impl PieceReader {
         Self::default()
     }
 
-    /// Takes the next piece; any split of the stream gives the same frame.
+    /// Reads the next piece. The frame does not depend on how the stream is split.
     pub fn feed(&mut self, mut piece: Buffer) -> Result<()> {
         while !piece.is_empty() {
             let Some(message) = self.messages.next(&mut piece)? else { break };
@@ -135,7 +135,7 @@ impl PieceReader {
     fn decode(&mut self, part: &mut Buffer) -> Result<()> {
         // A batch whose body is empty is only given at the next message's head, which is then still to be read.
         while !part.is_empty() {
-            // arrow-ipc has types that it panics at, and lengths; after an error nobody reads on.
+            // arrow-ipc panics at some types and lengths. After an error nothing more is read.
             let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(part)));
             let decoded = decoded.map_err(|_| Error::syntax("not Arrow IPC: its parts contradict each other"))?;
             if let Some(batch) = decoded.map_err(|why| broken(&why))? {
@@ -146,7 +146,7 @@ impl PieceReader {
         Ok(())
     }
 
-    /// Gives the frame, or an error if its end is missing.
+    /// Returns the frame, or an error if its end is missing.
     pub fn finish(mut self) -> Result<Stream> {
         if !self.messages.is_empty() {
             return Err(Error::syntax("not Arrow IPC: it ends within a message"));
@@ -198,7 +198,7 @@ fn slice_bytes(array: &ArrayRef) -> usize {
     array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
 
-/// Rewrites columns of views without the texts they do not show.
+/// Rewrites columns of views without the texts that no view shows.
 fn compact(batch: &RecordBatch) -> RecordBatch {
     let is_view = |array: &ArrayRef| matches!(array.data_type(), DataType::Utf8View | DataType::BinaryView);
     if !batch.columns().iter().any(is_view) {
@@ -216,7 +216,7 @@ fn compact(batch: &RecordBatch) -> RecordBatch {
         .unwrap_or_else(|_| unreachable!("the same types and lengths"))
 }
 
-/// Refuses views that show the same bytes over and over: as texts of their own they would not fit in memory.
+/// Refuses views that repeat the same bytes so often that they would not fit in memory as separate texts.
 fn check_views(batch: &RecordBatch) -> Result<()> {
     for array in batch.columns() {
         let (shown, held): (usize, usize) = match array.data_type() {
@@ -257,7 +257,7 @@ fn has_nested_view(data_type: &DataType) -> bool {
     }
 }
 
-/// Whether a sample of the largest batch gets smaller; small ones are not worth the question.
+/// Whether a sample of the largest batch gets smaller by compression. Small batches are not compressed.
 fn worth_compressing(schema: &SchemaRef, batches: &VecDeque<RecordBatch>) -> Result<bool> {
     let Some(largest) = batches.iter().max_by_key(|batch| batch.num_rows()) else { return Ok(false) };
     let rows = largest.num_rows().min(SAMPLE_ROWS);

@@ -1,4 +1,4 @@
-//! Row groups of a wide frame: the tags that lead it, and which series share rows.
+//! The row groups of a wide frame: which tags are its first columns, and which series share rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::column::dictionary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pieces::{Pieces, differs, series_name};
 
-/// Which tags tell series apart.
+/// Which tags distinguish series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Levels {
     /// The tags whose values differ between the series found.
     Differing,
-    /// These tags. None at all insists on one series.
+    /// These tags. An empty list requires that there is one series.
     Named(Vec<String>),
 }
 
@@ -83,7 +83,7 @@ fn level_tags(found: &Pieces<'_>, levels: &Levels) -> Result<Vec<Option<usize>>>
         Levels::Named(names) if names.is_empty() && !differing.is_empty() => {
             let tags: Vec<&str> = differing.iter().map(|&tag| found.tags[tag]).collect();
             Err(ErrorKind::Ambiguous(format!(
-                "one series was asked for and {} were found; they differ in {}",
+                "expected one series, found {}, which differ in {}. Name these tags in `by`",
                 found.leading,
                 tags.join(", ")
             ))
@@ -100,9 +100,9 @@ pub(crate) fn ambiguous(found: &Pieces<'_>, series: &[usize], field: &str, time:
         .map(|tag| found.tags[tag])
         .collect();
     let why = if tags.is_empty() {
-        format!("series {} carries two values", series.first().map(|id| series_name(found, *id)).unwrap_or_default())
+        format!("series {} has two values", series.first().map(|id| series_name(found, *id)).unwrap_or_default())
     } else {
-        format!("{} series meet, which differ in {}", series.len(), tags.join(", "))
+        format!("{} series have a value, and differ in {}. Name these tags in `by`", series.len(), tags.join(", "))
     };
     ErrorKind::Ambiguous(format!("field {field:?} at {}: {why}", crate::timestamp::write(time))).into()
 }

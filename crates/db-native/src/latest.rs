@@ -8,10 +8,10 @@ use arrow_data::transform::MutableArrayData;
 use crate::error::{Error, Result};
 use crate::union::batch;
 
-/// Keeps of each row group the last row, and in each field the last value that is no null.
+/// Keeps the last row of each row group, and in each field the last value that is not null.
 ///
-/// `frame` is a pivot's: its first `levels` columns are dictionaries that tell the groups apart, the next one
-/// is the time, and its rows are sorted by these.
+/// `frame` is the result of a pivot. Its first `levels` columns are dictionaries that distinguish the groups, the
+/// next column is the time, and the rows are sorted by these columns.
 pub fn latest(frame: &RecordBatch, levels: usize) -> Result<RecordBatch> {
     let codes: Vec<_> = frame.columns()[..levels].iter().map(AsArray::as_dictionary::<Int32Type>).collect();
     let is_last =

@@ -1,4 +1,4 @@
-//! Wide to long: a field a column to one field a table, for what takes points field by field.
+//! Turns wide groups, with a column for each field, into long ones, with a table for each field.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::decoder::{Answer, Form, Group, Table};
 use crate::error::{Error, Result};
 use crate::unify::{Stretch, gather};
 
-/// The answer with its wide groups' columns of these fields as tables of `_time`, `_value` and `_field`.
+/// Returns the answer with these fields of its wide groups as tables of `_time`, `_value` and `_field`.
 ///
-/// Rows without a value of a field are left out; columns without such rows keep their memory. Where a type changes
-/// within a series, its rows are in two tables, and two aggregates of one window are then ambiguous to a pivot.
+/// Rows without a value of the field are left out. Columns without such rows keep their memory. If the type of a
+/// series changes, its rows are in two tables. Two aggregates of one window are then ambiguous in a pivot.
 ///
 /// Fails with [`ErrorKind::Input`](crate::ErrorKind::Input) where a tag has one of those names.
 pub(crate) fn lengthen(answer: &Answer, is_wanted: impl Fn(&str) -> bool) -> Result<Answer> {
@@ -37,7 +37,7 @@ pub(crate) fn lengthen(answer: &Answer, is_wanted: impl Fn(&str) -> bool) -> Res
         // `_measurement` comes first.
         let tags = &constant[1..];
         if let Some((tag, _)) = tags.iter().find(|(tag, _)| is_own(&tag.name)) {
-            let why = "is InfluxDB's own name, and here a tag's; points with it can't be aggregated";
+            let why = "is a tag with a name that InfluxDB uses itself, so its points can't be aggregated";
             return Err(Error::input(None, Some(&tag.name), why));
         }
         for (field, values) in fields.iter().filter(|(field, _)| is_wanted(&field.name)) {

@@ -1,8 +1,8 @@
-//! Times as a level of an index: each time once, in order, and for each row the place of its time in these.
+//! Makes times a level of an index: the distinct times in order, and for each row the position of its time there.
 //!
-//! The times of a frame are runs that ascend, one for each series, and series often have the same times. So
-//! what is new in a run is merged into what is known, and places are found by walking both. A hash table, as
-//! pandas takes, visits its memory at random for each row.
+//! The times of a frame are ascending runs, one for each series, and series often have the same times. So the
+//! new times of a run are merged into the known ones, and positions are found by walking through both. The hash
+//! table that pandas uses would visit its memory at random for each row.
 
 /// Returns the place of each time, and the distinct times, ascending. There are no more of these than an i32 holds.
 #[must_use]
@@ -35,7 +35,7 @@ pub fn levels(times: &[i64]) -> (Vec<i32>, Vec<i64>) {
     (places, distinct)
 }
 
-/// The place of a time that is there, found in steps that double: mostly it is one of the next.
+/// The position of a known time. The search goes in steps that double, since it is mostly one of the next.
 fn gallop(times: &[i64], time: i64) -> usize {
     let mut step = 1;
     while times.get(step).is_some_and(|known| *known < time) {

@@ -2,8 +2,8 @@
 //! the bodies of HTTP messages, and the files of shards.
 //!
 //! Pure: no I/O, no clock, no threads, no Python. [`Decoder`] turns bytes into
-//! an [`Answer`]: columns by schema, and tables. So do [`Shards`], which are
-//! given the bytes of files by whoever implements [`ReadAt`].
+//! an [`Answer`]: columns by schema, and tables. So do [`Shards`], which read
+//! the bytes of files through [`ReadAt`], which the caller implements.
 
 mod aggregate;
 mod annotated;

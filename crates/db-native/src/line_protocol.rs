@@ -17,13 +17,13 @@ use crate::spelling::{Role, check_tag_key, quote};
 use crate::texts::Texts;
 use crate::timestamp;
 
-/// Bytes of a point's measurement, tags and longest field key as they are written; the server puts four between.
+/// Most bytes of a point's measurement, tags and longest field key in line protocol. The server adds four bytes.
 pub(crate) const LONGEST_KEY: usize = 65_535 - 4;
 
-/// Nanoseconds since the epoch; the server keeps the ends of the 64 bits to itself, and no range finds the last but one.
+/// Nanoseconds since the epoch. The server reserves both ends of the 64 bits, and no range finds the last but one.
 pub(crate) const TIMES: Range<i64> = i64::MIN + 2..i64::MAX - 1;
 
-/// Columns that a message names, of those that may tell series apart.
+/// How many columns a message names of those that may distinguish series.
 const MOST_NAMED: usize = 3;
 
 /// Unit of the written timestamps.
@@ -50,16 +50,16 @@ impl Precision {
     }
 }
 
-/// What becomes of rows that have the same tags and time and different values of a field.
+/// What to do about rows that have the same tags and time and different values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duplicates {
     /// They can't be written.
     Error,
-    /// The last row's value stays, as the server has it.
+    /// The server keeps the value of the last row.
     Last,
 }
 
-/// Which column is what, and how points are written.
+/// The roles of the columns, and how points are written.
 #[derive(Clone, Debug)]
 pub struct Layout<'a> {
     /// The measurement of all points.
@@ -72,7 +72,7 @@ pub struct Layout<'a> {
     pub tags: &'a [(String, String)],
     /// Unit of the timestamps.
     pub precision: Precision,
-    /// What becomes of rows that overwrite each other.
+    /// What to do about rows that overwrite each other.
     pub duplicates: Duplicates,
 }
 
@@ -100,7 +100,7 @@ impl Points {
         let tag_columns = layout.tag_columns.iter().map(|name| ("tag_columns", name.as_str()));
         for (argument, wanted) in tag_columns.chain([("time_column", layout.time_column)]) {
             if !names.contains(&wanted) {
-                let reason = format!("there is no such column; there are {}", names.join(", "));
+                let reason = format!("there is no such column; the columns are {}", names.join(", "));
                 return Err(Error::input(None, Some(wanted), reason).about(argument));
             }
         }
@@ -123,7 +123,7 @@ impl Points {
                 return Err(Error::input(
                     None,
                     Some(name),
-                    "two columns have this name, where an index counts as columns; rename one",
+                    "two columns have this name, counting the levels of the index; rename one",
                 ));
             }
             if name == layout.time_column {
@@ -131,7 +131,8 @@ impl Points {
             } else if layout.tag_columns.iter().any(|tag| tag == name) {
                 points.tags.push(TagColumn::new(name, column)?);
             } else if layout.tags.iter().any(|(key, _)| key == name) {
-                let reason = "a field and a constant tag have this name, which no read can tell apart; rename one";
+                let reason =
+                    "a field and a constant tag have this name, and no read can tell the two apart; rename one";
                 return Err(Error::input(None, Some(name), reason).about("tags"));
             } else {
                 points.fields.push(FieldColumn::new(name, column)?);
@@ -161,14 +162,14 @@ impl Points {
         first.or_else(|| self.overwritten().next()).map_or(Ok(()), |error| Err(error.about("frame")))
     }
 
-    /// Tells of all that can't be written: by column, then of rows without a field, then of tags, times and rows
-    /// that overwrite each other.
+    /// Reports everything that can't be written: values by column, rows without a field, tags, times, and rows that
+    /// overwrite each other.
     pub fn inspect(&self, tell: &mut dyn FnMut(Error)) {
         self.inspect_rows(tell);
         self.overwritten().for_each(tell);
     }
 
-    /// Tells of what can't be written whatever the other rows hold.
+    /// Reports faults of single rows, which do not depend on other rows.
     fn inspect_rows(&self, tell: &mut dyn FnMut(Error)) {
         let mut has_field = vec![false; self.rows()];
         for column in &self.fields {
@@ -197,7 +198,7 @@ impl Points {
         }
     }
 
-    /// The rows of which a value gets lost, if that is an error: a later row has the same tags and time.
+    /// Faults for rows that a later row with the same tags and time would overwrite, if that is an error.
     fn overwritten(&self) -> impl Iterator<Item = Error> {
         let series = || {
             let number = |series: Option<Vec<u32>>, tag: &TagColumn| {
@@ -233,7 +234,7 @@ impl Points {
         Error::input(Some(row), Some(&self.fields[field].name), why)
     }
 
-    /// Tells of rows whose series key is too long; rows are only looked at if there may be one.
+    /// Reports rows whose series key is too long. Rows are only inspected if one of them may be too long.
     fn inspect_keys(&self, tell: &mut dyn FnMut(Error)) {
         // Of a field's `,key=`.
         let name = |field: &FieldColumn| field.key.len() - 2;
@@ -255,14 +256,15 @@ impl Points {
             self.write_key(row, &mut key);
             let length = key.len() + name;
             if length > LONGEST_KEY {
-                let why =
-                    format!("measurement, tags and a field key take {length} bytes; InfluxDB keeps {LONGEST_KEY}");
+                let why = format!(
+                    "measurement, tags and a field key have {length} bytes; InfluxDB stores at most {LONGEST_KEY}"
+                );
                 tell(Error::input(Some(row), None, why));
             }
         }
     }
 
-    /// Appends the rows from `row` on as lines until `body` has `limit` bytes; gives the next row.
+    /// Appends the rows from `row` on as lines until `body` has `limit` bytes; returns the next row.
     ///
     /// At least one row is written. Rows must have passed [`check`](Self::check).
     pub fn write(&self, mut row: usize, limit: usize, body: &mut Vec<u8>) -> usize {
@@ -345,7 +347,7 @@ struct TagColumn {
 
 #[derive(Debug)]
 enum TagCells {
-    /// A dictionary: of each word the whole `,key=word`, empty if the word is.
+    /// A dictionary: the whole `,key=word` for each word, or nothing for an empty word.
     Words {
         texts: Texts,
         tags: Vec<Vec<u8>>,
@@ -360,7 +362,7 @@ impl TagColumn {
         Role::TagKey.write(name, &mut key)?;
         key.push(b'=');
         let cells = match Cells::of(name, column.as_ref())? {
-            // What pandas makes of a column of nulls.
+            // pandas has this type for a column of nulls.
             Cells::Double(values) if values.iter().flatten().all(f64::is_nan) => TagCells::Cells(Cells::Nothing),
             Cells::Double(_) => {
                 let reason = "a tag is a string, an integer or a boolean, not a float";
@@ -378,11 +380,11 @@ impl TagColumn {
         Ok(Self { name: name.to_owned(), key, cells })
     }
 
-    /// Tells of rows whose text can't be written.
+    /// Reports rows whose text can't be written.
     fn inspect(&self, rows: usize, tell: &mut dyn FnMut(Error)) {
         let texts = match &self.cells {
             TagCells::Words { texts, .. } => {
-                // Rows are only looked at if a word is at fault.
+                // Rows are only inspected if a word has a fault.
                 let faulty = |word: Option<&str>| word.and_then(|word| Role::TagValue.refusal(word)).is_some();
                 if !texts.words().into_iter().flatten().any(faulty) {
                     return;

@@ -1,8 +1,8 @@
-//! Line protocol taken apart into its lines, as the server does it.
+//! Splits line protocol into its lines, as the server does.
 //!
-//! A text in quotes may hold line feeds, so a line's end takes some reading. What counts is where InfluxDB
-//! 2.9.1 sees it: a quote counts behind the first space and where there are more equals signs than commas,
-//! and a backslash hides the next byte, be it the line feed.
+//! A text in quotes may have line feeds, so the line must be read to find its end. The rules are those of InfluxDB
+//! 2.9.1. A quote counts after the first space, if there are more equals signs than commas before it. A backslash
+//! hides the next byte, even a line feed.
 
 use crate::error::{Error, Result};
 
@@ -16,14 +16,14 @@ pub fn split(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Appends the lines of a text with their times, `now` where there is none; gives their number.
+/// Appends the lines of a text with their times, `now` where there is none; returns their number.
 pub(crate) fn append(text: &str, now: i64, body: &mut Vec<u8>) -> Result<usize> {
     let text = text.trim_end_matches('\n');
-    // The second line feed is for a backslash to hide, which would else go unseen.
+    // If a backslash hides the first line feed, the second one shows that the line goes on.
     let ended = [text.as_bytes(), b"\n\n"].concat();
     let (mut start, mut rows) = (0, 0);
     while start <= text.len() {
-        // As blanks before a line are not sent, and a quote behind one counts.
+        // Since blanks before a line are not sent, and a quote after a blank counts.
         start += blanks(&ended[start..]);
         let is_comment = ended[start] == b'#';
         let end = if is_comment {
@@ -36,7 +36,7 @@ pub(crate) fn append(text: &str, now: i64, body: &mut Vec<u8>) -> Result<usize> 
             Err(Error::input(None, None, format!("the line {line:?} {reason}")))
         };
         if end > text.len() {
-            return refused("goes on after the end of the text: a quote is open, or a backslash ends it");
+            return refused("does not end with the text: a quote is not closed, or a backslash is the last character");
         }
         let line = &text[start..end];
         if !line.is_empty() && !is_comment {
@@ -47,7 +47,7 @@ pub(crate) fn append(text: &str, now: i64, body: &mut Vec<u8>) -> Result<usize> 
             let time = line[fields..].trim_matches([' ', '\t', '\0']);
             let digits = time.strip_prefix('-').unwrap_or(time);
             if !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.is_empty() && !time.is_empty() {
-                return refused("must end in a time of whole nanoseconds, or behind its fields");
+                return refused("must end after its fields, or with a time in whole nanoseconds");
             }
             body.extend_from_slice(&line.as_bytes()[..fields]);
             body.push(b' ');

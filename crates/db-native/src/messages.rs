@@ -1,9 +1,9 @@
-//! Arrow IPC cut into its messages, each checked before arrow-ipc takes it at its word.
+//! Splits Arrow IPC into its messages, and checks each before arrow-ipc reads it.
 //!
-//! arrow-ipc 60 panics where a buffer reaches out of its message, and reserves
-//! what a compressed buffer claims to hold. What a message declares is bound
-//! to its length here, so that nothing read takes more memory than so many
-//! times its bytes.
+//! arrow-ipc 60 panics if a buffer ends outside its message, and reserves as
+//! much memory as a compressed buffer claims to need. So the lengths that a
+//! message declares are compared with its own length here. Reading it then takes
+//! at most a fixed multiple of its bytes.
 
 use std::mem::take;
 
@@ -12,9 +12,9 @@ use arrow_ipc::{Message, root_as_message};
 
 use crate::error::{Error, Result};
 
-/// Bytes that one of LZ4 can stand for, at most.
+/// Most bytes for which one byte of LZ4 can stand.
 const UNPACKED: usize = 255;
-/// Rows that a batch may have whatever its length, as columns of nulls have none.
+/// Rows that a batch of any length may have, since columns of nulls have no bytes.
 pub(crate) const ROWS: usize = 1 << 24;
 /// Rows that one byte of a batch can hold: booleans, packed.
 const ROWS_PER_BYTE: usize = 8 * UNPACKED;
@@ -24,10 +24,10 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// A message in two parts: its head, with what leads it, and its body.
 pub(crate) type Parts = [Buffer; 2];
 
-/// Puts messages together from a stream that is cut anywhere.
+/// Reads the messages of a stream, however it is split.
 #[derive(Default)]
 pub(crate) struct Messages {
-    /// Of a message that is not all here yet.
+    /// Bytes of a message whose end is not here yet.
     head: Vec<u8>,
     body: MutableBuffer,
 }
@@ -75,11 +75,11 @@ impl Messages {
     }
 }
 
-/// What a message that starts so needs to go on.
+/// What is needed next of a message that begins with these bytes.
 enum Need {
-    /// A head of so many bytes at least.
+    /// A head of at least so many bytes.
     Head(usize),
-    /// Behind a head of so many bytes a body of so many.
+    /// A body of so many bytes, after a head of so many.
     Body(usize, usize),
 }
 
@@ -95,7 +95,7 @@ fn need(head: &[u8]) -> Result<Need> {
         return Ok(Need::Body(start, 0)); // the end mark
     }
     let body = usize::try_from(message(&head[start..start + length])?.bodyLength());
-    Ok(Need::Body(start + length, body.map_err(|_| broken("a message's body has no length below zero"))?))
+    Ok(Need::Body(start + length, body.map_err(|_| broken("the length of a message's body is below zero"))?))
 }
 
 /// Where the metadata starts and how long it is, once that is here.
@@ -118,7 +118,7 @@ fn broken(why: &str) -> Error {
     Error::syntax(format!("not Arrow IPC: {why}"))
 }
 
-/// Refuses a batch that declares what its body can't hold.
+/// Refuses a batch that declares more than its body can hold.
 fn check([head, body]: &Parts) -> Result<()> {
     let Some((start, length)) = metadata(head).filter(|metadata| metadata.1 > 0) else { return Ok(()) };
     let message = message(&head[start..start + length])?;

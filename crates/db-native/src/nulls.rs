@@ -2,7 +2,7 @@
 
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 
-/// A bit per row up to the last null, 0 where it is null; every row behind has a value.
+/// A bit per row up to the last null, 0 where it is null; every row after it has a value.
 #[derive(Debug, Default)]
 pub(crate) struct Nulls(Vec<u8>);
 

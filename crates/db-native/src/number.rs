@@ -1,8 +1,8 @@
-//! Text of one cell to a number, boolean, duration or bytes; exact or nothing.
+//! Turns the text of one cell into a number, boolean, duration or bytes; exactly, or not at all.
 //!
-//! The functions that `read` take a text that only starts with the cell: they
-//! find its end as they go, know the usual spellings, and leave the others,
-//! with `None`, to those that take the cell.
+//! The functions named `read…` take a text that only starts with the cell. They
+//! find its end while they read it. They know the usual spellings, and return
+//! `None` for others, which the functions for whole cells read.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
@@ -48,7 +48,7 @@ pub(crate) fn read_unsigned_long(text: &[u8]) -> Option<(u64, &[u8])> {
     read_digits(text, 0).filter(|(_, rest)| ends(rest))
 }
 
-/// A double of at most eight bytes, as most are: digits, a point and digits. Gives what follows it, too.
+/// A double of at most eight bytes, as most are: digits, a point and digits. Returns what follows it, too.
 ///
 /// Exact, as the digits and the power of ten both are doubles and a quotient is rounded as IEEE 754 asks.
 /// Source: William Clinger, "How to Read Floating Point Numbers Accurately".
@@ -66,7 +66,7 @@ pub(crate) fn read_double(text: &[u8]) -> Option<(f64, &[u8])> {
     Some((exact(word::value(digits, end - 1)) / SCALES[end - 1 - point], text.get(end..)?))
 }
 
-/// A double without an exponent, whose digits fit in 64 bits. Gives what follows it, too.
+/// A double without an exponent, whose digits fit in 64 bits. Returns what follows it, too.
 #[inline(never)]
 pub(crate) fn read_long_double(text: &[u8]) -> Option<(f64, &[u8])> {
     let [b'-', rest @ ..] = text else {
@@ -93,7 +93,7 @@ fn quotient(mantissa: u64, scale: u64) -> f64 {
     }
     let (up, down) = (mantissa.leading_zeros(), scale.leading_zeros());
     let (dividend, divisor) = (u128::from(mantissa << up) << 63, u128::from(scale << down));
-    // Of 63 or 64 bits, so that the lowest is behind those of a double: it tells that there is a rest.
+    // It has 63 or 64 bits. The lowest is below those of a double, and says whether there is a remainder.
     let quotient = u64::try_from(dividend / divisor).expect("64 bits") | u64::from(dividend % divisor > 0);
     #[expect(clippy::cast_precision_loss, reason = "the one rounding")]
     let rounded = quotient as f64;
@@ -110,7 +110,7 @@ const fn exact(integer: u64) -> f64 {
     integer as f64
 }
 
-/// The digits that the text starts with, at least one, behind those of `before`, if all together fit.
+/// The digits that the text starts with, at least one, after those of `before`, if all together fit.
 #[inline]
 fn read_digits(text: &[u8], before: u64) -> Option<(u64, &[u8])> {
     let mut value = before;
@@ -229,7 +229,7 @@ mod tests {
         ]
     }
 
-    /// What was read is what std makes of the bytes that were taken; all of them where they are a `usual` number.
+    /// The result is that of std for the bytes that were read, and all bytes are read if they are a `usual` number.
     fn assert_as_std<T: std::str::FromStr + PartialEq + std::fmt::Debug>(
         text: &str,
         behind: &str,

@@ -1,9 +1,8 @@
-//! What a read gives, by field and series: the pieces that a pivot puts side by side.
+//! The answers of a read by field and series: the pieces that a pivot joins.
 //!
-//! A table of a read is one field of one series: a piece; a table of a wide group is a piece for each of its
-//! fields, which share its times. Series are numbered
-//! by their tags over all answers, so that answers of several queries about the
-//! same series can be put together.
+//! A table of one field of one series is a piece. A table of a wide group has a piece for each of its
+//! fields, which share its times. Series are numbered by their tags over all answers. So the answers of several
+//! queries about the same series can be joined.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,7 +23,7 @@ pub(crate) struct Piece<'a> {
     pub(crate) field: &'a str,
     pub(crate) times: Times<'a>,
     pub(crate) values: ArrayRef,
-    /// A null is no value, as the row is there for other fields.
+    /// A null means that there is no value: the row is there for other fields.
     pub(crate) has_gaps: bool,
 }
 
@@ -44,7 +43,7 @@ pub struct Renamed {
 pub(crate) enum Times<'a> {
     /// As the table gives them.
     Read(&'a [i64]),
-    /// An aggregate over the whole range has none: the newest of its series.
+    /// The newest time of the series, for an aggregate over the whole range, which has no time of its own.
     Newest,
 }
 
@@ -104,7 +103,7 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(
                 let times = times.ok_or_else(|| Error::syntax("a series lacks the column \"time\""))?;
                 for (field, column) in wide {
                     let values = column.slice(table.start, table.rows);
-                    // Where every field is asked for, one that has no value is not found.
+                    // If all fields are wanted, a field without a value is not one of them.
                     if fields.is_some() || values.null_count() < values.len() {
                         found.list.push(Piece {
                             set,
@@ -144,7 +143,7 @@ pub(crate) fn collect<'a, A: AsRef<Answer>>(
     Ok(found)
 }
 
-/// Where a group keeps what a pivot needs.
+/// The positions of the columns of a group that a pivot needs.
 struct Layout<'a> {
     result: Option<&'a ArrayRef>,
     time: Option<&'a ArrayRef>,
@@ -209,7 +208,7 @@ impl<'a> Layout<'a> {
         let array = array
             .as_primitive_opt::<TimestampNanosecondType>()
             .filter(|array| array.null_count() == 0)
-            .ok_or_else(|| Error::syntax("column \"_time\" has to hold a time in every row"))?;
+            .ok_or_else(|| Error::syntax("column \"_time\" must have a time in every row"))?;
         Ok(Some(&array.values()[table.start..table.start + table.rows]))
     }
 

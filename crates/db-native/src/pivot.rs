@@ -1,4 +1,4 @@
-//! Long to wide: tables of `_time`, `_value`, `_field` and tags to one row per series and time.
+//! Turns tables of `_time`, `_value`, `_field` and tags into one row for each series and time.
 //!
 //! The idea, in short:
 //!
@@ -33,7 +33,7 @@ use crate::tracks::{Track, merge};
 use crate::unify::{Stretch, gather};
 use crate::union::batch;
 
-/// What the wide frame is to hold.
+/// The columns and rows that the wide frame must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pivot {
     /// These fields in this order; `None` is every field found, by name.
@@ -42,11 +42,11 @@ pub struct Pivot {
     pub renamed: Vec<Renamed>,
     /// The leading columns.
     pub levels: Levels,
-    /// Append the tags that are no level and that a series has as columns, by name.
+    /// Whether to append the tags that are not levels, as columns in order of their names.
     pub tag_columns: bool,
     /// How empty cells of string fields read.
     pub empty_text: EmptyText,
-    /// Types that fields have elsewhere: a field without data takes its, and one of another type unifies with it.
+    /// Types that fields have elsewhere. A field without data has this type; another type is unified with it.
     pub kinds: Vec<(String, DataType)>,
     /// IANA name of the zone the time column is typed with; its values are UTC all the same.
     pub tz: String,
@@ -54,7 +54,7 @@ pub struct Pivot {
     pub axis: Vec<i64>,
     /// Columns whose absent integers are 0, as counts are.
     pub zeros: Vec<String>,
-    /// Columns of greatest values, each with the column of least values that is taken from it and left out.
+    /// Columns of greatest values, each with the column of least values that is subtracted from it and removed.
     pub spreads: Vec<(String, String)>,
 }
 
@@ -67,16 +67,16 @@ pub struct Wide {
     pub levels: usize,
 }
 
-/// Pivots the tables of one read; `answers` are its slices, which are let go as soon as their times are read.
+/// Pivots the tables of one read; `answers` are its slices, which are dropped as soon as their times are read.
 ///
-/// So whoever holds on to them holds the times of every field, where the frame has them once.
+/// A caller that keeps them keeps the times of every field in memory; the frame has them once.
 ///
 /// Columns of type float64, int64, uint64, bool, timestamp and string keep
 /// their type; a field absent from the answer is a float64 column of nulls.
 ///
-/// Fails with [`ErrorKind::Ambiguous`] where two values meet in one cell, with [`ErrorKind::Conflict`]
-/// where a field's types do not unify, and with [`ErrorKind::Sparse`] where the frame would be large
-/// and hold next to nothing, or with [`ErrorKind::Input`] if the axis makes it so.
+/// Fails with [`ErrorKind::Ambiguous`] where a cell would have two values, with [`ErrorKind::Conflict`]
+/// where a field's types have no common type, and with [`ErrorKind::Sparse`] where the frame would be large
+/// and nearly empty, or with [`ErrorKind::Input`] if the axis makes it so.
 pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     let found = collect(&[answers.as_slice()], spec.fields.as_deref(), &spec.renamed)?;
     let keys = Keys::new(&found, &spec.levels)?;
@@ -95,7 +95,7 @@ pub fn pivot<A: AsRef<Answer>>(answers: Vec<A>, spec: &Pivot) -> Result<Wide> {
     for (place, field) in fields.iter().enumerate() {
         places.entry(field).or_default().push(place);
     }
-    // Per key the fields' numbers and their pieces: a list for each field of each key would be a square.
+    // For each key, the numbers of the fields and their pieces; a list for each field of each key would be too large.
     let mut pieces: Vec<Vec<(usize, usize)>> = vec![Vec::new(); keys.list.len()];
     let mut longest = vec![spec.axis.len().max(1); keys.list.len()];
     let mut held = 0;
@@ -173,7 +173,10 @@ fn tag_columns(found: &Pieces<'_>, keys: &Keys<'_>, key_rows: &[usize]) -> Resul
         .map(|(tag, name)| {
             let mut series = keys.list.iter().map(|(_, series)| series);
             if let Some(series) = series.find(|series| differs(found, tag, series.iter().copied())) {
-                let why = format!("{} series meet in one row, which differ in tag {name}", series.len());
+                let why = format!(
+                    "{} series have values in one row, and differ in tag {name}. Name it in `by`",
+                    series.len()
+                );
                 return Err(ErrorKind::Ambiguous(why).into());
             }
             let values: Vec<Option<&str>> = keys.list.iter().map(|(_, series)| found.series[series[0]][tag]).collect();
@@ -182,10 +185,10 @@ fn tag_columns(found: &Pieces<'_>, keys: &Keys<'_>, key_rows: &[usize]) -> Resul
         .collect()
 }
 
-/// Takes the least values from the greatest; the columns of least values go.
+/// Subtracts the least values from the greatest, and removes the columns of least values.
 fn subtract(columns: &mut Vec<(Field, ArrayRef)>, spreads: &[(String, String)]) -> Result<()> {
     for (greatest, least) in spreads {
-        // From behind, as a tag or the time may have a field's name.
+        // From the end, since a tag or the time may have the name of a field.
         let place = |name: &str| columns.iter().rposition(|(field, _)| field.name() == name);
         let (Some(high), Some(low)) = (place(greatest), place(least)) else { continue };
         let difference = difference(greatest, &columns[high].1, &columns[low].1)?;

@@ -1,4 +1,4 @@
-//! The answers of several queries put together into one meter's readings, in order of time.
+//! Joins the answers of several queries into the readings of each meter, in order of time.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::total::Total;
 /// A window of time; nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The time that stands for it: its start or its stop.
+    /// Its label: the start or the stop.
     pub label: i64,
     /// Its first instant.
     pub start: i64,
@@ -18,12 +18,12 @@ pub struct Window {
     pub stop: i64,
 }
 
-/// Windows side by side.
+/// Adjoining windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Nanoseconds at which windows begin and end, ascending: one more than there are windows.
     pub edges: Vec<i64>,
-    /// Whether a window's start is its label; else its stop is.
+    /// Whether the start of a window is its label; otherwise its stop is.
     pub label_start: bool,
 }
 
@@ -48,7 +48,7 @@ impl Windows {
     }
 }
 
-/// Where windows lie about their labels; nanoseconds.
+/// Where windows lie relative to their labels; nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// How long before the end of its window a label lies, at most.
@@ -65,16 +65,16 @@ impl Span {
     }
 }
 
-/// What makes a meter's points worth asking for.
+/// Reasons to read the points of a meter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doubts {
-    /// That a total fell.
+    /// A total fell.
     pub(crate) falls: bool,
-    /// That one rose by more than this per second.
+    /// A total rose by more than this per second.
     pub(crate) max_rate: Option<f64>,
 }
 
-/// The windows whose points stand in for their one total.
+/// The windows whose points replace their one total.
 pub(crate) struct Refined {
     /// In order.
     windows: Vec<Window>,
@@ -97,12 +97,12 @@ impl Refined {
     }
 }
 
-/// Why totals are no readings.
+/// Why totals can't be used as readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Two totals carry this time.
+    /// Two totals have this time.
     Twice(i64),
-    /// The window with this label is to be read by its points, and has none.
+    /// The points of the window with this label are needed, and there are none.
     Absent(i64),
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn rows<T: Total, const SETS: usize>(
 /// What is known of one field of one meter.
 #[derive(Debug)]
 pub(crate) struct Meter<T> {
-    /// What its consumption is counted from; the error is a time that two totals carry.
+    /// The base of its consumption; the error is a time that two totals have.
     pub(crate) start: Result<Start<T>, i64>,
     /// The last total of each window.
     totals: Rows<T>,
@@ -167,8 +167,8 @@ impl<T: Total> Meter<T> {
 
     /// A meter of all its points in `windows`, and those before them.
     ///
-    /// The smallest total of a window in which one fell is less than any, so that no fall is missed which a
-    /// later total of the window has overtaken. With `keeps`, a fall means nothing.
+    /// In a window in which a total fell, the smallest total is recorded as less than any number. So a fall is not
+    /// missed if a later total of the window overtakes it. With `keeps`, a fall is an ordinary difference.
     ///
     /// `None` if a point is in none of the windows.
     pub(crate) fn of_points([points, before, ..]: [Rows<T>; SETS], windows: &Windows, keeps: bool) -> Option<Self> {
@@ -204,9 +204,10 @@ impl<T: Total> Meter<T> {
         Some(meter)
     }
 
-    /// Its readings: one per window, and one per point in those refined windows that it leaves unsettled.
+    /// Its readings: one for each window, and one for each point in the refined windows that it leaves unsettled.
     ///
-    /// In no others: what a meter's consumption is must not depend on the meters it is read with.
+    /// Points of other refined windows are ignored. So the consumption of a meter does not depend on the meters that
+    /// are read with it.
     pub(crate) fn readings(
         &self,
         mut points: Rows<T>,
@@ -250,13 +251,13 @@ impl<T: Total> Meter<T> {
         self.readings(points, &Refined::new(&refined), span, doubts)
     }
 
-    /// Labels of the windows of which the totals alone do not tell enough; sorted.
+    /// Sorted labels of the windows whose totals alone do not decide the consumption.
     ///
-    /// A window in which two series of one meter have a total. Where falls are in doubt, one in which the
-    /// total fell, or was below the one before. Where there is a highest rate, one that exceeds it by
-    /// its length, and with each the one before, for the times of both.
+    /// These are windows in which two series of one meter have a total. If falls are in doubt, also those in which
+    /// the total fell or was below the one before. If there is a highest rate, also those whose length makes
+    /// the rate too high, each with the window before it, because the times of both matter.
     ///
-    /// The error is a time that two totals carry.
+    /// The error is a time that two totals have.
     pub(crate) fn unsettled(&self, span: Span, doubts: Doubts) -> Result<Vec<i64>, i64> {
         let mut unsettled = Vec::new();
         let mut lows = self.lows.iter().peekable();

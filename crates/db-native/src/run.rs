@@ -22,7 +22,7 @@ impl Run {
         self.word = word::load(bytes) & self.mask;
     }
 
-    /// What stands behind the run, if `row` starts with it.
+    /// What follows the run, if `row` starts with it.
     #[inline]
     pub(crate) fn pass<'a>(&self, row: &'a [u8]) -> Option<&'a [u8]> {
         if self.bytes.len() < 8 {

@@ -1,6 +1,6 @@
-//! Bytes to field boundaries: CSV records as RFC 4180 and Go's `encoding/csv` write them.
+//! Finds the boundaries of fields in CSV records, as RFC 4180 and Go's `encoding/csv` write them.
 //!
-//! Knows commas, quotes and line ends, nothing of InfluxDB. A record is only
+//! This module knows commas, quotes and line ends, and nothing of InfluxDB. A record is only
 //! reported once its line end has been seen, so a caller that keeps the rest
 //! and calls again with more bytes gets the same records for every split.
 
@@ -16,7 +16,7 @@ pub(crate) struct Span {
     pub(crate) end: usize,
     /// One past the delimiter, or past the line end, that closes the field.
     pub(crate) next: usize,
-    /// The field stood in quotes.
+    /// The field was in quotes.
     pub(crate) quoted: bool,
     /// The text holds `""` or CRLF, which [`unescape`] has to resolve.
     pub(crate) escaped: bool,
@@ -34,7 +34,7 @@ pub(crate) enum Scan {
 /// Most bytes of a record, line end included. InfluxDB's are far shorter; an endless one must not fill the memory.
 pub const LONGEST_RECORD: usize = 64 << 20;
 
-/// Most cells of a record, as each takes more memory than the one byte that it may be.
+/// Most cells of a record. A cell may be one byte, and takes more memory than that.
 pub const MOST_CELLS: usize = 1 << 20;
 
 /// Position of the first comma or line feed at or after `from`.
@@ -44,7 +44,7 @@ pub(crate) fn delimiter(bytes: &[u8], from: usize) -> Option<usize> {
     const FEEDS: u64 = word::repeated(b'\n');
     let mut at = from;
     loop {
-        // Zeros stand for the bytes behind the end, so they are no delimiters.
+        // Zeros stand for the bytes after the end, so they are no delimiters.
         let word = word::load(bytes.get(at..)?);
         match word::first(word::matches(word, COMMAS) | word::matches(word, FEEDS)) {
             8 => at += 8,

@@ -1,12 +1,13 @@
 //! How empty a frame may be.
 //!
-//! A million tables of one cell each, every one in a column of its own, are a
-//! few megabytes of text, and as one frame a million columns of a million rows.
-//! So a frame's memory is bound to what was read, not to the square of it.
+//! A million tables with one cell each, and each cell in another column, are a
+//! few megabytes of text. As one frame they are a million columns of a million rows.
+//! So the memory of a frame is limited to a multiple of the bytes that were read.
 //!
-//! Windows without a value are rows that were asked for, so a frame may have more of
-//! them. But a second for an hour, or a thousand series more than thought, must not
-//! end the process: these rows are counted, and their memory tried, before they are made.
+//! Windows without a value are rows that the caller wants, so a frame may have more of
+//! them. But a window of a second instead of an hour, or a thousand series more than
+//! expected, must not end the process. So these rows are counted, and it is tried
+//! whether there is memory for them, before they are made.
 
 use std::hint::black_box;
 
@@ -14,10 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Empty cells that any frame may have: 128 MB of them.
 const FREE: usize = 1 << 24;
-/// Empty cells that a frame may have beyond those, for each cell that was read: of so many fields, each of
-/// them may report at times of its own.
+/// Empty cells that a frame may have beyond those, for each cell that was read. So a thousand fields may each
+/// report at other times.
 const HOLES: usize = 1000;
-/// Empty cells that a frame of windows may have, as those without a value were asked for: 1 GB of them.
+/// Empty cells that a frame of windows may have, since the caller wants windows without a value: 1 GB of them.
 const ASKED: usize = 1 << 27;
 
 /// Refuses a frame of so many rows and columns, of whose cells `held` were read.
@@ -33,9 +34,9 @@ pub(crate) fn check(rows: usize, columns: usize, held: usize) -> Result<()> {
     Err(ErrorKind::Sparse(why).into())
 }
 
-/// Refuses a frame of so many rows and columns, of whose cells `held` were read, and whose windows were asked for.
+/// Refuses a frame of so many rows and columns, of whose cells `held` were read, if the caller wants its windows.
 ///
-/// Also one that the memory does not hold. Making it takes twice its size at most.
+/// Also refuses a frame for which there is too little memory. Making it takes at most twice its size.
 pub(crate) fn check_windows(rows: usize, columns: usize, held: usize) -> Result<()> {
     let cells = rows.saturating_mul(columns);
     let empty = cells.saturating_sub(held);
@@ -49,7 +50,7 @@ pub(crate) fn check_windows(rows: usize, columns: usize, held: usize) -> Result<
     Err(Error::input(None, None, why))
 }
 
-/// Refuses to take so many bytes where there is no memory for them, which would end the process.
+/// Refuses to reserve so many bytes if there is no memory for them. Reserving them would end the process.
 ///
 /// # Errors
 ///
@@ -57,7 +58,7 @@ pub(crate) fn check_windows(rows: usize, columns: usize, held: usize) -> Result<
 pub fn room(bytes: usize) -> Result<()> {
     let mut tried: Vec<u8> = Vec::new();
     if tried.try_reserve_exact(bytes).is_ok() {
-        // Or the compiler may leave out an allocation that nobody looks at.
+        // Otherwise the compiler may leave out an allocation that nothing uses.
         black_box(&mut tried);
         return Ok(());
     }

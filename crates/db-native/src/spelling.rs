@@ -1,11 +1,11 @@
-//! How line protocol spells names, tags and string values, and what it can't.
+//! How line protocol spells names, tags and string values, and which it can't spell.
 //!
-//! Beyond InfluxDB's documentation of the syntax, this is what InfluxDB 2.9.1 was
-//! seen to do.
+//! The rules are those of InfluxDB's documentation, and others that were observed
+//! with InfluxDB 2.9.1.
 
 use crate::error::{Error, Result};
 
-/// What a text names.
+/// What a text is the name or value of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Measurement,
@@ -26,14 +26,17 @@ impl Role {
 
     /// Why a text can't be written in this role, if it can't.
     ///
-    /// Line protocol has no way to write a line feed here, nor a backslash at the
-    /// end (it would escape what follows); elsewhere a backslash stands for itself.
-    /// A carriage return is stored, but the server's CSV leaves it out.
-    /// But in a measurement or field key the server loses one before a character
-    /// that it escapes: the point is refused, or stored where no query finds it,
-    /// or under another name. There it also skips leading tabs and NULs. In a tag
-    /// key, one before a space makes it take a quote in a tag for that of a string
-    /// and read over the line's end.
+    /// Line protocol can't express a line feed here, nor a backslash at the end,
+    /// where it would escape the next character. A carriage return is stored, but
+    /// the server's CSV leaves it out.
+    ///
+    /// Elsewhere a backslash stands for itself, with two exceptions. In a measurement
+    /// or field key, the server loses a backslash before a character that it escapes.
+    /// The point is then refused, or stored under another name, or where no query
+    /// finds it. In a tag key, after a backslash before a space, the server takes a
+    /// quote in a tag for the beginning of a string, and reads beyond the line's end.
+    ///
+    /// In a measurement or field key, the server also skips leading tabs and NULs.
     fn fault(self, text: &str) -> Option<&'static str> {
         let is_name = matches!(self, Self::Measurement | Self::FieldKey);
         let is_lost = |pair: &[u8]| match pair {
@@ -91,7 +94,11 @@ impl Role {
 pub(crate) fn check_tag_key(key: &str) -> Result<()> {
     // The first three are refused by the server; the others are stored, and break every later Flux query.
     if matches!(key, "time" | "_field" | "_measurement" | "_time" | "_value" | "_start" | "_stop") {
-        return Err(Error::input(None, Some(key), "this name is InfluxDB's own and can't be a tag's; rename it"));
+        return Err(Error::input(
+            None,
+            Some(key),
+            "InfluxDB uses this name itself, so no tag can have it; rename the tag",
+        ));
     }
     Ok(())
 }

@@ -131,7 +131,7 @@ fn second_of_day(clock: [u8; 8]) -> Option<i64> {
     valid.then(|| (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second))
 }
 
-/// Nanoseconds of the one to nine digits behind a point, and what follows them.
+/// Nanoseconds of the one to nine digits after a point, and what follows them.
 #[inline]
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let word = word::load(text);

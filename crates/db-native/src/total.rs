@@ -72,7 +72,7 @@ impl Total for i128 {
         (double.fract() == 0.0 && double.abs() <= 2_f64.powi(64)).then_some(double as Self)
     }
 
-    /// Share k is what the first k + 1 of `count` parts have more than the first k, rounded down.
+    /// Share k is the sum of the first k + 1 of `count` parts minus the sum of the first k, each rounded down.
     fn shares(self, count: usize) -> Vec<Self> {
         let count = i128::try_from(count).expect("a length fits in 128 bits");
         let up_to = |parts: i128| (self * parts).div_euclid(count);

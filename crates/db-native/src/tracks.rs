@@ -1,4 +1,4 @@
-//! One field's values of one row group, and how the fields of a group share an axis of times.
+//! The values of one field of one row group, and the times that the fields of a group share.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use crate::unify::{Stretch, extend};
 
 /// One field's values of one row group, in order of time.
 pub(crate) struct Track<'a> {
-    /// The times, one part behind the other.
+    /// The times, one part after the other.
     pub(crate) times: Vec<Cow<'a, [i64]>>,
     pub(crate) runs: Vec<Stretch>,
 }
 
 impl<'a> Track<'a> {
-    /// Joins pieces; a time that two of them carry is the error.
+    /// Joins pieces; the error is a time that two of them have.
     ///
-    /// Those of slices follow one another, so that nothing is compared or copied by row. Where they don't, as
-    /// where series share rows, their rows are sorted.
+    /// The pieces of slices follow one another, so nothing is compared or copied by row. If pieces do not follow one
+    /// another, because series share rows, their rows are sorted.
     pub(crate) fn join(
         found: &'a Pieces<'_>,
         column: &FieldColumn,

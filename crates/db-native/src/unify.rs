@@ -1,8 +1,8 @@
-//! Which types one column may carry, and the exact casts between them.
+//! Which types have a common type, and the exact casts to it.
 //!
-//! Equal types unify. Any mix of `long`, `unsignedLong` and `double` becomes
-//! `double`, but only where every value is exact. A dictionary of strings and
-//! strings become strings. Nothing else unifies.
+//! Equal types need no cast. `long`, `unsignedLong` and `double` together become
+//! `double`, if every value is exact as a double. A dictionary of strings and
+//! strings become strings. Other types have no common type.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) fn unify(one: &DataType, other: &DataType) -> Option<DataType> {
     }
 }
 
-/// The name users know a type by.
+/// The name by which users know a type.
 pub(crate) fn type_name(kind: &DataType) -> &'static str {
     match kind {
         DataType::Int64 => "long",
@@ -45,7 +45,7 @@ pub(crate) fn type_name(kind: &DataType) -> &'static str {
     }
 }
 
-/// `array` as `target`, which [`unify`] gave; the first value that is not exact is the error.
+/// Casts `array` to `target`, which [`unify`] returned. The error names the first value that is not exact.
 pub(crate) fn cast(array: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, String> {
     match (array.data_type(), target) {
         (have, want) if have == want => Ok(Arc::clone(array)),
@@ -63,7 +63,7 @@ pub(crate) fn cast(array: &ArrayRef, target: &DataType) -> std::result::Result<A
             let words = array.as_dictionary::<Int32Type>();
             let texts = words
                 .downcast_dict::<LargeStringArray>()
-                .ok_or_else(|| "a dictionary of strings was expected".to_owned())?;
+                .ok_or_else(|| "expected a dictionary of strings".to_owned())?;
             Ok(Arc::new(texts.into_iter().collect::<LargeStringArray>()))
         }
     }
@@ -80,7 +80,7 @@ fn exact<T: ArrowPrimitiveType>(
     same: impl Fn(T::Native, f64) -> bool,
 ) -> std::result::Result<ArrayRef, String> {
     if let Some(value) = array.iter().flatten().find(|&v| !same(v, cast(v))) {
-        return Err(format!("{value:?} has no exact double"));
+        return Err(format!("a double can't hold {value:?} exactly"));
     }
     let doubles: Float64Array = array.unary::<_, Float64Type>(cast);
     Ok(Arc::new(doubles))

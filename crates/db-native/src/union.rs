@@ -1,4 +1,4 @@
-//! An answer's tables as one frame, or as one frame per schema.
+//! Joins the tables of an answer into one frame, or into one frame for each schema.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::unify::{Stretch, cast, extend, gather, type_name, unify};
 
 /// One frame: columns in order of first appearance, rows in order of arrival, absent cells null.
 ///
-/// Fails with [`ErrorKind::Conflict`] where a column carries types that do not unify, and with
-/// [`ErrorKind::Sparse`] where the frame would be large and hold next to nothing.
+/// Fails with [`ErrorKind::Conflict`] where a column has values whose types have no common type, and with
+/// [`ErrorKind::Sparse`] where the frame would be large and nearly empty.
 pub fn union(answer: &Answer) -> Result<RecordBatch> {
     let mut names: Vec<&str> = Vec::new();
     let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
@@ -91,7 +91,7 @@ fn stretch(table: &Table, source: usize, constant: bool) -> Stretch {
     }
 }
 
-/// Where a column stands: its group, and its number there.
+/// The position of a column: its group, and its number there.
 #[derive(Clone, Copy)]
 struct Place {
     group: usize,
@@ -122,7 +122,7 @@ fn unified(answer: &Answer, places: &[Place], name: &str) -> Result<(DataType, V
     let conflict = |other: &Part, why: &str| ErrorKind::Conflict {
         column: name.to_owned(),
         detail: format!(
-            "{} in table {} and {} in table {} do not unify{why}",
+            "{} in table {} and {} in table {} have no common type{why}",
             type_name(first.array.data_type()),
             answer.groups[first.group].first_table,
             type_name(other.array.data_type()),
@@ -151,7 +151,7 @@ fn check_names(group: &Group) -> Result<()> {
         if !names.insert(column.name.as_str()) {
             return Err(ErrorKind::Conflict {
                 column: column.name.clone(),
-                detail: format!("stands twice in table {}; rename one of them in the query", group.first_table),
+                detail: format!("occurs twice in table {}; rename one of them in the query", group.first_table),
             }
             .into());
         }
@@ -178,7 +178,7 @@ pub fn concat(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch
     Ok(batch(fields.collect(), columns, rows))
 }
 
-/// A record batch; its columns agree by construction.
+/// Makes a record batch of columns that are known to fit together.
 pub(crate) fn batch(fields: Vec<Field>, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)

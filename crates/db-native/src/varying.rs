@@ -1,8 +1,8 @@
-//! Values of any length: one buffer of bytes, and where each value ends.
+//! Values of any length: one buffer of bytes, and the end of each value.
 //!
-//! Texts are read from their cells eight bytes at a time: a word is appended
-//! whole and cut back to what belongs to the value, as a copy of a fixed
-//! length takes one instruction and one of a few bytes takes a call.
+//! Texts are read from their cells eight bytes at a time. A whole word is appended,
+//! and then cut to the part that belongs to the value. A copy of a fixed length
+//! takes one instruction, while a copy of a few bytes takes a call.
 
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
@@ -41,7 +41,7 @@ impl Varying {
         self.close();
     }
 
-    /// Forgets the values from `len` on, and what of a value has been read and not closed.
+    /// Removes the values from `len` on, and the part of a value that was read and not ended.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.offsets.truncate(len + 1);
         self.bytes.truncate(self.start());
@@ -78,7 +78,7 @@ impl Varying {
         self.bytes.truncate(len);
     }
 
-    /// Appends the unquoted text that `cell` starts with, if it is not empty; gives what follows it.
+    /// Appends the unquoted text that `cell` starts with, if it is not empty; returns what follows it.
     ///
     /// `None`, and half a value may be left to [`truncate`](Self::truncate), if it does not end here or is not UTF-8.
     pub(crate) fn read<'a>(&mut self, cell: &'a [u8]) -> Option<&'a [u8]> {
@@ -103,8 +103,8 @@ impl Varying {
         (length == 0 || self.close_text(word::is_ascii(seen))).then_some(&cell[length..])
     }
 
-    /// Appends the text that `cell` starts with behind an opening quote, unescaped as by
-    /// [`unescape`](crate::scan::unescape); gives what follows its closing quote.
+    /// Appends the text that `cell` starts with after an opening quote, unescaped as by
+    /// [`unescape`](crate::scan::unescape); returns what follows its closing quote.
     ///
     /// `None` as for [`read`](Self::read).
     pub(crate) fn read_quoted<'a>(&mut self, cell: &'a [u8]) -> Option<&'a [u8]> {

@@ -22,7 +22,7 @@ pub(crate) const fn repeated(byte: u8) -> u64 {
     ONES * byte as u64
 }
 
-/// The first eight bytes, the first the lowest; zeros stand for those behind the end.
+/// The first eight bytes, the first the lowest; zeros stand for those after the end.
 #[inline]
 pub(crate) fn load(bytes: &[u8]) -> u64 {
     match bytes.first_chunk() {
@@ -61,7 +61,7 @@ pub(crate) const fn is_ascii(word: u64) -> bool {
     word & HIGHS == 0
 }
 
-/// High bit set in each byte of `word` that is no digit; behind one that is not ASCII, perhaps in others too.
+/// High bit set in each byte of `word` that is no digit; after one that is not ASCII, perhaps in others too.
 #[inline]
 pub(crate) const fn non_digits(word: u64) -> u64 {
     // Digits become 0 to 9. Adding 0x76 sets the high bit of what is above, and carries where it was set before.
@@ -81,7 +81,7 @@ pub(crate) const fn digits(word: u64) -> usize {
 #[inline]
 pub(crate) const fn value(word: u64, count: usize) -> u64 {
     const PAIRS: u64 = 0x0000_00ff_0000_00ff;
-    // As the last of eight digits, behind zeros.
+    // As the last of eight digits, after zeros.
     let x = (word ^ repeated(b'0')) << (64 - 8 * count);
     let x = x.wrapping_mul(10).wrapping_add(x >> 8);
     let (even, odd) = (x & PAIRS, x >> 16 & PAIRS);

@@ -342,7 +342,7 @@ fn integers_are_exact_and_never_wrap() {
     );
     let third = Policy { rollover: vec![("kwh".to_owned(), 0.5)], ..round };
     assert_eq!(
-        "column \"kwh\": a rollover of integers is a whole number up to 2^64, not 0.5",
+        "column \"kwh\": the rollover of a field of integers must be a whole number up to 2^64, not 0.5",
         of(0, &[(10, 1)], &third).unwrap_err().to_string()
     );
 }
@@ -404,13 +404,13 @@ fn totals_that_meet_are_told_apart() {
     let message = |tables: Tables| consumption(&[tables], &by_meter).unwrap_err().to_string();
     let two = [double(&of("1"), 10, 1.0), double(&of("2"), 10, 2.0)].concat();
     assert_eq!(
-        "field \"kwh\" at 1970-01-01T00:00:10Z: 2 series meet, which differ in firmware",
+        "field \"kwh\" at 1970-01-01T00:00:10Z: 2 series have a value, and differ in firmware. Name these tags in `by`",
         message(Tables { totals: two, ..Tables::default() })
     );
     let before = [double(&of("1"), -1, 1.0), double(&of("2"), -1, 2.0)].concat();
     let tables = Tables { totals: double(&of("1"), 10, 3.0), before, ..Tables::default() };
     assert_eq!(
-        "field \"kwh\" at 1969-12-31T23:59:59Z: 2 series meet, which differ in firmware",
+        "field \"kwh\" at 1969-12-31T23:59:59Z: 2 series have a value, and differ in firmware. Name these tags in `by`",
         message(tables.clone())
     );
     // The newest counts, and where all are the same nothing is in doubt.
@@ -434,7 +434,7 @@ fn what_can_not_be_computed_is_told() {
     without_time.before[0].rows[0].0 = None;
     assert_eq!("a table lacks the column \"_time\"", message(without_time, &plain()));
     let descending = Policy { grid: Some(vec![2, 1]), ..plain() };
-    assert_eq!("the labels of the grid have to ascend", message(meter((-1, 0.0), &[(10, 1.0)]), &descending));
+    assert_eq!("the labels of the grid must ascend", message(meter((-1, 0.0), &[(10, 1.0)]), &descending));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn lines_and_refusals_by_hand() {
             }),
         ),
         (
-            "field \"v\": inf can't be stored; InfluxDB keeps finite floats",
+            "field \"v\": inf can't be stored; InfluxDB stores only finite floats",
             line(&[], |g| g.field("v", Value::Float(f64::INFINITY))),
         ),
         (
@@ -71,7 +71,7 @@ fn lines_and_refusals_by_hand() {
             line(&[], |g| g.tag("k", Value::Float(1.0))),
         ),
         (
-            "tag \"k\": all points have this tag already; leave one of the two out",
+            "tag \"k\": all points have this tag already; leave out one of the two",
             line(&[("k", "v")], |g| g.tag("k", Value::Text("w"))),
         ),
         (
@@ -83,7 +83,7 @@ fn lines_and_refusals_by_hand() {
             line(&[], |g| g.field("time", Value::Integer(1))),
         ),
         (
-            "tag \"_field\": this name is InfluxDB's own and can't be a tag's; rename it",
+            "tag \"_field\": InfluxDB uses this name itself, so no tag can have it; rename the tag",
             line(&[], |g| g.tag("_field", Value::Text("x"))),
         ),
         (
@@ -118,7 +118,7 @@ fn names_and_texts_have_limits() {
     let mut too_long = gathered(&[]);
     too_long.begin(Some(&long)).unwrap();
     too_long.field("v", Value::Boolean(true)).unwrap();
-    assert!(too_long.end(1).unwrap_err().to_string().contains("take 70001 bytes; InfluxDB keeps 65531"));
+    assert!(too_long.end(1).unwrap_err().to_string().contains("have 70001 bytes; InfluxDB stores at most 65531"));
     let text = "x".repeat((1 << 20) + 1);
     assert!(too_long.field("v", Value::Text(&text)).is_err());
 

@@ -68,7 +68,7 @@ fn a_record_has_no_more_than_a_million_cells() {
     let (most, more) = (",".repeat(MOST_CELLS - 1), ",".repeat(MOST_CELLS));
     for size in SIZES {
         let too_wide = outcome(format!("{head}{most}\n\n").as_bytes(), size).unwrap_err();
-        assert!(too_wide.to_string().starts_with("a row of 1048576 cells under a header of 2"), "{too_wide}");
+        assert!(too_wide.to_string().starts_with("a row has 1048576 cells, and its header has 2"), "{too_wide}");
         let refused = outcome(format!("{head}{more}\n\n").as_bytes(), size).unwrap_err();
         assert!(refused.to_string().starts_with("a record of more than 1048576 cells"), "{refused}");
         assert_eq!(Some(Position { offset: head.len(), table: 0, row: 0 }), refused.position);

@@ -253,7 +253,7 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
             body("m", &[("ta", "a")], vec![("ta", texts(&["x"])), ("v", one())]),
         ),
         (
-            "column \"v\": two columns have this name, where an index counts as columns; rename one".to_owned(),
+            "column \"v\": two columns have this name, counting the levels of the index; rename one".to_owned(),
             body("m", &[], vec![("v", one()), ("v", one())]),
         ),
         (
@@ -261,11 +261,11 @@ fn what_can_not_be_carried_is_refused_with_its_reason() {
             body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, f64::NAN])))]),
         ),
         (
-            "column \"v\", row 1: inf can't be stored; InfluxDB keeps finite floats".to_owned(),
+            "column \"v\", row 1: inf can't be stored; InfluxDB stores only finite floats".to_owned(),
             body("m", &[], vec![("v", Arc::new(Float64Array::from(vec![1.0, f64::INFINITY])))]),
         ),
         (
-            "column \"v\", row 0: -inf can't be stored; InfluxDB keeps finite floats".to_owned(),
+            "column \"v\", row 0: -inf can't be stored; InfluxDB stores only finite floats".to_owned(),
             body("m", &[], vec![("v", Arc::new(Float32Array::from(vec![f32::NEG_INFINITY])))]),
         ),
         (
@@ -284,13 +284,14 @@ fn what_is_longer_than_influxdb_keeps_is_refused() {
     let texts = |length: usize| texts(&["x", &"x".repeat(length)]);
     assert!(body("m", &[], vec![("v", texts(1 << 20))]).is_ok());
     assert_eq!(
-        Err("column \"v\", row 1: a text of 1048577 bytes can't be stored; InfluxDB keeps 1048576".to_owned()),
+        Err("column \"v\", row 1: a text of 1048577 bytes can't be stored; InfluxDB stores at most 1048576".to_owned()),
         body("m", &[], vec![("v", texts((1 << 20) + 1))]).map_err(|error| error.to_string())
     );
     let tagged = |column| body("m", &[("k", "x")], vec![("t", column), v()]).map_err(|error| error.to_string());
     let spare = 65_531 - "m,k=x,t=v".len();
-    let message =
-        |length: usize| format!("row 1: measurement, tags and a field key take {length} bytes; InfluxDB keeps 65531");
+    let message = |length: usize| {
+        format!("row 1: measurement, tags and a field key have {length} bytes; InfluxDB stores at most 65531")
+    };
     let too_long = Err(message(65_532));
     for layout in strings::Layout::ALL {
         let texts = |length: usize| strings::strings(&[Some("x".to_owned()), Some("x".repeat(length))], layout);
@@ -310,7 +311,8 @@ fn what_is_longer_than_influxdb_keeps_is_refused() {
 #[test]
 fn names_that_are_influxdbs_own_are_refused() {
     for name in ["time", "_field", "_measurement", "_time", "_value", "_start", "_stop"] {
-        let expected = format!("column {name:?}: this name is InfluxDB's own and can't be a tag's; rename it");
+        let expected =
+            format!("column {name:?}: InfluxDB uses this name itself, so no tag can have it; rename the tag");
         let constant = [(name.to_owned(), "x".to_owned())];
         let column = [name.to_owned()];
         for (columns, tags) in [(&[][..], &constant[..]), (&column, &[])] {
@@ -337,7 +339,7 @@ fn a_layout_names_columns_that_are_there() {
     let frame = frame(vec![("time", times(vec![1])), ("v", one())]);
     let nowhere = ["nowhere".to_owned()];
     for layout in [layout(&nowhere, &[]), Layout { time_column: "nowhere", ..layout(&[], &[]) }] {
-        let expected = "column \"nowhere\": there is no such column; there are time, v";
+        let expected = "column \"nowhere\": there is no such column; the columns are time, v";
         assert_eq!(expected, encode(&frame, &layout, 0).unwrap_err().to_string());
     }
 }
@@ -402,7 +404,8 @@ fn halves_are_written_as_floats() {
 
 #[test]
 fn a_field_and_a_constant_tag_of_one_name_are_refused() {
-    let expected = "column \"v\": a field and a constant tag have this name, which no read can tell apart; rename one";
+    let expected =
+        "column \"v\": a field and a constant tag have this name, and no read can tell the two apart; rename one";
     let found = body("m", &[("v", "x")], vec![("v", one())]);
     assert_eq!(Err(expected.to_owned()), found.map_err(|error| error.to_string()));
 }

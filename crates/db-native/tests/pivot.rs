@@ -238,14 +238,14 @@ fn two_values_in_one_cell_are_told_with_what_tells_them_apart() {
     let two = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "power", &[(10, 2.0)])];
     let site = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
     assert_eq!(
-        "field \"power\" at 1970-01-01T00:00:00.00000001Z: 2 series meet, which differ in meter",
+        "field \"power\" at 1970-01-01T00:00:00.00000001Z: 2 series have a value, and differ in meter. Name these tags in `by`",
         message(&two, &site)
     );
     let one = Pivot { levels: Levels::Named(Vec::new()), ..all_of_it() };
-    assert_eq!("one series was asked for and 2 were found; they differ in meter", message(&two, &one));
+    assert_eq!("expected one series, found 2, which differ in meter. Name these tags in `by`", message(&two, &one));
     let twice = [doubles("m1", "power", &[(10, 1.0), (10, 1.0)])];
     assert_eq!(
-        "field \"power\" at 1970-01-01T00:00:00.00000001Z: series {meter=m1} carries two values",
+        "field \"power\" at 1970-01-01T00:00:00.00000001Z: series {meter=m1} has two values",
         message(&twice, &all_of_it())
     );
 }
@@ -254,7 +254,7 @@ fn two_values_in_one_cell_are_told_with_what_tells_them_apart() {
 fn a_tag_that_differs_within_a_row_is_no_column() {
     let tables = [doubles("m1", "power", &[(10, 1.0)]), doubles("m2", "volt", &[(10, 2.0)])];
     let spec = Pivot { levels: Levels::Named(vec!["site".to_owned()]), ..all_of_it() };
-    assert_eq!("2 series meet in one row, which differ in tag meter", message(&tables, &spec));
+    assert_eq!("2 series have values in one row, and differ in tag meter. Name it in `by`", message(&tables, &spec));
     assert!(db_native::pivot(vec![answer(&tables)], &Pivot { tag_columns: false, ..spec }).is_ok());
 }
 
@@ -268,12 +268,12 @@ fn types_that_do_not_unify_are_told_with_both_series() {
     texts.rows = vec![(Some(10), Value::text("on"))];
     let double = doubles("m1", "power", &[(10, 1.0)]);
     assert_eq!(
-        "column \"power\": double in series {meter=m1} and long in series {meter=m2} do not unify: \
-         9007199254740993 has no exact double",
+        "column \"power\": double in series {meter=m1} and long in series {meter=m2} have no common type: \
+         a double can't hold 9007199254740993 exactly",
         message(&[double.clone(), integers], &all_of_it())
     );
     assert_eq!(
-        "column \"power\": double in series {meter=m1} and string in series {meter=m2} do not unify",
+        "column \"power\": double in series {meter=m1} and string in series {meter=m2} have no common type",
         message(&[double, texts], &all_of_it())
     );
 }
@@ -295,7 +295,7 @@ fn a_table_that_can_not_be_pivoted_is_an_error() {
         let answer = decoder.finish(db_native::EndMark::Required).unwrap();
         db_native::pivot(vec![answer], &all_of_it()).unwrap_err().to_string()
     };
-    assert_eq!("column \"_time\" has to hold a time in every row", message(",,0,,1\n", "false,false"));
+    assert_eq!("column \"_time\" must have a time in every row", message(",,0,,1\n", "false,false"));
     let row = ",,0,2024-01-01T00:00:00Z,1\n";
     assert_eq!("column \"_time\" is part of the group key, and can't be pivoted", message(row, "true,false"));
     assert_eq!("column \"_value\" is part of the group key, and can't be pivoted", message(row, "false,true"));

@@ -444,7 +444,7 @@ fn a_tag_that_has_a_name_of_influxdbs_own_is_a_level_and_can_not_be_aggregated()
     let wanted = [Aggregate { result: "s".to_owned(), function: Function::Sum, fields: vec!["a".to_owned()] }];
     let edges = Edges { edges: &[0, 9], label_start: true };
     let refused = db_native::aggregate(&answer, edges, &wanted).unwrap_err();
-    assert!(refused.to_string().contains("is InfluxDB's own name, and here a tag's"), "{refused}");
+    assert!(refused.to_string().contains("is a tag with a name that InfluxDB uses itself"), "{refused}");
 
     let frame = pivot(vec![answer], &wide()).unwrap();
     let expected = [
@@ -466,7 +466,7 @@ fn what_is_not_the_servers_shape_is_told_with_its_place() {
         (text(b"\x91"), "expected a map, a message, got an array (byte 0, table 0, row 0)".to_owned()),
         (
             text(b"\x82"),
-            "a message of 2 keys, expected one, \"results\" or \"error\" (byte 0, table 0, row 0)".to_owned(),
+            "a message has 2 keys, expected one, \"results\" or \"error\" (byte 0, table 0, row 0)".to_owned(),
         ),
         (
             text(b"\x81\xa5other"),
@@ -481,7 +481,7 @@ fn what_is_not_the_servers_shape_is_told_with_its_place() {
         (series(b"\x81\xa7columns\x90"), "a series without columns".to_owned() + &at(9)),
         (
             series(b"\x82\xa7columns\x91\xa1a\xa6values\x91\x92\x01\x02"),
-            "a row of 2 cells under 1 columns".to_owned() + &at(20),
+            "a row has 2 cells, expected 1".to_owned() + &at(20),
         ),
         (
             series(b"\x82\xa7columns\x91\xa4time\xa6values\x91\x91\xd7\x05"),
@@ -504,11 +504,11 @@ fn what_is_not_the_servers_shape_is_told_with_its_place() {
         ),
         (
             series(b"\x81\xa4name\xdb\xff\xff\xff\xff"),
-            format!("a text of 4294967295 bytes, at most {LONGEST_RECORD} are read{}", at(6)),
+            format!("a text has 4294967295 bytes, expected at most {LONGEST_RECORD}{}", at(6)),
         ),
         (
             series(b"\x81\xa7columns\xdd\xff\xff\xff\xff"),
-            format!("4294967295 columns, at most {MOST_CELLS} are read{}", at(9)),
+            format!("expected at most {MOST_CELLS} columns, got 4294967295{}", at(9)),
         ),
     ];
     for (found, expected) in cases {
@@ -532,7 +532,7 @@ fn the_rest_of_a_series_or_statement_may_not_be_left_out() {
         assert!(next.starts_with("statement 1 begins before the rest of statement 0 has come"), "{next}");
     }
     let back = text(&[message(1, Vec::new(), false), message(0, Vec::new(), false)]);
-    assert!(back.starts_with("a result of statement 0 behind one of statement 1"), "{back}");
+    assert!(back.starts_with("a result of statement 0 comes after one of statement 1"), "{back}");
     for cut in [message(0, vec![part(&[], true)], false), message(0, Vec::new(), true), Vec::new()] {
         assert!(text(&[cut]).starts_with("the answer was cut off"));
     }
@@ -561,7 +561,7 @@ fn integers_take_the_sign_away_where_one_needs_the_room() {
     assert_eq!(vec![Datatype::UnsignedLong; 3], found.groups.iter().map(of_group).collect::<Vec<_>>());
     for values in [[5, -1, large], [large, 5, -1], [-1, large, 5]] {
         let conflict = union(&values).unwrap_err();
-        assert!(conflict.contains("9223372036854775809 has no exact double"), "{conflict}");
+        assert!(conflict.contains("a double can't hold 9223372036854775809 exactly"), "{conflict}");
     }
 }
 

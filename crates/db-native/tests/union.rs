@@ -63,15 +63,15 @@ fn two_tables(first: (&str, &str), second: (&str, &str)) -> Answer {
 fn a_conflict_names_both_tables_and_types() {
     let message = |answer: &Answer| db_native::union(answer).unwrap_err().to_string();
     assert_eq!(
-        "column \"v\": long in table 0 and string in table 1 do not unify",
+        "column \"v\": long in table 0 and string in table 1 have no common type",
         message(&two_tables(("long", "1"), ("string", "a")))
     );
     assert_eq!(
-        "column \"v\": double in table 0 and unsignedLong in table 1 do not unify: 18446744073709551615 has no exact double",
+        "column \"v\": double in table 0 and unsignedLong in table 1 have no common type: a double can't hold 18446744073709551615 exactly",
         message(&two_tables(("double", "1"), ("unsignedLong", "18446744073709551615")))
     );
     assert_eq!(
-        "column \"v\": long in table 0 and double in table 1 do not unify: 9007199254740993 has no exact double",
+        "column \"v\": long in table 0 and double in table 1 have no common type: a double can't hold 9007199254740993 exactly",
         message(&two_tables(("long", "9007199254740993"), ("double", "1")))
     );
 }
@@ -86,7 +86,7 @@ fn a_conflict_without_rows_is_none() {
 #[test]
 fn a_column_that_stands_twice_is_a_conflict() {
     let answer = decode(b"#datatype,long,long\n,v,v\n,1,2\n\n");
-    let expected = "column \"v\": stands twice in table 0; rename one of them in the query";
+    let expected = "column \"v\": occurs twice in table 0; rename one of them in the query";
     assert_eq!(expected, db_native::union(&answer).unwrap_err().to_string());
     assert_eq!(expected, db_native::split(&answer).unwrap_err().to_string());
 }

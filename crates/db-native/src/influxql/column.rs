@@ -54,14 +54,14 @@ impl Column {
         column
     }
 
-    /// Gives the column its type, where it has none.
+    /// Returns the column its type, where it has none.
     pub(crate) fn become_of(&mut self, datatype: Datatype) {
         if let Values::Unknown(rows) = self.values {
             *self = Self::nulls(datatype, rows);
         }
     }
 
-    /// Appends the value that `bytes` start with, if it is all here and of this type; gives what follows it.
+    /// Appends the value that `bytes` start with, if it is all here and of this type; returns what follows it.
     ///
     /// Where it is not, nothing is appended, and the row is for [`Cursor`](super::msgpack::Cursor) to judge.
     #[inline]

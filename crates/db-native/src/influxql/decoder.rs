@@ -1,9 +1,9 @@
-//! The walk through the messages.
+//! Walks through the messages.
 //!
 //! The idea, in short:
 //!
 //! ```text
-//! feed(bytes):  behind the kept rest of the last call, as often as a unit is all here:
+//! feed(bytes):  after the kept rest of the last call, as often as a unit is all here:
 //!                   close the arrays and maps that are at their end
 //!                   the unit is a header, or a key and its value, or a row -> take it in
 //!               keep what is not yet a whole unit
@@ -38,7 +38,7 @@ enum Place {
     Row,
 }
 
-/// Where the rows of the series are that came so far.
+/// Where the rows of the series so far are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
     /// There are none.
@@ -62,7 +62,7 @@ const RESULT_KEYS: [&str; 4] = ["statement_id", "messages", "series", "partial"]
 const SERIES_KEYS: [&str; 5] = ["name", "tags", "columns", "values", "partial"];
 
 impl Keys {
-    /// Reads a key, which comes behind the last one in the order of `names`; gives its number.
+    /// Reads a key, which must come after the last one in the order of `names`; returns its number.
     fn read(self, cursor: &mut Cursor<'_>, of: &str, names: &[&'static str]) -> Read<usize> {
         let start = cursor.at();
         let key = cursor.text("a key")?;
@@ -155,39 +155,39 @@ impl SeriesDecoder {
         Self::default()
     }
 
-    /// Rows decoded and not yet taken.
+    /// Number of rows that were decoded and not taken yet.
     pub fn rows(&self) -> usize {
         self.groups.list.iter().map(|group| group.rows).sum()
     }
 
-    /// Layouts of series met and not yet taken, those without rows included.
+    /// Number of layouts of series that were read and not taken yet; some may have no rows.
     pub fn schemas(&self) -> usize {
         self.groups.list.len()
     }
 
-    /// What the server said beside the rows so far, each with its level.
+    /// The messages of the server so far, each with its level.
     pub fn messages(&self) -> &[String] {
         &self.messages
     }
 
     /// Decodes the next bytes of the answer, split anywhere.
     ///
-    /// After an error the decoder gives nothing more.
+    /// After an error the decoder returns nothing more.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
         self.guarded(|decoder| decoder.join(chunk))
     }
 
-    /// Ends the answer and gives all that was not yet taken.
+    /// Ends the answer and returns everything that was not taken yet.
     ///
     /// Where the end is required, there has to be a result, and nothing may be missing that the server said was to
-    /// come. Otherwise the answer may end behind any message.
+    /// come. Otherwise the answer may end after any message.
     pub fn finish(&mut self, end: EndMark) -> Result<Answer> {
         self.guarded(|decoder| decoder.end(end))?;
         self.is_over = true;
         Ok(self.take())
     }
 
-    /// Gives the rows decoded so far and starts anew, at the same place of the answer.
+    /// Returns the rows decoded so far and starts anew, at the same place of the answer.
     pub fn take(&mut self) -> Answer {
         self.group = None;
         self.leave_table();
@@ -241,7 +241,7 @@ impl SeriesDecoder {
         Position { offset: self.offset + ahead, table: self.begun.saturating_sub(1), row: self.row }
     }
 
-    /// Decodes the whole units at the start of `bytes`; gives their length.
+    /// Decodes the whole units at the start of `bytes`; returns their length.
     fn units(&mut self, bytes: &[u8]) -> Result<usize> {
         let mut at = 0;
         loop {
@@ -320,7 +320,7 @@ impl SeriesDecoder {
     fn message(&mut self, cursor: &mut Cursor<'_>) -> Read<()> {
         let keys = cursor.map("a message")?;
         if keys != 1 {
-            return Err(wrong(0, format!("a message of {keys} keys, expected one, \"results\" or \"error\"")));
+            return Err(wrong(0, format!("a message has {keys} keys, expected one, \"results\" or \"error\"")));
         }
         let number = Keys { left: keys, next: 0 }.read(cursor, "message", &["results", "error"])?;
         if number == 1 {
@@ -362,7 +362,10 @@ impl SeriesDecoder {
         let number = u64::try_from(number).map_err(|_| wrong(start, format!("there is no statement {number}")))?;
         match self.statement {
             Some(last) if number < last => {
-                return Err(wrong(start, format!("a result of statement {number} behind one of statement {last}")));
+                return Err(wrong(
+                    start,
+                    format!("a result of statement {number} comes after one of statement {last}"),
+                ));
             }
             Some(last) if number > last && (self.is_partial || self.is_open) => {
                 let why = format!("statement {number} begins before the rest of statement {last} has come");
@@ -400,7 +403,7 @@ impl SeriesDecoder {
         if let Some(declared) = &self.groups.declared
             && declared.len() != names.len()
         {
-            let why = format!("a series of {} columns, expected {}: time and the fields", names.len(), declared.len());
+            let why = format!("a series has {} columns, expected {}: time and the fields", names.len(), declared.len());
             return Err(wrong(start, why));
         }
         if self.head.columns != names {
@@ -425,7 +428,7 @@ impl SeriesDecoder {
         *self.group.get_or_insert_with(|| self.groups.of(&self.head, self.begun))
     }
 
-    /// Decodes the rows that `bytes` starts with, as far as they fit their columns; gives their length.
+    /// Decodes the rows that `bytes` starts with, as far as they fit their columns; returns their length.
     fn fast_rows(&mut self, bytes: &[u8]) -> usize {
         if self.place != Place::Row || bytes.is_empty() {
             return 0;
@@ -444,7 +447,7 @@ impl SeriesDecoder {
         let width = cursor.array("cells, a row")?;
         let columns = self.head.columns.len();
         if usize::try_from(width) != Ok(columns) {
-            return Err(wrong(0, format!("a row of {width} cells under {columns} columns")));
+            return Err(wrong(0, format!("a row has {width} cells, expected {columns}")));
         }
         let group = self.group();
         let mut row = Vec::with_capacity(columns.min(64));
@@ -522,7 +525,7 @@ fn texts_of_messages(cursor: &mut Cursor<'_>) -> Read<Vec<String>> {
         if keys != 2 {
             return Err(wrong(
                 start,
-                format!("a message of the server of {keys} keys, expected \"level\" and \"text\""),
+                format!("a message of the server has {keys} keys, expected \"level\" and \"text\""),
             ));
         }
         let mut parts = [""; 2];

@@ -19,7 +19,7 @@ use crate::nulls::Nulls;
 /// Name of the column of the series' names.
 const MEASUREMENT: &str = "_measurement";
 
-/// What a series says of itself before its rows.
+/// The head of a series, before its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) name: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Appends the rows that `bytes` start with, at most so many; gives their number and length.
+    /// Appends the rows that `bytes` start with, at most so many; returns their number and length.
     #[inline(never)]
     pub(crate) fn read(&mut self, bytes: &[u8], most: u32) -> (u32, usize) {
         let mut more = 0;
@@ -125,7 +125,7 @@ impl Builder {
     }
 }
 
-/// Appends the row that `bytes` start with; gives what is behind it.
+/// Appends the row that `bytes` start with; returns what follows it.
 #[inline]
 fn read_row<'a>(bytes: &'a [u8], columns: &mut [Column]) -> Option<&'a [u8]> {
     let (width, mut rest) = match bytes {
@@ -212,7 +212,7 @@ impl Groups {
         number
     }
 
-    /// Makes a group of a layout; gives its number.
+    /// Makes a group of a layout; returns its number.
     fn make(&mut self, layout: usize, kinds: Kinds, first_table: usize) -> usize {
         let (tags, columns) = self.layouts[layout].0.as_ref();
         let names = match &self.declared {
@@ -270,7 +270,7 @@ impl Groups {
         group
     }
 
-    /// Begins a table of a group; gives its number there.
+    /// Begins a table of a group; returns its number there.
     ///
     /// A tag whose value is empty is one that the series lacks.
     pub(crate) fn begin(&mut self, group: usize, head: &Head) -> usize {
@@ -301,10 +301,10 @@ impl Groups {
     }
 }
 
-/// Gives columns without a value the type of the first one of their name that has values, here or before; and takes
-/// the sign from integers that have none, where others of their name need the room.
+/// Sets the types of columns without a value to the type of the first column of their name that has values, here or
+/// before. Makes columns of integers without a negative one unsigned, if others of their name need the room.
 ///
-/// So no type that is not one of the values has to unify with others.
+/// So the type of an empty column can't conflict with the types of other columns.
 fn settle_types(groups: &mut [Group], known: &mut HashMap<String, Datatype>) {
     let is_null = |column: &ColumnSchema, array: &ArrayRef| {
         !column.constant && column.datatype != Datatype::Time && array.null_count() == array.len()

@@ -1,6 +1,6 @@
-//! InfluxQL's answers in msgpack to typed columns: a push decoder.
+//! A push decoder that turns InfluxQL's answers in msgpack into typed columns.
 //!
-//! The server sends messages, one behind the other, of this shape; `?` marks what may be absent:
+//! The server sends messages of this form, one after the other; `?` marks keys that may be absent:
 //!
 //! ```text
 //! {"results": [{"statement_id": 0, "messages"?: [{"level": "…", "text": "…"}],

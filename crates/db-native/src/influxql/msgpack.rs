@@ -1,7 +1,7 @@
 //! Single msgpack values, read from bytes that may end anywhere.
 //!
-//! Every check depends on what was read so far alone, from left to right, so that bytes split anywhere give the
-//! same values and the same error.
+//! Every check depends only on the bytes that were read before. So the values and the error do not depend on how
+//! the bytes are split.
 
 use crate::annotated::Datatype;
 use crate::error::ErrorKind;
@@ -143,7 +143,7 @@ impl<'a> Cursor<'a> {
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > LONGEST_RECORD {
-            return Err(wrong(start, format!("a text of {length} bytes, at most {LONGEST_RECORD} are read")));
+            return Err(wrong(start, format!("a text has {length} bytes, expected at most {LONGEST_RECORD}")));
         }
         let text = self.take(length)?;
         std::str::from_utf8(text).map(Scalar::Text).map_err(|_| wrong(start, format!("a text, {what}, is not UTF-8")))
@@ -183,7 +183,7 @@ pub(crate) fn wrong(at: usize, why: impl Into<String>) -> Stop {
 pub(crate) fn few(start: usize, count: u32, what: &str) -> Read<usize> {
     match usize::try_from(count) {
         Ok(count) if count <= MOST_CELLS => Ok(count),
-        _ => Err(wrong(start, format!("{count} {what}, at most {MOST_CELLS} are read"))),
+        _ => Err(wrong(start, format!("expected at most {MOST_CELLS} {what}, got {count}"))),
     }
 }
 
@@ -217,7 +217,7 @@ pub(crate) const fn number_length(first: u8) -> Option<usize> {
     }
 }
 
-/// The integer of a first byte and the bytes behind it, as many as [`number_length`] says.
+/// The integer of a first byte and the bytes after it, as many as [`number_length`] says.
 pub(crate) fn integer(first: u8, bytes: &[u8]) -> i128 {
     let unsigned = bytes.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     match first {

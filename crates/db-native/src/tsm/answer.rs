@@ -1,4 +1,4 @@
-//! Points that were read as an answer: the long form that a query's answer has.
+//! Makes an answer of points from shards, in the long form that the answer of a query has.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl<'a> Words<'a> {
 impl Selection {
     /// Puts chunks together: a group per chunk, field and type, and a table per series there.
     ///
-    /// What of a series lies in several shards is one table where only its points stand side by side.
+    /// The points of a series in several shards are one table if no other points are between them.
     pub fn answer(&self, chunks: Vec<Chunk>) -> Answer {
         let mut tags = Vec::with_capacity(self.tags.len());
         for tag in 0..self.tags.len() {

@@ -1,8 +1,8 @@
 //! A block: some points of one series and field, with a checksum.
 //!
-//! Four bytes of CRC-32, one for the type of the values, the length of the
-//! times, the times, and the values. Nothing is made before the times and the
-//! values are known to be equally many.
+//! A block has four bytes of CRC-32, one byte for the type of the values, the
+//! length of the times, the times, and the values. Points are only made once it is
+//! known that there are as many times as values.
 
 use crate::tsm::bytes::{byte, varint};
 use crate::tsm::floats;
@@ -11,7 +11,7 @@ use crate::tsm::snappy;
 use crate::tsm::times::Times;
 use crate::tsm::values::{Kind, Points, Values};
 
-/// Points in a block, at most. The server writes 1,000, and 100,000 where it was told so.
+/// Most points of a block. The server writes 1,000, or 100,000 if it is configured so.
 pub(crate) const MOST_POINTS: usize = 1 << 17;
 
 /// What is wrong with a block.
@@ -28,9 +28,9 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Checks the sum of the block that the first `size` bytes are, and takes it apart.
+    /// Checks the checksum of the block in the first `size` bytes, and returns its parts.
     ///
-    /// What follows these may be anything.
+    /// Any bytes may follow.
     pub(crate) fn of(bytes: &'a [u8], size: usize) -> Result<Self, Fault> {
         let (sum, data) = bytes.get(..size).and_then(<[u8]>::split_first_chunk).ok_or("it is too short for a sum")?;
         if u32::from_be_bytes(*sum) != crc32fast::hash(data) {

@@ -1,8 +1,8 @@
 //! The blocks that a read needs of one file, read in runs of neighbours.
 //!
-//! To ask for bytes costs as much as to get some thousands, so blocks that lie
-//! side by side are read at once, as many as the cache of a processor holds. A
-//! run is let go when its last block was taken, and its memory used for the next.
+//! Each read of a file costs as much as some thousand bytes. So adjoining blocks are
+//! read together, as many as fit into the cache of a processor. When the last block
+//! of a run was taken, its memory is used for the next run.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use crate::tsm::source::{SLACK, Source};
 
 /// Bytes of a run, unless one block is longer.
 const LONGEST: u64 = 1 << 18;
-/// Unwanted bytes between two blocks that are read with them, as two reads cost more.
+/// Most unwanted bytes between two blocks of one run. To read them costs less than a second read.
 const GAP: u64 = 1 << 13;
 
-/// Blocks side by side.
+/// Adjoining blocks.
 #[derive(Debug)]
 struct Run {
     start: u64,
@@ -50,7 +50,7 @@ impl<'a> Blocks<'a> {
         Self { source, runs, held: HashMap::new() }
     }
 
-    /// Passes a planned block, and the bytes behind it, to `take`. Memory is taken from `spare`, and given back to it.
+    /// Passes a planned block, and the bytes after it, to `take`. Memory is taken from `spare`, and given back to it.
     pub(crate) fn take<R>(
         &mut self,
         entry: Entry,

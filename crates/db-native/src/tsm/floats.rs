@@ -1,16 +1,15 @@
-//! Doubles as blocks hold them: each one as what differs from the last, by XOR.
+//! Doubles as blocks have them: each one as its XOR with the last one.
 //!
-//! A first bit 0 says that the value is the last one again. `10` is followed by
+//! A first bit 0 says that the value repeats the last one. `10` is followed by
 //! the bits that differ, as many and as far from the end as last time; `11` by
 //! five bits for how many zeros lead, six for how many bits differ (0 stands for
 //! 64), and these bits. A certain NaN ends the values.
 //!
-//! Which of the three comes next is anybody's guess, and a wrong guess costs a
-//! processor more than all of the reading. So there is no branch: the three are
-//! worked out at once and one is chosen by masks. What each step waits for is
-//! one load, some shifts and the choice.
+//! A processor can't predict which of the three comes next, and a wrong prediction
+//! costs more than reading the value. So there is no branch: all three are computed,
+//! and masks choose one. Each step depends on one load, some shifts and the choice.
 
-/// The NaN behind the last value.
+/// The NaN after the last value.
 const END: u64 = 0x7FF8_0000_0000_0001;
 /// What the first byte of the values says.
 const GORILLA: u8 = 1;
@@ -69,13 +68,13 @@ impl Reader {
     }
 }
 
-/// Appends `count` doubles, which are the first `length` of the bytes. What follows these may be anything.
+/// Appends `count` doubles, which are the first `length` of the bytes. Any bytes may follow.
 ///
-/// `None` if there are more or fewer. It is not inlined, so that its loop has all registers to itself.
+/// Returns `None` if there are more or fewer. It is not inlined, so that its loop can use all registers.
 #[inline(never)]
 pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec<f64>) -> Option<()> {
     let (format, bytes) = bytes.split_first()?;
-    // Each takes a bit at least.
+    // Each takes at least a bit.
     let bits = length.checked_sub(1)? * 8;
     if format >> 4 != GORILLA || bits < 64 || count > bits - 64 {
         return None;
@@ -88,13 +87,13 @@ pub(crate) fn decode(bytes: &[u8], length: usize, count: usize, values: &mut Vec
     let mut is_cut = false;
     values.reserve(count);
     values.push(f64::from_bits(reader.value));
-    // Of a known length, so that nothing is asked for each of them; it is told in the end whether they were sound.
+    // The length is known, so nothing is checked for each of them; the end shows whether all were valid.
     values.extend((1..count).map(|_| {
         let read = reader.step(bytes);
         is_cut |= read.is_none();
         f64::from_bits(read.unwrap_or_default())
     }));
-    // To the end in any case, so that several are compared at once.
+    // Always to the end, so that several are compared at once.
     let has_ended = values[start..].iter().fold(false, |has_ended, value| has_ended | (value.to_bits() == END));
     (!is_cut && !has_ended && reader.step(bytes)? == END && reader.followed < 64 && reader.at <= bits).then_some(())
 }

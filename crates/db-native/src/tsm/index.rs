@@ -1,10 +1,10 @@
-//! The index of a TSM file: of each key its type and its blocks.
+//! The index of a TSM file: the type and the blocks of each key.
 //!
-//! It is kept as the file has it, with the place of each key. It has no
-//! checksum, so whatever can be checked is: keys ascend, and blocks follow one
-//! another from the header to the index without a gap. That leaves the names
-//! within keys and the times of blocks. A block's times are checked when it is
-//! read, to lie within those that the index tells.
+//! It is kept in the form of the file, with the position of each key. It has no
+//! checksum, so everything else is checked: keys must ascend, and blocks must follow
+//! one another from the header to the index without a gap. Only the names within
+//! keys and the times of blocks can't be checked here. When a block is read, its
+//! times must lie within those of the index.
 
 use crate::error::Result;
 use crate::tsm::bytes::{byte, length, short, signed, word};
@@ -13,7 +13,7 @@ use crate::tsm::values::Kind;
 
 /// What a file starts with, and the version of its format.
 const HEADER: [u8; 5] = [0x16, 0xD1, 0x16, 0xD1, 1];
-/// Bytes of a place in the file, which ends it.
+/// Bytes of the position of the index, at the end of the file.
 const FOOTER: usize = 8;
 /// Bytes of a block's entry.
 const ENTRY: usize = 28;
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) size: usize,
 }
 
-/// What an index says of a key.
+/// The record of a key in an index.
 struct Record<'a> {
     key: &'a [u8],
     kind: u8,
@@ -52,7 +52,7 @@ impl Index {
         let least = HEADER.len() + FOOTER;
         if source.length < least as u64 {
             return Err(
-                source.damage(0, format!("a TSM file has {least} bytes at least, and this one {}", source.length))
+                source.damage(0, format!("a TSM file has at least {least} bytes, and this one has {}", source.length))
             );
         }
         source.read(0, HEADER.len(), &mut buffer)?;
@@ -110,7 +110,7 @@ impl Index {
                     .ok_or_else(|| damage("a block reaches into the index"))?;
                 range = (range.0.min(entry.first), range.1.max(entry.last));
             }
-            keys.push(u32::try_from(at).map_err(|_| damage("a key lies too far behind"))?);
+            keys.push(u32::try_from(at).map_err(|_| damage("a key begins after the first 4 GiB"))?);
             last = key;
             rest = behind;
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What stands between series and field.
+/// The separator of series and field.
 const SEPARATOR: &[u8] = b"#!~#";
 
 /// The series and the field of a key; `None` if it names no field.
@@ -17,7 +17,7 @@ pub(crate) fn measurement(series: &[u8]) -> (&[u8], &[u8]) {
     (&series[..end], series.get(end + 1..).unwrap_or_default())
 }
 
-/// The tags behind a measurement, in the key's order; each has a name and a value, escaped.
+/// The tags after a measurement, in the key's order; each has a name and a value, escaped.
 pub(crate) fn tags(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -33,7 +33,7 @@ pub(crate) fn tags(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Where a byte first stands without a backslash before it, or the end.
+/// The first position of a byte that no backslash precedes, or the end.
 fn until(text: &[u8], stop: u8) -> usize {
     let mut places = memchr::memchr_iter(stop, text);
     places.find(|at| *at == 0 || text[at - 1] != b'\\').unwrap_or(text.len())

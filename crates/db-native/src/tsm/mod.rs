@@ -1,13 +1,13 @@
 //! The points in the files of shards: TSM, as `InfluxDB` 1.x and 2.x store them.
 //!
-//! A shard is some TSM files, of which later ones win, tombstones, which say what
-//! of a file of the same name is deleted, and the segments of a WAL, which is
-//! newer than every file. `InfluxDB`'s own `tsdb/engine/tsm1/DESIGN.md` describes
+//! A shard has TSM files, tombstones and the segments of a WAL. A later file overrides
+//! an earlier one. A tombstone says what is deleted of the file of the same name. The
+//! WAL is newer than every file. `InfluxDB`'s own `tsdb/engine/tsm1/DESIGN.md` describes
 //! them. [`Shards`] keeps their indexes; [`Shards::select`] finds series in them;
 //! [`Shards::read`] decodes the blocks of a run of these, and no others.
 //!
-//! If you change what a block may hold, change `block`; which point wins, `read`;
-//! what can be told of damage, `index` and `block`.
+//! `block` decides what a block may have, `read` which point overrides another one,
+//! and `index` and `block` find damage.
 
 mod answer;
 mod block;

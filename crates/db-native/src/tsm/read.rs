@@ -1,12 +1,12 @@
-//! The points of series, out of the blocks of all files of a shard.
+//! Reads the points of series from the blocks of all files of a shard.
 //!
 //! ```text
 //! for each shard:
 //!     plan which blocks of which file are needed
 //!     for each series and field:
 //!         blocks that overlap in time, of one file or several, are one group
-//!         a group of one block that is wanted whole: decoded straight behind the points there are
-//!         any other group: decoded apart, cut to the range, and of equal times the last file's taken
+//!         a group of one block that is wanted whole: decoded straight after the points before it
+//!         any other group: decoded separately, cut to the range; of equal times, the last file's point counts
 //! ```
 
 use std::ops::Range;
@@ -76,7 +76,7 @@ impl Chunk {
         places.map(|place| place.map_or(0, |place| self.lanes[place].points.len()))
     }
 
-    /// Makes a table of what a lane has more than so many rows, or of the table before it a longer one.
+    /// Makes a table of the rows of a lane from `before` on, or adds them to the last table of the lane.
     fn close(&mut self, part: Part, place: usize, before: usize) {
         let (lead, lane) = match self.lanes.split_at_mut(place) {
             ([lead, ..], [lane, ..]) => (Some(lead), lane),
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
                 pieces.push(Piece { first, last, part: *part, entry: None });
             }
         }
-        // Stable, so that of blocks that begin together the last file's comes last.
+        // Stable, so that if blocks begin together, the last file's block comes last.
         pieces.sort_by_key(|piece| piece.first);
         let before = chunk.lengths(parts[0].field);
         let mut rest = pieces.as_slice();
@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The ranges of time that are deleted of a part.
+    /// The ranges of time in which points of a part are deleted.
     fn deleted(&self, part: Part, first: i64, last: i64) -> &'a [(i64, i64)] {
         let file = self.shard.files.get(part.holder as usize);
         file.map_or(&[], |file| file.deleted.of(part.key as usize, first, last))

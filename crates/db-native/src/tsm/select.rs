@@ -8,18 +8,18 @@ use crate::tsm::Shards;
 use crate::tsm::key::{self, IN_TAG};
 use crate::tsm::shard::Holder;
 
-/// What is asked for.
+/// A query: the points that are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// The measurement's name.
     pub measurement: String,
     /// These fields; `None` is all of them.
     pub fields: Option<Vec<String>>,
-    /// Of these tags these values; an empty one stands for no such tag.
+    /// Tags, and the values of each that match. An empty value matches series without the tag.
     pub tags: Vec<(String, Vec<String>)>,
     /// The first time.
     pub start: i64,
-    /// The first time that is not asked for.
+    /// The first time after the range.
     pub stop: i64,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Part {
     pub(crate) series: u32,
     pub(crate) shard: u32,
     pub(crate) field: u32,
-    /// Number of the file within the shard, in the order in which they win; behind the last one is the WAL.
+    /// Number of the file within the shard; a higher number overrides a lower one. The WAL comes after the last file.
     pub(crate) holder: u32,
     pub(crate) key: u32,
 }
@@ -76,7 +76,7 @@ impl Selection {
         (0..self.tags.len()).filter(differs).map(|tag| self.tags[tag].clone()).collect()
     }
 
-    /// Divides series into so many runs or fewer, of about equally many values.
+    /// Divides series into at most so many runs, each with about as many values.
     pub fn divide(&self, series: Range<usize>, runs: usize) -> Vec<Range<usize>> {
         let series = series.start.min(self.len())..series.end.min(self.len());
         let total: usize = self.weights[series.clone()].iter().sum();

@@ -1,4 +1,4 @@
-//! A shard: its TSM files in the order in which they win, and then its WAL.
+//! A shard: its TSM files, where each overrides those before it, and then its WAL.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -21,9 +21,9 @@ pub(crate) struct TsmFile {
 /// The files of one shard.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    /// A point of a later file takes the place of an earlier one's.
+    /// A point of a later file replaces that of an earlier one.
     pub(crate) files: Vec<TsmFile>,
-    /// What is in no file yet; it takes the place of all points of files.
+    /// Points that are in no file yet. They replace those of files.
     pub(crate) unfiled: Unfiled,
 }
 
@@ -68,7 +68,7 @@ impl Shard {
         self.files.iter().map(|file| file.index.range.0).chain(unfiled.copied()).min().unwrap_or(i64::MAX)
     }
 
-    /// All that holds points, in the order in which it wins.
+    /// The files and the WAL; each overrides those before it.
     pub(crate) fn holders(&self) -> impl Iterator<Item = Holder<'_>> {
         self.files.iter().map(Holder::File).chain([Holder::Unfiled(&self.unfiled)])
     }
@@ -151,7 +151,7 @@ impl<'a> Holder<'a> {
 
     /// The keys of a measurement. Those of others may lie between those without tags and those with tags.
     pub(crate) fn keys_of(self, measurement: &[u8]) -> impl Iterator<Item = usize> + use<> {
-        // Behind a backslash a comma is a part of a longer name.
+        // After a backslash, a comma is a part of a longer name.
         let is_cut = |behind: &[u8]| behind == b"," && measurement.ends_with(b"\\");
         let ranges = [b"#!~#".as_slice(), b","].map(|behind| -> Range<usize> {
             if is_cut(behind) {

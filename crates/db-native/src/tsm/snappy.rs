@@ -1,9 +1,9 @@
-//! Snappy, which texts and the entries of a WAL are packed by.
+//! Snappy, the compression of texts and of the entries of a WAL.
 
-/// Bytes that one packed byte can stand for: three copy 64.
+/// Most bytes for which one packed byte can stand: three bytes copy 64.
 const MOST: usize = 22;
 
-/// Unpacks bytes; `None` if they are damaged. What is claimed beyond what so many bytes can hold is damage too.
+/// Unpacks bytes; `None` if they are damaged. They are damaged too if they claim more than they can stand for.
 pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     let length = snap::raw::decompress_len(packed).ok()?;
     if length > packed.len().saturating_mul(MOST) {

@@ -1,11 +1,11 @@
-//! Files as this crate sees them: bytes at offsets, which something else reads.
+//! Files as this crate sees them: bytes at offsets, which the caller's code reads.
 
 use std::fmt;
 use std::io;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Zeros behind what [`Source::read`] gives, so that a reader of bits needs no second way at the end.
+/// Zeros after the bytes of [`Source::read`], so that a reader of bits needs no special case at the end.
 pub(crate) const SLACK: usize = 16;
 
 /// Reads bytes at an offset, as `pread` does.
@@ -42,7 +42,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Reads `length` bytes into `buffer`, and puts [`SLACK`] zeros behind them. They have to lie within the file.
+    /// Reads `length` bytes into `buffer`, and [`SLACK`] zeros after them. They must lie within the file.
     pub(crate) fn read(&self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> Result<()> {
         debug_assert!(offset + length as u64 <= self.length, "only a file's own bytes are asked for");
         buffer.resize(length + SLACK, 0);
@@ -50,7 +50,7 @@ impl Source {
         self.bytes.read_at(offset, &mut buffer[..length]).map_err(|error| self.unreadable(&error))
     }
 
-    /// Reads the whole file, where it is one that is small by its kind.
+    /// Reads the whole file, which must be of a kind whose files are small.
     pub(crate) fn read_whole(&self) -> Result<Vec<u8>> {
         let length = usize::try_from(self.length).map_err(|_| self.damage(0, "it is larger than the memory"))?;
         let mut bytes = Vec::new();
@@ -59,7 +59,7 @@ impl Source {
         Ok(bytes)
     }
 
-    /// What is wrong with the file, and at which of its bytes.
+    /// An error that says what is wrong with the file, and at which byte.
     pub(crate) fn damage(&self, offset: u64, reason: impl Into<String>) -> Error {
         ErrorKind::Damage { file: self.label.clone(), offset, reason: reason.into() }.into()
     }

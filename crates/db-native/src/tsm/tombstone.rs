@@ -3,7 +3,7 @@
 //! The first format is a line of text for each key. The others have a number in
 //! front and then records of a key and the first and last time that is deleted:
 //! the second as they are, the third in gzip, the fourth in several gzips, one
-//! behind the other.
+//! after the other.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -22,7 +22,7 @@ const FOURTH: [u8; 4] = [0, 0, 0x15, 4];
 /// Bytes of a key, at most.
 const LONGEST: usize = u16::MAX as usize;
 
-/// Of keys, by number, the ranges of time that are deleted, ascending, with gaps between them; both ends included.
+/// The deleted ranges of time of each key, by its number: ascending, with gaps between them, both ends included.
 #[derive(Debug, Default)]
 pub(crate) struct Deleted(HashMap<usize, Vec<(i64, i64)>>);
 
@@ -35,7 +35,7 @@ impl Deleted {
             Some((&SECOND, rest)) => deleted.records(rest, index).map_err(|fault| source.damage(4, fault))?,
             Some((&(THIRD | FOURTH), mut rest)) => {
                 if rest.is_empty() {
-                    return Err(source.damage(4, "it ends behind its header"));
+                    return Err(source.damage(4, "it ends after its header"));
                 }
                 while !rest.is_empty() {
                     let at = (bytes.len() - rest.len()) as u64;
@@ -54,7 +54,7 @@ impl Deleted {
     fn add(&mut self, index: &Index, key: &[u8], range: (i64, i64)) {
         if let Some(key) = index.find(key) {
             let ranges = self.0.entry(key).or_default();
-            // As where a delete is repeated for ever.
+            // A delete that is repeated for ever adds the same range each time.
             if ranges.last() != Some(&range) {
                 ranges.push(range);
             }
@@ -83,7 +83,7 @@ impl Deleted {
             records.read_exact(&mut head).map_err(cut)?;
             let size = length(&head).map_or(usize::MAX, |(size, _)| size);
             if size > LONGEST {
-                return Err(format!("a key has {LONGEST} bytes at most, and one of it {size}"));
+                return Err(format!("a key has at most {LONGEST} bytes, and one of its keys has {size}"));
             }
             record.resize(size + 16, 0);
             records.read_exact(&mut record).map_err(cut)?;

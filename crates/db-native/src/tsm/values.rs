@@ -1,4 +1,4 @@
-//! Points of one type: their times and values, one behind the other.
+//! Points of one type: their times and values, one after the other.
 
 use std::ops::Range;
 
@@ -100,10 +100,10 @@ impl Points {
         self.len() - self.times.len()
     }
 
-    /// Takes memory for the values of so many more rows, if there is so much.
+    /// Reserves memory for the values of so many more rows, if there is enough.
     ///
-    /// Without, growing costs as much as decoding: each time all values would be moved to new memory. What is not
-    /// used is given back in the end; where there is too little, it grows as it goes.
+    /// Otherwise growing costs as much as decoding, since all values move to new memory each time. Memory that is not
+    /// used is freed in the end. If there is not enough, it grows step by step.
     pub(crate) fn expect(&mut self, more: usize) {
         _ = match &mut self.values {
             Values::Float(values) => values.try_reserve_exact(more),

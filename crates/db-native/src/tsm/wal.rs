@@ -1,13 +1,13 @@
 //! The WAL: what was written and deleted since the newest TSM file.
 //!
 //! A segment is a list of entries: one byte for what it is, four for its length,
-//! and its data, packed by snappy. They are replayed in order. A delete is about
-//! the entries before it: what it deletes of files, tombstones say.
+//! and its data, packed by snappy. They are replayed in order. A delete concerns
+//! the entries before it. Tombstones say what it deletes of files.
 //!
-//! The last entry of the last segment may be cut off, as where the power went
-//! while it was written, or be zeros, as where the file had grown by then. The
-//! server drops it, and so it is dropped here. Entries have no checksum: a byte
-//! that differs within a value can't be told.
+//! The last entry of the last segment may be cut off, if the power failed while it
+//! was written, or be zeros, if the file had already grown. The server drops it, and
+//! so does this module. Entries have no checksum, so a changed byte within a value
+//! is not detected.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::tsm::snappy;
 use crate::tsm::source::Source;
 use crate::tsm::values::{Kind, Points, Values};
 
-/// What an entry is.
+/// The kind of an entry.
 const WRITE: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_RANGE: u8 = 3;
@@ -90,7 +90,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Appends the points of the key that the data starts with; gives what follows them.
+    /// Appends the points of the key that the data starts with; returns what follows them.
     fn write<'a>(&mut self, data: &'a [u8]) -> std::result::Result<&'a [u8], Fault> {
         let cut = "the points of a key are cut off";
         let (kind, rest) = byte(data).ok_or(cut)?;
@@ -135,7 +135,7 @@ impl Replay {
 }
 
 impl Values {
-    /// Appends the value that the data starts with; gives what follows it.
+    /// Appends the value that the data starts with; returns what follows it.
     fn push<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
         match self {
             Self::Float(values) => word(data).map(|(word, rest)| (values.push(f64::from_bits(word)), rest).1),
