@@ -49,6 +49,7 @@ class Page(HTMLParser):
         pictures: The attributes of each picture.
         loaded: Addresses of the files that a browser loads by itself.
         firsts: The texts of the first cells of rows of tables.
+        headings: The headings of columns of tables.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +59,8 @@ class Page(HTMLParser):
         self.pictures: list[dict[str, str | None]] = []
         self.loaded: list[str] = []
         self.firsts: set[str] = set()
+        self.headings: list[str] = []
+        self._is_heading = False
         self._cell = 0  # of the row that is read
         self.feed(path.read_text())
 
@@ -67,6 +70,9 @@ class Page(HTMLParser):
         if given.get("id"):
             self.places.add(str(given["id"]))
         self._cell = 0 if tag == "tr" else self._cell + (tag == "td")
+        if tag == "th":
+            self.headings.append("")
+            self._is_heading = True
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
         if tag == "img":
@@ -76,10 +82,16 @@ class Page(HTMLParser):
         if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon"):
             self.loaded.append(str(given["href"]))
 
+    def handle_endtag(self, tag: str) -> None:
+        """Note where a heading ends."""
+        self._is_heading = self._is_heading and tag != "th"
+
     def handle_data(self, data: str) -> None:
-        """Keep the text of a first cell."""
+        """Keep the text of a first cell, and of a heading."""
         if self._cell == 1:
             self.firsts.add(data)
+        if self._is_heading:
+            self.headings[-1] += data.strip()
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +167,14 @@ def test_every_picture_has_a_text(pages: dict[Path, Page]) -> None:
 
     assert shown
     assert [] == [(path, picture) for path, picture in shown if not (picture.get("alt") or "").strip()]
+
+
+def test_every_column_of_a_table_has_a_heading(pages: dict[Path, Page]) -> None:
+    """Who hears a table is told the heading with each cell."""
+    headings = [(path, heading) for path, page in pages.items() for heading in page.headings]
+
+    assert headings
+    assert [] == sorted({str(path.relative_to(SITE)) for path, heading in headings if not heading})
 
 
 def test_nothing_is_loaded_from_another_host(pages: dict[Path, Page]) -> None:
