@@ -37,7 +37,7 @@ class Asked:
         options = Options.of(by=by) if by is not None else Options()
         hours = consumption_spec(self._selection, ("1h", "timestep"), keywords, options)  # type: ignore[arg-type]
         plan = self._counted(consumption(self._selection, hours, None, {}, options))
-        return self._manager._run(plan, options).to_pydict()  # type: ignore[no-any-return]
+        return self._manager._run(plan, options, "read").to_pydict()  # type: ignore[no-any-return]
 
     def _counted(self, plan: Any) -> Generator[Any, Any, Any]:
         """Do the steps of a plan, and count what it asks."""

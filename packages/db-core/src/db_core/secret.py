@@ -53,21 +53,28 @@ class Secret:
         try:
             yield
         except DatabaseError as error:
-            self._clean(links(error, handled))
+            self.hide_in(error, handled)
             raise
 
-    def _clean(self, chain: list[BaseException]) -> None:
-        ours = [error for error in chain if isinstance(error, DatabaseError)]
-        for error in ours:
-            error.args = tuple(map(self._clean_value, error.args))
-            for name, value in vars(error).items():
-                setattr(error, name, self._clean_value(value))
-        if any(self._shows(error) for error in chain if not isinstance(error, DatabaseError)):
-            for error in ours:
-                if not isinstance(error.__cause__, DatabaseError):
-                    error.__cause__ = None
-                if not isinstance(error.__context__, DatabaseError):
-                    error.__context__ = None
+    def hide_in(self, error: DatabaseError, handled: BaseException | None) -> None:
+        """Mask an error, and remove its causes if those show the secret.
+
+        Args:
+            error: The error.
+            handled: The error that the caller handles, which ends the chain of causes.
+        """
+        chain = links(error, handled)
+        ours = [link for link in chain if isinstance(link, DatabaseError)]
+        for link in ours:
+            link.args = tuple(map(self._clean_value, link.args))
+            for name, value in vars(link).items():
+                setattr(link, name, self._clean_value(value))
+        if any(self._shows(link) for link in chain if not isinstance(link, DatabaseError)):
+            for link in ours:
+                if not isinstance(link.__cause__, DatabaseError):
+                    link.__cause__ = None
+                if not isinstance(link.__context__, DatabaseError):
+                    link.__context__ = None
 
     def _clean_value(self, value: object) -> object:
         return self.masked(value) if isinstance(value, str) else value

@@ -74,8 +74,8 @@ class AsyncInfluxManager(Methods):
         self._official_by_loop = ClientsByLoop(make(), make)
         return AsyncWire(server)
 
-    def _enter(self, plan: Steps[Any], call: Options) -> Any:
-        return Opening(self._run(plan, call))
+    def _enter(self, plan: Steps[Any], call: Options, method: str, bucket: str) -> Any:
+        return Opening(self._run(plan, call, method, bucket))
 
     def _open_writer(
         self, outbox: Outbox, layout: PointLayout, deliver: Callable[[Job], Any]
@@ -84,8 +84,8 @@ class AsyncInfluxManager(Methods):
 
         return AsyncPointWriter(outbox, layout, deliver, self._transport.deadline)
 
-    async def _collect(self, plan: Steps[None], call: Options) -> Any:
-        return [one async for one in self._iterate(plan, call)]
+    async def _collect(self, plan: Steps[None], call: Options, method: str, bucket: str) -> Any:
+        return [one async for one in self._iterate(plan, call, method, bucket)]
 
     async def aclose(self) -> None:
         """Close all connections of the running loop; a later call opens new ones."""

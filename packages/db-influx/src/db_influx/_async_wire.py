@@ -15,6 +15,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_core.loops import Borrowed, ClientsByLoop
+from db_core.observed import Aside
 from db_influx._io import (
     GATHERING,
     LONG_BODY,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
     from db_core.annotated_csv import Answer
+    from db_core.observed import Call
     from db_influx._io import CallLimits, Tls
     from db_influx._progress import Tell
     from db_influx._server import Server
@@ -73,15 +75,17 @@ class AsyncWire:
         """Close the connections of the running loop, those in use when they are given back."""
         await self._pools.close()
 
-    async def run(self, plan: Steps[_T], silence: float | None, progress: Tell | None = None) -> _T:
+    async def run(
+        self, plan: Steps[_T], call: Call, silence: float | None, progress: Tell | None = None
+    ) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
         limits = self._server.limits(silence, Meter(progress) if progress else None)
-        with unwrapped(), self._server.secret.hidden():
+        with call, unwrapped(), self._server.secret.hidden():
             async with Borrowed(self._pools) as pool:
                 return await _drive(plan, lambda step: self._reply(pool, step, limits))
 
     async def iterate(
-        self, plan: Steps[None], silence: float | None, progress: Tell | None = None
+        self, plan: Steps[None], call: Call, silence: float | None, progress: Tell | None = None
     ) -> AsyncGenerator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
         server = self._server
@@ -94,10 +98,12 @@ class AsyncWire:
         def reply(step: Step) -> Coroutine[Any, Any, Any]:
             return self._reply(pool, step, server.limits(silence, meter))
 
-        with unwrapped(), server.secret.hidden():
+        with call, unwrapped(), server.secret.hidden():
             async with Borrowed(self._pools) as pool, aclosing(_frames(plan, reply, stream)) as frames:
                 async for frame in frames:
-                    yield frame
+                    with Aside(call):
+                        yield frame
+                    del frame  # the caller may be done with it
 
     async def do(self, step: Post, limits: CallLimits) -> None:
         """Do a step of a plan of another manager."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from db_core.errors import DatabaseError, IncompleteResultError, OperationTimeoutError
+from db_core.observed import current_call
 from db_influx._io import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from db_core.secret import Secret
     from db_influx._io import CallLimits, Io
 
 __all__ = ["Again", "attempts", "pause_before", "retry_after", "too_late"]
@@ -38,14 +42,19 @@ class Again(Exception):  # noqa: N818 - it is no error until attempts run out
         self.after = after
 
 
-def attempts(limits: CallLimits, attempt: Callable[[], Io[_T]]) -> Io[_T]:
-    """Make an attempt, and others where they may help."""
-    done = 0
+def attempts(limits: CallLimits, secret: Secret, attempt: Callable[[CallLimits], Io[_T]]) -> Io[_T]:
+    """Make an attempt, and others where they may help.
+
+    Args:
+        limits: The limits of the call.
+        secret: What no log line may show.
+        attempt: Makes an attempt within the limits, which have its number.
+    """
     if limits.left == 0:
         raise too_late(limits)
     while True:
         try:
-            return (yield from attempt())
+            return (yield from attempt(limits))
         except Again as again:
             error, after = again.error, again.after
         except IncompleteResultError as incomplete:
@@ -57,13 +66,16 @@ def attempts(limits: CallLimits, attempt: Callable[[], Io[_T]]) -> Io[_T]:
         try:
             if limits.left == 0:
                 raise too_late(limits, error) from error
-            pause = pause_before(done, limits, after)
+            pause = pause_before(limits.attempt - 1, limits, after)
             if pause is None:
                 raise error
+            if (call := current_call()) is not None:
+                secret.hide_in(error, sys.exception())
+                call.retry(error, limits.attempt, pause)
         finally:
             del error  # or it holds its own traceback, and so what was sent, until garbage is collected
         yield Pause(pause)
-        done += 1
+        limits = replace(limits, attempt=limits.attempt + 1)
 
 
 def pause_before(done: int, limits: CallLimits, after: float | None) -> float | None:

@@ -116,9 +116,11 @@ class Base:
         _made.add(self)
 
     def _open(self) -> None:
+        from db_core.observed import Observer
         from db_influx._server import Server
         from db_influx.plans.schema import Databases
 
+        self._observer = Observer("db_influx")
         self._wire = self._make_wire(Server(self._settings, self._transport))
         self._databases = Databases()
         self._official = Official(self._settings, self._transport)
@@ -131,25 +133,32 @@ class Base:
         """Return the options of a call, checked."""
         return self._options.but(allowed, keywords, into=into)
 
-    def _run(self, plan: Steps[Any], call: Options) -> Any:
-        """Carry out a plan and return its result."""
-        return self._wire.run(plan, call.timeout, call.progress)
+    def _run(self, plan: Steps[Any], call: Options, method: str, bucket: str | None = None) -> Any:
+        """Carry out the plan of a method and return its result.
 
-    def _iterate(self, plan: Steps[None], call: Options) -> Any:
-        """Carry out a plan and return an iterator of the frames that it yields."""
-        return self._wire.iterate(plan, call.timeout, call.progress)
+        Args:
+            plan: The plan.
+            call: The options of the call.
+            method: Name of the method.
+            bucket: The bucket that it is about.
+        """
+        return self._wire.run(plan, self._observer.call(method, bucket), call.timeout, call.progress)
 
-    def _enter(self, plan: Steps[Any], call: Options) -> Any:
-        """Carry out a plan whose result is a context manager, and return this."""
-        return self._run(plan, call)
+    def _iterate(self, plan: Steps[None], call: Options, method: str, bucket: str | None = None) -> Any:
+        """Carry out the plan of a method and return an iterator of the frames that it yields."""
+        return self._wire.iterate(plan, self._observer.call(method, bucket), call.timeout, call.progress)
+
+    def _enter(self, plan: Steps[Any], call: Options, method: str, bucket: str) -> Any:
+        """Carry out the plan of a method whose result is a context manager, and return this."""
+        return self._run(plan, call, method, bucket)
 
     def _open_writer(self, outbox: Outbox, layout: PointLayout, deliver: Callable[[Job], Any]) -> Any:
         """Return a writer, which has jobs done by `deliver`."""
         raise NotImplementedError
 
-    def _collect(self, plan: Steps[None], call: Options) -> Any:
-        """Carry out a plan and return a list of the results that it yields."""
-        return list(self._iterate(plan, call))
+    def _collect(self, plan: Steps[None], call: Options, method: str, bucket: str) -> Any:
+        """Carry out the plan of a method and return a list of the results that it yields."""
+        return list(self._iterate(plan, call, method, bucket))
 
     def _wire_of(self, other: object, argument: str) -> Any:
         """Return the wire of another manager, which must be of the same kind."""

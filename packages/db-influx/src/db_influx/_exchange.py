@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from db_core.errors import ConnectionFailedError, IncompleteResultError, OperationTimeoutError
+from db_core.observed import current_call
 from db_influx._attempts import Again
 from db_influx._http import HeadReader, MalformedHeadError, unpacker
 from db_influx._io import Connect, Receive, Resolve, Send
@@ -28,10 +29,17 @@ _SMALL = 1 << 16  # bytes of a body that leave at once
 
 
 class Exchange:
-    """One attempt of a request. Closing it gives its connection back, if that can be used again."""
+    """One attempt of a request. Closing it gives its connection back, if that can be used again.
+
+    Attributes:
+        head: The head of the response.
+        is_sent: Whether the whole request left.
+        rows: How many rows the response or the request has, for the log.
+    """
 
     head: Head
-    is_sent: bool  # the whole request left
+    is_sent: bool
+    rows: int | None
 
     def __init__(self, server: Server, pool: Pool, limits: CallLimits) -> None:
         self._server = server
@@ -44,11 +52,23 @@ class Exchange:
         self._held = 0
         self._chunk = _CHUNK
         self._has_heard = False
+        self._began = 0.0
+        self._asked: Request | None = None
+        self._came = 0  # bytes of the body
+        self._status: int | None = None
         self.is_sent = False
+        self.rows = None
         self._is_over = False
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether anybody wants a line about this attempt."""
+        call = current_call()
+        return call is not None and call.is_logged
 
     def close(self) -> None:
         """Return the connection to the pool, or close it if the response is not at its end."""
+        self._log()
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -58,6 +78,20 @@ class Exchange:
         else:
             connection.close()
 
+    def _log(self) -> None:
+        asked, self._asked = self._asked, None
+        call = current_call()
+        if asked is not None and call is not None and call.is_logged:
+            call.request(
+                request=f"{asked.method} {asked.target.partition('?')[0]}",
+                status=self._status,
+                rows=self.rows,
+                sent=len(asked.body or b""),
+                received=self._came,
+                seconds=round(time.monotonic() - self._began, 6),
+                attempt=self._limits.attempt,
+            )
+
     def begin(self, request: Request) -> Io[Head]:
         """Send the request and return the head of its response.
 
@@ -66,6 +100,8 @@ class Exchange:
         Raises:
             Again: Another attempt may help.
         """
+        self._began = time.monotonic()
+        self._asked = request
         self._connection = self._pool.take()
         if self._connection is not None:
             try:
@@ -100,6 +136,7 @@ class Exchange:
         except (OSError, MalformedHeadError) as error:
             raise self._unreachable(error) from error
         self.head = found[0]
+        self._status = self.head.status
         self._body = self.head.body()
         self._is_over = self._body is not None and self._body.complete
         if rest := reader.rest:
@@ -208,6 +245,7 @@ class Exchange:
                 raise IncompleteResultError(f"the answer was cut off: {_reason(error)}") from error
         data = b"".join(self._payload)
         self._payload.clear()
+        self._came += len(data)
         if self._limits.meter is not None and data:
             self._limits.meter.received(len(data))
         self._held = 0

@@ -64,6 +64,7 @@ class CallLimits:
         end: When the call ends, by `time.monotonic`; None is never.
         retries: How often a request is repeated.
         meter: Counts the progress of the call; None if nobody asks for it.
+        attempt: The number of the attempt, from 1.
     """
 
     silence: float
@@ -71,6 +72,7 @@ class CallLimits:
     end: float | None
     retries: int
     meter: Any = None
+    attempt: int = 1
 
     @property
     def left(self) -> float | None:

@@ -41,18 +41,20 @@ def ask(server: Server, pool: Pool, query: Query | Reduced, limits: CallLimits) 
     """Send a query and decode its answer as it arrives; a query whose answer breaks off is sent again."""
     sent = query.query if isinstance(query, Reduced) else query
 
-    def attempt() -> Io[Answer]:
+    def attempt(limits: CallLimits) -> Io[Answer]:
         exchange = Exchange(server, pool, limits)
         try:
             yield from _begin_query(server, exchange, sent)
             decoder = sent.decoder()
             while data := (yield from exchange.read()):
                 yield Work(partial(decoder.feed, data), len(data))
-            return decoder.finish()
+            answer = decoder.finish()
+            exchange.rows = answer.rows
+            return answer
         finally:
             exchange.close()
 
-    answer = yield from attempts(limits, attempt)
+    answer = yield from attempts(limits, server.secret, attempt)
     if isinstance(query, Reduced):
         answer = yield Work(partial(query.reduce, answer), answer.rows * _ROW)
     return answer
@@ -62,15 +64,15 @@ def perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[An
     """Do a step that is one request; see `_steps`."""
     match step:
         case AskAtMost():
-            return (yield from attempts(limits, partial(_ask_at_most, server, pool, step, limits)))
+            return (yield from attempts(limits, server.secret, partial(_ask_at_most, server, pool, step)))
         case AskJson():
-            return (yield from attempts(limits, partial(_ask_json, server, pool, step, limits)))
+            return (yield from attempts(limits, server.secret, partial(_ask_json, server, pool, step)))
         case Change():
-            return (yield from attempts(limits, partial(_change, server, pool, step, limits)))
+            return (yield from attempts(limits, server.secret, partial(_change, server, pool, step)))
         case Download():
-            return (yield from attempts(limits, partial(_download, server, pool, step, limits)))
+            return (yield from attempts(limits, server.secret, partial(_download, server, pool, step)))
         case Post():
-            return (yield from attempts(limits, partial(_post, server, pool, step, limits)))
+            return (yield from attempts(limits, server.secret, partial(_post, server, pool, step)))
         case Stream():
             return (yield from _stream(server, pool, step, limits))
     raise TypeError(step)
@@ -88,6 +90,7 @@ def _ask_at_most(
         while data := (yield from exchange.read()):
             yield Work(partial(decoder.feed, data), len(data))
             held += len(data)
+            exchange.rows = decoder.rows
             if decoder.rows > rows or held > size:
                 return None
         return decoder.finish(), held
@@ -100,19 +103,24 @@ def _stream(server: Server, pool: Pool, step: Stream, limits: CallLimits) -> Io[
     decoder = BatchDecoder(step.batch_rows, decoder=step.query.decoder())
     exchange = Exchange(server, pool, limits)
 
-    def first() -> Io[list[Frame]]:
+    def first(limits: CallLimits) -> Io[list[Frame]]:
         nonlocal decoder, exchange
-        exchange.close()
         decoder = BatchDecoder(step.batch_rows, decoder=step.query.decoder())
         exchange = Exchange(server, pool, limits)
-        yield from _begin_query(server, exchange, step.query)
-        return (yield from _frames(exchange, decoder))
+        try:
+            yield from _begin_query(server, exchange, step.query)
+            return (yield from _frames(exchange, decoder))
+        except BaseException:
+            exchange.close()
+            raise
 
     try:
-        frames = yield from attempts(limits, first)
+        frames = yield from attempts(limits, server.secret, first)
+        exchange.rows = 0
         while frames:
             for frame in frames:
                 rows = len(frame)
+                exchange.rows += rows
                 yield Batch((yield Work(partial(frame.release, step.into), rows * _ROW)))
                 if limits.meter is not None:
                     limits.meter.report(Report(rows=rows))
@@ -243,6 +251,7 @@ def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None
         if not exchange.is_sent:
             message = f"{server.url} answered before all points were sent. Check whether it is InfluxDB"
             raise Again(ConnectionFailedError(message))
+        exchange.rows = step.body.count(b"\n") if exchange.is_logged else None
         if limits.meter is not None:
             limits.meter.received(len(body))
     finally:

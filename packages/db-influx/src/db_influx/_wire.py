@@ -15,10 +15,12 @@ import time
 import warnings
 from collections import deque
 from contextlib import closing, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from db_core.observed import Aside
 from db_influx._io import (
     GATHERING,
     LONG_BODY,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from db_core.annotated_csv import Answer
+    from db_core.observed import Call
     from db_influx._io import CallLimits, Io
     from db_influx._progress import Tell
     from db_influx._server import Server
@@ -71,23 +74,27 @@ class Wire:
         pool, self._pool = self._pool, Pool()
         pool.close()
 
-    def run(self, plan: Steps[_T], silence: float | None, progress: Tell | None = None) -> _T:
+    def run(self, plan: Steps[_T], call: Call, silence: float | None, progress: Tell | None = None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
         limits = self._server.limits(silence, Meter(progress) if progress else None)
-        with unwrapped(), self._server.secret.hidden():
+        with call, unwrapped(), self._server.secret.hidden():
             return _result(_drive(plan, lambda step: self._reply(step, limits, _CALLER)))
 
     def iterate(
-        self, plan: Steps[None], silence: float | None, progress: Tell | None = None
+        self, plan: Steps[None], call: Call, silence: float | None, progress: Tell | None = None
     ) -> Iterator[Any]:
         """Do the steps of a plan and yield the frames that it hands on; each step has its own deadline."""
         meter = Meter(progress) if progress else None
-        with unwrapped(), self._server.secret.hidden():
-            yield from _drive(
-                plan,
-                lambda step: self._reply(step, self._server.limits(silence, meter), _ITERATOR),
-                lambda step: self._stream(step, self._server.limits(silence, meter, endless=True)),
-            )
+        driven = _drive(
+            plan,
+            lambda step: self._reply(step, self._server.limits(silence, meter), _ITERATOR),
+            lambda step: self._stream(step, self._server.limits(silence, meter, endless=True)),
+        )
+        with call, unwrapped(), self._server.secret.hidden(), closing(driven):
+            for frame in driven:
+                with Aside(call):
+                    yield frame
+                del frame  # the caller may be done with it
 
     def do(self, step: Post, limits: CallLimits) -> None:
         """Do a step of a plan of another manager."""
@@ -165,7 +172,9 @@ class Wire:
         found, failure = None, None
         try:
             for number in range(min(step.at_once, len(queries))):
-                threading.Thread(target=work, name=f"db-influx_{number}").start()
+                # Each has a context of its own, which knows the call: one context runs in one thread.
+                run = copy_context().run
+                threading.Thread(target=run, args=[work], name=f"db-influx_{number}").start()
             for _ in queries:
                 number, found, failure = _next(ended, limits.meter)
                 if failure is not None:
@@ -211,7 +220,7 @@ def _beside(function: Callable[[], None]) -> Iterator[None]:
         except BaseException as error:  # noqa: BLE001 - it is for the caller
             failures.append(error)
 
-    thread = threading.Thread(target=work, name="db-influx_beside")
+    thread = threading.Thread(target=copy_context().run, args=[work], name="db-influx_beside")
     thread.start()
     try:
         yield

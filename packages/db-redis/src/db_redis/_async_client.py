@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
@@ -15,6 +16,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 
 from db_core.loops import Borrowed, ClientsByLoop
+from db_core.observed import Aside
 from db_redis import _cache, _connect, _frames, _operations
 from db_redis._arguments import key_maker
 from db_redis._base import DECODED, BaseClient
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from db_core.frame import Into
+    from db_core.observed import Call
     from db_redis._cache import OnOutage
     from db_redis._connect import Url
     from db_redis._expiry import Expiration
@@ -81,22 +84,22 @@ class AsyncRedisClient(BaseClient):
 
     async def save_in_redis(self, key: Key, value: object) -> None:
         """Do the same as `RedisClient.save_in_redis`."""
-        await self._run(_operations.save(self._options, key, value), "saving", key)
+        await self._run(_operations.save(self._options, key, value), "save_in_redis", key)
 
     async def save_in_redis_with_expiration(
         self, key: Key, value: object, expiration_in_seconds: Expiration
     ) -> None:
         """Do the same as `RedisClient.save_in_redis_with_expiration`."""
         steps = _operations.save(self._options, key, value, expiration_in_seconds, expires=True)
-        await self._run(steps, "saving", key)
+        await self._run(steps, "save_in_redis_with_expiration", key)
 
     async def safe_read_from_redis(self, key: Key, *, default: object = None) -> Any:
         """Do the same as `RedisClient.safe_read_from_redis`."""
-        return await self._run(_operations.read(self._options, key, default), "reading", key)
+        return await self._run(_operations.read(self._options, key, default), "safe_read_from_redis", key)
 
     async def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - the plainest name
         """Do the same as `RedisClient.read_as`."""
-        return await self._run(_operations.read_as(self._options, key, type, default), "reading", key)
+        return await self._run(_operations.read_as(self._options, key, type, default), "read_as", key)
 
     async def save_many(
         self,
@@ -110,19 +113,19 @@ class AsyncRedisClient(BaseClient):
         steps = _operations.save_many(
             self._options, mapping, expiration_in_seconds, atomic=atomic, chunk_bytes=chunk_bytes
         )
-        await self._run(steps, "saving many")
+        await self._run(steps, "save_many")
 
     async def read_many(
         self, keys: Iterable[_KeyT], *, chunk_bytes: int = _operations.CHUNK_BYTES
     ) -> dict[_KeyT, Any]:
         """Do the same as `RedisClient.read_many`."""
         return await self._run(
-            _operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "reading many"
+            _operations.read_many(self._options, keys, chunk_bytes=chunk_bytes), "read_many"
         )
 
     async def delete_many(self, keys: Iterable[Key]) -> int:
         """Do the same as `RedisClient.delete_many`."""
-        return await self._run(_operations.delete_many(self._options, keys), "deleting many")
+        return await self._run(_operations.delete_many(self._options, keys), "delete_many")
 
     async def save_frame(
         self,
@@ -134,7 +137,7 @@ class AsyncRedisClient(BaseClient):
     ) -> None:
         """Do the same as `RedisClient.save_frame`."""
         steps = _frames.save_frame(self._options, key, frame, expiration_in_seconds, piece_bytes=piece_bytes)
-        await self._run(steps, "saving the frame", key)
+        await self._run(steps, "save_frame", key)
 
     @overload
     async def read_frame(
@@ -150,9 +153,7 @@ class AsyncRedisClient(BaseClient):
     ) -> pa.Table | _DefaultT: ...
     async def read_frame(self, key: Key, into: Into = "pandas", *, default: Any = None) -> Any:
         """Do the same as `RedisClient.read_frame`."""
-        return await self._run(
-            _frames.read_frame(self._options, key, into, default), "reading the frame", key
-        )
+        return await self._run(_frames.read_frame(self._options, key, into, default), "read_frame", key)
 
     async def get_or_compute(
         self,
@@ -169,7 +170,7 @@ class AsyncRedisClient(BaseClient):
         _cache.check_function(function, may_be_asynchronous=True)
         policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
         outcome = await self._run(
-            _cache.get_or_compute(self._options, key, function, policy), "computing", key
+            _cache.get_or_compute(self._options, key, function, policy), "get_or_compute", key
         )
         return outcome.get()
 
@@ -195,7 +196,7 @@ class AsyncRedisClient(BaseClient):
                 name = make_key(args, kwargs)
                 compute = functools.partial(function, *args, **kwargs)
                 steps = _cache.get_or_compute(self._options, name, compute, policy)
-                result: _T = (await self._run(steps, "computing", name)).get()
+                result: _T = (await self._run(steps, "cached", name)).get()
                 return result
 
             return call
@@ -208,23 +209,30 @@ class AsyncRedisClient(BaseClient):
         return self._scan(options)
 
     async def _scan(self, options: dict[str, Any]) -> AsyncIterator[Key]:
-        try:
-            async with self._borrowed() as client:
-                async for name in client.scan_iter(**options):
-                    if (key := self._options.keys.key(name)) is not None:
-                        yield key
-        except THEIRS as error:
-            raise self._translate(error, "scanning", None) from error
-        except Exception as error:  # noqa: BLE001 - it is raised again
-            raise self._error_to_raise(error, "scanning", None)  # noqa: B904 - it has its cause
+        with self._observer.call("scan") as call:
+            found = 0
+            try:
+                async with self._borrowed() as client:
+                    async for name in client.scan_iter(**options):
+                        found += 1
+                        if (key := self._options.keys.key(name)) is not None:
+                            with Aside(call):
+                                yield key
+            except THEIRS as error:
+                raise self._translate(error, "scan", None) from error
+            except Exception as error:  # noqa: BLE001 - it is raised again
+                raise self._error_to_raise(error, "scan", None)  # noqa: B904 - it has its cause
+            finally:
+                if call.is_logged:  # redis-py sends the commands, so this is one line for all of them
+                    call.request(command="SCAN", keys=found)
 
     async def touch(self, key: Key, expiration_in_seconds: Expiration | None = None) -> bool:
         """Do the same as `RedisClient.touch`."""
-        return await self._run(_operations.touch(self._options, key, expiration_in_seconds), "touching", key)
+        return await self._run(_operations.touch(self._options, key, expiration_in_seconds), "touch", key)
 
     async def ttl(self, key: Key) -> float | None:
         """Do the same as `RedisClient.ttl`."""
-        return await self._run(_operations.ttl(self._options, key), "looking at", key)
+        return await self._run(_operations.ttl(self._options, key), "ttl", key)
 
     async def close(self) -> None:
         """Close the connections of the running event loop, unless they belong to a `client` that you passed.
@@ -244,26 +252,40 @@ class AsyncRedisClient(BaseClient):
 
     # --- Waiting ---
 
-    async def _run(self, steps: Steps[_T], doing: str, subject: object = None) -> _T:
+    async def _run(self, steps: Steps[_T], method: str, subject: object = None) -> _T:
         """Take the steps of a method. An error is thrown into the method, which may handle it."""
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
+        with self._observer.call(method) as call:
+            take_step = self._take_step
+            if call.is_logged:
+                take_step = functools.partial(self._take_step_and_log, call)
+            try:
+                step = next(steps)
+                while True:
+                    try:
+                        reply = await take_step(step)
+                        # CPython 3.11's wait_for may lose a cancellation.
+                        if task and task.cancelling() > before:
+                            raise asyncio.CancelledError  # noqa: TRY301 - it is thrown into the steps
+                    except BaseException as error:  # noqa: BLE001 - it is raised again
+                        step = steps.throw(self._as_redis_error(error))
+                    else:
+                        step = steps.send(reply)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            except (*THEIRS, FailedPartway) as error:
+                raise self._translate(error, method, subject) from error
+
+    async def _take_step_and_log(self, call: Call, step: Step) -> Any:
+        began, retries = time.monotonic(), call.retries
+        reply = None
         try:
-            step = next(steps)
-            while True:
-                try:
-                    reply = await self._take_step(step)
-                    if task and task.cancelling() > before:  # CPython 3.11's wait_for may lose a cancellation
-                        raise asyncio.CancelledError  # noqa: TRY301 - it is thrown into the steps
-                except BaseException as error:  # noqa: BLE001 - it is raised again
-                    step = steps.throw(self._as_redis_error(error))
-                else:
-                    step = steps.send(reply)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        except (*THEIRS, FailedPartway) as error:
-            raise self._translate(error, doing, subject) from error
+            reply = await self._take_step(step)
+        finally:
+            self._log(call, step, reply, time.monotonic() - began, call.retries - retries)
+        return reply
 
     def _borrowed(self) -> AbstractAsyncContextManager[Any]:
         """Return a context manager that lends redis-py's client for the running loop."""

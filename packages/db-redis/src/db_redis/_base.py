@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import redis
@@ -11,17 +12,21 @@ from redis.client import NEVER_DECODE
 from db_core.chain import package_of
 from db_core.errors import ConfigurationError
 from db_core.foreign import shown
+from db_core.observed import Observer
 from db_redis import _connect
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import Expiry
 from db_redis._keys import Keys
 from db_redis._operations import Options
-from db_redis._steps import FailedPartway
+from db_redis._steps import Command, FailedPartway, Pipeline
 
 if TYPE_CHECKING:
+    from db_core.errors import DatabaseError
+    from db_core.observed import Call
     from db_redis._connect import Url
     from db_redis._expiry import Expiration
     from db_redis._settings import RedisSettings
+    from db_redis._steps import Step
     from db_redis._values import Nan
 
 __all__ = ["DECODED", "BaseClient"]
@@ -30,6 +35,23 @@ DECODED: dict[str, bool] = {}
 _RAW = {NEVER_DECODE: True}
 _PARSE_ERRORS = (AttributeError, TypeError, ValueError)
 _NAN = ("null", "error", "string")
+# What an error says that a method was doing.
+_DOING = {
+    "save_in_redis": "saving",
+    "save_in_redis_with_expiration": "saving",
+    "safe_read_from_redis": "reading",
+    "read_as": "reading",
+    "save_many": "saving many",
+    "read_many": "reading many",
+    "delete_many": "deleting many",
+    "save_frame": "saving the frame",
+    "read_frame": "reading the frame",
+    "get_or_compute": "computing",
+    "cached": "computing",
+    "scan": "scanning",
+    "touch": "touching",
+    "ttl": "looking at",
+}
 
 
 class BaseClient:
@@ -118,6 +140,7 @@ class BaseClient:
         self._client = client
         # Clients of our own settings leave bytes as they are. Others may have been told to decode replies.
         self._raw = _RAW if settings is None or isinstance(settings, _connect.Url) else DECODED
+        self._observer = Observer("db_redis", partial(_as_ours, client))
         self._settings = settings  # None if the caller passed `client`
         self._behaviour = behaviour
 
@@ -137,13 +160,27 @@ class BaseClient:
         settings, behaviour = state
         self._set_up(self._make_client(settings), settings, behaviour)
 
-    def _translate(self, error: Exception, doing: str, subject: object) -> Exception:
+    def _log(self, call: Call, step: Step, reply: Any, seconds: float, retries: int) -> None:
+        """Log what was sent and received. The line shows no key and no value."""
+        if not isinstance(step, Command | Pipeline):
+            return
+        commands = [step.args] if isinstance(step, Command) else step.commands
+        call.request(
+            command="+".join(dict.fromkeys(command[0] for command in commands)),
+            commands=len(commands),
+            sent=sum(_size(command) for command in commands),
+            received=_size(reply),
+            seconds=round(seconds, 6),
+            attempt=1 + retries,
+        )
+
+    def _translate(self, error: Exception, method: str, subject: object) -> Exception:
         """Return our error for one of redis-py's."""
-        what = f"{doing} {subject!r}" if isinstance(subject, str | bytes) else doing
+        what = f" {subject!r}" if isinstance(subject, str | bytes) else ""
         if isinstance(error, FailedPartway):
             what = f"{what}, {error},"
             error = cast("Exception", error.__cause__)
-        return translate(error, what, self._client.get_connection_kwargs().get("password"))
+        return _as_ours(self._client, error, method, what)
 
     def _as_redis_error(self, error: BaseException) -> BaseException:
         """Return `InvalidResponse` for a built-in error that redis-py raised over a malformed reply.
@@ -161,12 +198,12 @@ class BaseClient:
         invalid.__cause__ = error
         return invalid
 
-    def _error_to_raise(self, error: BaseException, doing: str, subject: object) -> BaseException:
+    def _error_to_raise(self, error: BaseException, method: str, subject: object) -> BaseException:
         """Return the error to raise for a built-in one: ours if the reply was malformed, else the same."""
         theirs = self._as_redis_error(error)
         if not isinstance(theirs, THEIRS):
             return error
-        ours = self._translate(theirs, doing, subject)
+        ours = self._translate(theirs, method, subject)
         ours.__cause__ = theirs
         return ours
 
@@ -183,3 +220,15 @@ class BaseClient:
     @staticmethod
     def _is_cluster(client: object) -> bool:
         raise NotImplementedError
+
+
+def _as_ours(client: Any, error: Exception, method: str, what: str = "") -> DatabaseError:
+    """Return our error for one of redis-py's; `what` is what the method was about."""
+    return translate(error, f"{_DOING[method]}{what}", client.get_connection_kwargs().get("password"))
+
+
+def _size(data: object) -> int:
+    """Return how many bytes a command or a reply has, without what Redis's protocol adds."""
+    if isinstance(data, bytes | str):
+        return len(data)
+    return sum(map(_size, data)) if isinstance(data, list | tuple) else 0

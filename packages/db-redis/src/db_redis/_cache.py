@@ -132,9 +132,8 @@ def _stale_or_error(
         if stored is not None:
             value = decode_value(key, stored, policy.decode)
             # The error's text and traceback are not logged, as they may hold a secret.
-            _LOGGER.warning(
-                "computing %r failed, so its stale value was used: %s", key, _type_and_place(error)
-            )
+            # Neither is the key.
+            _LOGGER.warning("computing failed, so the stale value was used: %s", _type_and_place(error))
             return Outcome(value)
     if lock is not None:
         lock.error = error

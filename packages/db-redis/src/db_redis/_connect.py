@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
 
 from db_core.errors import ConfigurationError
 from db_core.foreign import shown
+from db_redis._retries import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def connection_options(
         # By default redis-py tries everything eleven times: a silent server would hold a call for a
         # minute. Here only a broken connection is tried again, for about a second. A timeout is not, so a
         # call waits no longer than the timeout says.
-        "retry": retry(ExponentialWithJitterBackoff(base=0.05, cap=1), _TRIES, (redis.ConnectionError,)),
+        "retry": retry(Backoff(base=0.05, cap=1), _TRIES, (redis.ConnectionError,)),
     }
     if isinstance(settings, Url):
         return options

@@ -11,14 +11,28 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import redis.asyncio.retry
 import redis.retry
+from redis.backoff import ExponentialWithJitterBackoff
 
 from db_core.chain import empty_frames
+from db_core.observed import current_call
 from db_redis._errors import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AsyncRetry", "Retry"]
+__all__ = ["AsyncRetry", "Backoff", "Retry"]
+
+
+class Backoff(ExponentialWithJitterBackoff):
+    """The seconds before a retry, of which the running call is told."""
+
+    def compute(self, failures: int) -> float:
+        seconds = super().compute(failures)
+        call, error = current_call(), sys.exception()  # redis-py calls this while it handles the error
+        if call is not None and isinstance(error, redis.RedisError):
+            call.retry(error, failures, seconds)
+        del error  # or it and this frame refer to each other until garbage is collected
+        return seconds
 
 
 class _SkipRefusals:

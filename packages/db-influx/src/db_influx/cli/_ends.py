@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -55,6 +56,8 @@ def ends(command: Callable[_P, None]) -> Callable[_P, None]:
     @wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> None:
         warnings.showwarning = _show_warning
+        # A retry is no news here: without a handler, Python writes the warning of the log to stderr.
+        logging.getLogger("db_influx").addHandler(logging.NullHandler())
         try:
             try:
                 command(*args, **kwargs)

@@ -35,7 +35,7 @@ class Managing(Base):
         """Return the version of the server, such as "2.9.1"; the token needs no rights."""
         from db_influx.plans import version
 
-        return self._run(version.version(), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(version.version(), self._call(QueryOptions, options), "server_version")  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def list_buckets(self, **options: Unpack[QueryOptions]) -> list[Bucket]:
@@ -45,7 +45,7 @@ class Managing(Base):
         """
         from db_influx.plans import buckets
 
-        return self._run(buckets.listed(), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(buckets.listed(), self._call(QueryOptions, options), "list_buckets")  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def create_bucket(
@@ -67,7 +67,7 @@ class Managing(Base):
 
         call = self._call(QueryOptions, options)
         plan = buckets.create(_arguments.text(name, "name"), _retention(retention), self._settings.org)
-        return self._run(plan, call)  # type: ignore[no-any-return]
+        return self._run(plan, call, "create_bucket", name)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def delete_bucket(self, name: str, **options: Unpack[QueryOptions]) -> None:
@@ -81,7 +81,7 @@ class Managing(Base):
         from db_influx.plans import buckets
 
         plan = buckets.delete(_arguments.text(name, "name"))
-        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(plan, self._call(QueryOptions, options), "delete_bucket", name)  # type: ignore[no-any-return]
 
     @takes(RangeOptions)
     def count(
@@ -113,7 +113,7 @@ class Managing(Base):
         end = _times.LATEST if stop is None else _times.instant(stop, "stop", now, call.tz)
         begin, end = _times.ordered(begin, end)
         selection = selected(begin, end, measurement, EVERY, bucket, tags)
-        return self._run(extent.count(self._databases, selection, call), call)  # type: ignore[no-any-return]
+        return self._run(extent.count(self._databases, selection, call), call, "count", bucket)  # type: ignore[no-any-return]
 
     @takes(PointOptions)
     def time_range(
@@ -128,7 +128,8 @@ class Managing(Base):
 
         call = self._call(PointOptions, options)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, EVERY, bucket, tags)
-        return self._run(extent.time_range(self._databases, selection, call), call)  # type: ignore[no-any-return]
+        plan = extent.time_range(self._databases, selection, call)
+        return self._run(plan, call, "time_range", bucket)  # type: ignore[no-any-return]
 
     @takes(TimeOptions)
     def delete(
@@ -180,7 +181,7 @@ class Managing(Base):
             _arguments.text(bucket, "bucket"), name, None, _flux.conditions(tags), begin, end
         )
         delete.check(selection)
-        return self._run(delete.delete(self._databases, selection, call), call)  # type: ignore[no-any-return]
+        return self._run(delete.delete(self._databases, selection, call), call, "delete", bucket)  # type: ignore[no-any-return]
 
     @takes(CopyOptions)
     def copy(
@@ -238,7 +239,8 @@ class Managing(Base):
         )
         if to is None and bucket == to_bucket:
             raise _arguments.invalid("to_bucket", f"must be another bucket than {bucket!r}")
-        return self._collect(copy.copy(self._databases, selection, target, call), call)  # type: ignore[no-any-return]
+        plan = copy.copy(self._databases, selection, target, call)
+        return self._collect(plan, call, "copy", bucket)  # type: ignore[no-any-return]
 
 
 def _retention(value: object) -> int:

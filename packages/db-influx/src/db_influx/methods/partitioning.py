@@ -98,7 +98,7 @@ class Partitioning(Base):
         _arguments.flag(dense, "dense")
         make = partial(_partition.divided, connection_of(self, connect))
         plan = plans.planned(self._databases, selection, reduction, cut, call, dense=dense, make=make)
-        return self._run(plan, call)  # type: ignore[no-any-return]
+        return self._run(plan, call, "partitions", bucket)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def read_partition(
@@ -127,7 +127,8 @@ class Partitioning(Base):
         asked = partition.checked_columns(columns)
         of_read = replace(partition.layout.options, into=call.into)
         parts = partition.within, partition.conditions, asked
-        return self._run(plans.part(self._databases, partition.layout, *parts, of_read), call)
+        plan = plans.part(self._databases, partition.layout, *parts, of_read)
+        return self._run(plan, call, "read_partition", partition.layout.selection.bucket)
 
 
 def _parted(options: Any, keywords: type) -> tuple[Any, Any]:

@@ -55,7 +55,8 @@ class Querying(Base):
 
         call = self._call(FetchOptions, options, into)
         _arguments.flag(split, "split")
-        return self._run(query.tables(_flux_params.bind(flux, params), call, split=split), call)
+        plan = query.tables(_flux_params.bind(flux, params), call, split=split)
+        return self._run(plan, call, "query")
 
     @takes(FetchOptions)
     def query_batches(
@@ -82,7 +83,8 @@ class Querying(Base):
 
         call = self._call(FetchOptions, options, into)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
-        return self._iterate(query.batches(_flux_params.bind(flux, params), rows, call), call)
+        plan = query.batches(_flux_params.bind(flux, params), rows, call)
+        return self._iterate(plan, call, "query_batches")
 
     @takes(FetchOptions)
     def query_influxql(
@@ -125,7 +127,7 @@ class Querying(Base):
         call = self._call(FetchOptions, options, into)
         _arguments.flag(split, "split")
         plan = plans.tables(self._databases, *_statements(influxql, params, bucket), call, split=split)
-        return self._run(plan, call)
+        return self._run(plan, call, "query_influxql", bucket)
 
     @takes(FetchOptions)
     def query_influxql_batches(
@@ -155,31 +157,34 @@ class Querying(Base):
         call = self._call(FetchOptions, options, into)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
         plan = plans.batches(self._databases, *_statements(influxql, params, bucket), rows, call)
-        return self._iterate(plan, call)
+        return self._iterate(plan, call, "query_influxql_batches", bucket)
 
     @takes(QueryOptions)
     def get_measurements_on_bucket(self, bucket: str, **options: Unpack[QueryOptions]) -> list[str]:
         """Return the names of a bucket's measurements over all time, sorted."""
         from db_influx.plans import query
 
+        call = self._call(QueryOptions, options)
         plan = query.listed(_flux.measurements(_arguments.text(bucket, "bucket")))
-        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(plan, call, "get_measurements_on_bucket", bucket)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def get_fields(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
         """Return the names of a measurement's fields over all time, sorted."""
         from db_influx.plans import query
 
+        call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
-        return self._run(query.listed(_flux.fields(*names)), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(query.listed(_flux.fields(*names)), call, "get_fields", bucket)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def get_tags(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
         """Return the keys of a measurement's tags over all time, sorted."""
         from db_influx.plans import query
 
+        call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
-        return self._run(query.tag_keys(*names), self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(query.tag_keys(*names), call, "get_tags", bucket)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def get_tag_values(
@@ -188,9 +193,10 @@ class Querying(Base):
         """Return the values of a measurement's tag over all time, sorted."""
         from db_influx.plans import query
 
+        call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
         plan = query.listed(_flux.tag_values(*names, _flux.tag_key(tag, "tag")))
-        return self._run(plan, self._call(QueryOptions, options))  # type: ignore[no-any-return]
+        return self._run(plan, call, "get_tag_values", bucket)  # type: ignore[no-any-return]
 
 
 def _statements(influxql: str, params: object, bucket: str | None) -> tuple[AnyQuery, str | None]:

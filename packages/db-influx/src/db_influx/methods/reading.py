@@ -90,12 +90,12 @@ class Reading(Base):
             reason = "needs windows, and a read with `interval=None` has none"
             raise _arguments.invalid("create_empty", reason)
         if interval is None:
-            return self._run(read.handed(read.stored(self._databases, selection, call), call.into), call)
-        edge = _arguments.choice(label, "label", LABELS)
-        spec = read.downsample_spec(selection, interval, agg_func, edge, call, create_empty=create_empty)
-        return self._run(
-            read.handed(read.downsampled(self._databases, selection, spec, call), call.into), call
-        )
+            plan = read.stored(self._databases, selection, call)
+        else:
+            edge = _arguments.choice(label, "label", LABELS)
+            spec = read.downsample_spec(selection, interval, agg_func, edge, call, create_empty=create_empty)
+            plan = read.downsampled(self._databases, selection, spec, call)
+        return self._run(read.handed(plan, call.into), call, "read", bucket)
 
     @takes(SliceOptions)
     def read_all_fields(
@@ -120,7 +120,7 @@ class Reading(Base):
         call = self._call(SliceOptions, options, into)
         selection = in_range(start, stop, msname, EVERY, bucket, tags, call.tz)
         plan = read.stored(self._databases, selection, call, tag_columns=True)
-        return self._run(read.handed(plan, call.into), call)
+        return self._run(read.handed(plan, call.into), call, "read_all_fields", bucket)
 
     @takes(ConsumptionOptions)
     def read_accumulated_value(
@@ -178,7 +178,8 @@ class Reading(Base):
         call = self._call(ConsumptionOptions, options, into)
         every = _times.duration(timestep, "timestep", unit=MINUTE), "timestep"
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
-        return self._run(self._accumulated(selection, every, options, call), call)
+        plan = self._accumulated(selection, every, options, call)
+        return self._run(plan, call, "read_accumulated_value", bucket)
 
     @takes(ConsumptionOptions)
     def read_accumulated_value_in_seconds(
@@ -205,7 +206,8 @@ class Reading(Base):
         call = self._call(ConsumptionOptions, options, into)
         every = _times.duration(duration, "duration", unit=_SECOND), "duration"
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
-        return self._run(self._accumulated(selection, every, options, call), call)
+        plan = self._accumulated(selection, every, options, call)
+        return self._run(plan, call, "read_accumulated_value_in_seconds", bucket)
 
     def _accumulated(
         self, selection: Selection, every: tuple[str, str], options: ConsumptionOptions, call: Options
@@ -242,7 +244,8 @@ class Reading(Base):
         now = time.time_ns()
         start = _times.before(now, duration, "duration", call.tz)
         selection = selected(start, now, measurement, fields, bucket, tags)
-        return self._run(read.handed(read.last_mean(self._databases, selection, call), call.into), call)
+        plan = read.handed(read.last_mean(self._databases, selection, call), call.into)
+        return self._run(plan, call, "read_average_value_in_seconds", bucket)
 
     @takes(PointOptions)
     def read_last_data_point(
@@ -275,7 +278,7 @@ class Reading(Base):
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         _arguments.flag(with_time, "with_time")
         plan = last_point.last_point(self._databases, selection, time.time_ns(), call, with_time=with_time)
-        return self._run(plan, call)  # type: ignore[no-any-return]
+        return self._run(plan, call, "read_last_data_point", bucket)  # type: ignore[no-any-return]
 
     @takes(SeriesOptions)
     def read_last_data_points(
@@ -299,7 +302,8 @@ class Reading(Base):
 
         call = self._call(SeriesOptions, options, into)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
-        return self._run(last_point.last_points(self._databases, selection, call), call)
+        plan = last_point.last_points(self._databases, selection, call)
+        return self._run(plan, call, "read_last_data_points", bucket)
 
     @takes(ReadOptions)
     def read_batches(
@@ -337,4 +341,5 @@ class Reading(Base):
         call = self._call(ReadOptions, options, into)
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
-        return self._iterate(batches.batches(self._databases, selection, rows, call), call)
+        plan = batches.batches(self._databases, selection, rows, call)
+        return self._iterate(plan, call, "read_batches", bucket)

@@ -69,7 +69,7 @@ class Saving(Base):
         wanted = Wanted(_arguments.text(bucket, "bucket"), self._settings.org, begin, end)
         make = partial(Snapshot, start=begin, stop=end, options=replace(call, progress=None))
         place = None if folder is None else _arguments.folder(folder, "folder")
-        return self._enter(download(wanted, place, make), call)  # type: ignore[no-any-return]
+        return self._enter(download(wanted, place, make), call, "snapshot", bucket)  # type: ignore[no-any-return]
 
     @takes(ReadOptions)
     def write_parquet(
@@ -115,4 +115,5 @@ class Saving(Base):
         selection = in_range(start, stop, msname, EVERY if fields is None else fields, bucket, tags, call.tz)
         span = selection.start, selection.stop
         files = _parquet.periods(folder, name, selection.measurement, *span, call.tz)
-        return self._collect(parquet.write(self._databases, selection, files, call), call)  # type: ignore[no-any-return]
+        plan = parquet.write(self._databases, selection, files, call)
+        return self._collect(plan, call, "write_parquet", bucket)  # type: ignore[no-any-return]

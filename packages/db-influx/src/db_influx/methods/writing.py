@@ -77,7 +77,7 @@ class Writing(Base):
         call = self._call(SendOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = write.write(_arguments.written_bucket(bucket), data, points)
-        return self._run(plan, call)  # type: ignore[no-any-return]
+        return self._run(plan, call, "synchronous_write", bucket)  # type: ignore[no-any-return]
 
     @takes(WriteOptions)
     def check_write(
@@ -105,7 +105,7 @@ class Writing(Base):
         call = self._call(WriteOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = check_write.check_write(_arguments.written_bucket(bucket), data, points, time.time_ns())
-        return self._run(plan, call)  # type: ignore[no-any-return]
+        return self._run(plan, call, "check_write", bucket)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def writer(
@@ -185,7 +185,7 @@ class Writing(Base):
             place = Spool(spool, target)
 
         def do(job: Job) -> Any:
-            return self._run(deliver(job, name, place, on_refused), call)
+            return self._run(deliver(job, name, place, on_refused), call, "writer", name)
 
         return self._open_writer(Outbox(encoder, limits, place), layout, do)  # type: ignore[no-any-return]
 
