@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from db_core.frame import Frame
     from db_core.line_protocol import to_line_protocol
     from db_core.meter import meter_differences
+    from db_core.observed import Retry
 
 __all__ = [
     "AmbiguousSeriesError",
@@ -54,6 +55,7 @@ __all__ = [
     "ParseError",
     "QueryError",
     "Rejection",
+    "Retry",
     "SchemaConflictError",
     "SerializationError",
     "UnwrittenPoint",
@@ -67,6 +69,7 @@ __all__ = [
 _LAZY = {
     "Frame": "db_core.frame",
     "iter_annotated_csv": "db_core.annotated_csv",
+    "Retry": "db_core.observed",
     "meter_differences": "db_core.meter",
     "read_annotated_csv": "db_core.annotated_csv",
     "to_line_protocol": "db_core.line_protocol",

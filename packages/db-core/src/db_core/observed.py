@@ -1,4 +1,4 @@
-"""Tell what a call does: a line of the log for each request, and a warning for each retry.
+"""Tell what a call does: to the log, and to the hook for retries.
 
 A client has one `Observer`. Each call of a public method is a `Call`, a context manager. While it runs, all
 code below it finds it by `current_call`, also in the threads and tasks of the call.
@@ -7,36 +7,79 @@ code below it finds it by `current_call`, also in the threads and tasks of the c
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from db_core.errors import ConfigurationError
+from db_core.foreign import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
 
-__all__ = ["Aside", "Call", "Observer", "current_call"]
+__all__ = ["Aside", "Call", "Observer", "OnRetry", "Retry", "Stopped", "current_call"]
 
 _CURRENT: ContextVar[Call | None] = ContextVar("db_core_call", default=None)
 
 
-def current_call() -> Call | None:
-    """Return the call that runs, or None."""
-    return _CURRENT.get()
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A request that failed and is sent again, as `on_retry` of a client is told of it.
+
+    Attributes:
+        method: Name of the method that was called, such as ``"read"``.
+        attempt: Number of the attempt that failed. The first one is 1.
+        error: The error of this attempt.
+        seconds: Seconds until the next attempt begins.
+    """
+
+    method: str
+    attempt: int
+    error: Exception
+    seconds: float
+
+
+OnRetry: TypeAlias = "Callable[[Retry], object]"
+
+
+class Stopped(BaseException):
+    """A function of the caller raised an error. This ends the call, which then raises the error as it is.
+
+    It is no `Exception`, so no code between takes it for an error of the server.
+
+    Attributes:
+        error: The function's error.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Observer:
     """What the calls of one client tell, and to whom.
 
     Args:
-        name: The name of the package, and of its logger.
+        package: Name of the package, and of its logger.
+        on_retry: Function that is told of each retry.
         translate: Returns the error to show for one of an attempt, and the name of the method. None means
             that errors can be shown as they are.
+
+    Raises:
+        ConfigurationError: `on_retry` is unusable.
     """
 
-    def __init__(self, name: str, translate: Callable[[Exception, str], Exception] | None = None) -> None:
-        self.logger = logging.getLogger(name)
+    def __init__(
+        self,
+        package: str,
+        *,
+        on_retry: OnRetry | None,
+        translate: Callable[[Exception, str], Exception] | None = None,
+    ) -> None:
+        self.logger = logging.getLogger(package)
+        self.on_retry = _checked_hook(on_retry)
         self.translate = translate
 
     @property
@@ -45,7 +88,7 @@ class Observer:
         return self.logger.isEnabledFor(logging.DEBUG)
 
     def call(self, method: str, bucket: str | None = None) -> Call:
-        """Return a call of a public method that begins now.
+        """Return a call of a public method, to be entered.
 
         Args:
             method: The method's name.
@@ -67,7 +110,6 @@ class Call:
     def __init__(self, observer: Observer, method: str, bucket: str | None) -> None:
         self._observer = observer
         self._bucket = bucket
-        self._token: Token[Call | None] | None = None
         self.method = method
         self.retries = 0
 
@@ -76,20 +118,27 @@ class Call:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.leave()
+        if isinstance(error, Stopped):
+            own = error.error
+            try:
+                raise own
+            finally:
+                own.__context__ = None  # or it and `error` refer to each other until garbage is collected
+                del own
 
     def resume(self) -> None:
         """Become the current call."""
-        self._token = _CURRENT.set(self)
+        self._token: Token[Call | None] = _CURRENT.set(self)
 
     def leave(self) -> None:
         """Be the current call no more."""
-        if self._token is not None:
-            with suppress(ValueError):  # a coroutine that is garbage is closed in another context
-                _CURRENT.reset(self._token)
-            self._token = None
+        try:  # noqa: SIM105 - which would take as long as all the rest
+            _CURRENT.reset(self._token)
+        except ValueError:  # a coroutine that is garbage is closed in another context
+            pass
 
     @property
     def is_logged(self) -> bool:
@@ -113,16 +162,28 @@ class Call:
             error: The error of the last attempt.
             attempt: The number of this attempt, from 1.
             seconds: The seconds until the next one.
+
+        Raises:
+            Stopped: `on_retry` raised an error.
         """
         self.retries += 1
-        if self._observer.translate is not None:
-            error = self._observer.translate(error, self.method)
+        translate = self._observer.translate
+        self._tell(
+            Retry(self.method, attempt, translate(error, self.method) if translate else error, seconds)
+        )
+
+    def _tell(self, retry: Retry) -> None:
         where = "" if self._bucket is None else f" bucket={self._bucket!r}"
-        reason = " ".join(str(error).split())  # a line, whatever a server says
+        reason = " ".join(str(retry.error).split())  # one line, whatever a server says
         self._observer.logger.warning(
             "%s%s attempt %d failed, the next one begins in %.3f s: %s: %s",
-            *(self.method, where, attempt, seconds, type(error).__name__, reason),
+            *(retry.method, where, retry.attempt, retry.seconds, type(retry.error).__name__, reason),
         )
+        if self._observer.on_retry is not None:
+            try:
+                self._observer.on_retry(retry)
+            except Exception as own:  # noqa: BLE001 - it is for whoever called the method
+                raise Stopped(own) from None
 
 
 class Aside:
@@ -137,6 +198,23 @@ class Aside:
         self._call.leave()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._call.resume()
+
+
+def current_call() -> Call | None:
+    """Return the call that runs, or None."""
+    return _CURRENT.get()
+
+
+def _checked_hook(on_retry: object) -> OnRetry | None:
+    if on_retry is None:
+        return None
+    from inspect import iscoroutinefunction
+
+    if not callable(on_retry) or iscoroutinefunction(on_retry):
+        raise ConfigurationError(
+            f"`on_retry` must be a function that is not async, as nothing awaits it. Got {shown(on_retry)}"
+        )
+    return on_retry

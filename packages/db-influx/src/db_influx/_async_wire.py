@@ -28,7 +28,7 @@ from db_influx._io import (
     Send,
     numeric,
 )
-from db_influx._progress import Meter, unwrapped
+from db_influx._progress import Meter
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Stream, Warn, Work
 
@@ -80,7 +80,7 @@ class AsyncWire:
     ) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
         limits = self._server.limits(silence, Meter(progress) if progress else None)
-        with call, unwrapped(), self._server.secret.hidden():
+        with call, self._server.secret.hidden():
             async with Borrowed(self._pools) as pool:
                 return await _drive(plan, lambda step: self._reply(pool, step, limits))
 
@@ -98,7 +98,7 @@ class AsyncWire:
         def reply(step: Step) -> Coroutine[Any, Any, Any]:
             return self._reply(pool, step, server.limits(silence, meter))
 
-        with call, unwrapped(), server.secret.hidden():
+        with call, server.secret.hidden():
             async with Borrowed(self._pools) as pool, aclosing(_frames(plan, reply, stream)) as frames:
                 async for frame in frames:
                     with Aside(call):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from db_core.frame import Into
+    from db_core.observed import OnRetry, Retry
     from db_influx._connection import Connection
     from db_influx._options import Missing, Protocol
     from db_influx._outbox import Job, Outbox
@@ -62,6 +63,7 @@ class Base:
         verify: bool = True,
         ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None,
+        on_retry: Callable[[Retry], object] | None = None,
     ) -> None:
         """Read the settings; no connection is opened yet.
 
@@ -85,6 +87,9 @@ class Base:
             verify: Check the server's certificate.
             ca_cert: Path of the certificates to trust instead of the system's.
             client_cert: Path of a client certificate with its key, or a pair of paths.
+            on_retry: A function that is called with a `db_core.Retry` before each retry, in the thread that
+                sends the request or in the event loop. An error that it raises ends the call, and is raised
+                as it is. A pickle of the manager has the function, and partitions do not.
 
         Raises:
             ConfigurationError: A setting is missing or malformed. The message names the argument and the
@@ -112,6 +117,7 @@ class Base:
         if not verify and self._settings.url.startswith("https"):
             message = "verify=False: certificates are not checked, so the token may be sent to another server"
             warnings.warn(message, UserWarning, stacklevel=2)
+        self._on_retry = on_retry
         self._open()
         _made.add(self)
 
@@ -120,7 +126,7 @@ class Base:
         from db_influx._server import Server
         from db_influx.plans.schema import Databases
 
-        self._observer = Observer("db_influx")
+        self._observer = Observer("db_influx", on_retry=self._on_retry)
         self._wire = self._make_wire(Server(self._settings, self._transport))
         self._databases = Databases()
         self._official = Official(self._settings, self._transport)
@@ -176,11 +182,11 @@ class Base:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(url={self._settings.url!r}, org={self._settings.org!r})"
 
-    def __getstate__(self) -> tuple[InfluxSettings, Transport, Options]:
-        return self._settings, self._transport, self._options
+    def __getstate__(self) -> tuple[InfluxSettings, Transport, Options, OnRetry | None]:
+        return self._settings, self._transport, self._options, self._on_retry
 
-    def __setstate__(self, state: tuple[InfluxSettings, Transport, Options]) -> None:
-        self._settings, self._transport, self._options = state
+    def __setstate__(self, state: tuple[InfluxSettings, Transport, Options, OnRetry | None]) -> None:
+        self._settings, self._transport, self._options, self._on_retry = state
         self._open()
         _made.add(self)
 

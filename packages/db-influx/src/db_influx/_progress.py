@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from db_core.observed import Stopped
 from db_influx._arguments import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from db_influx._steps import Report
 
-__all__ = ["Meter", "Progress", "Tell", "checked", "unwrapped"]
+__all__ = ["Meter", "Progress", "Tell", "checked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,6 @@ class Progress:
 Tell: TypeAlias = "Callable[[Progress], object]"
 
 
-class _Stopped(BaseException):
-    """The caller's function raised an error. No plan handles it, since it is not an error of the server."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 class Meter:
     """Adds up how far a call is, and tells the caller's function, in the thread of the call."""
 
@@ -72,7 +64,7 @@ class Meter:
         try:
             self._tell_caller(told)
         except Exception as error:  # noqa: BLE001 - it is for the caller
-            raise _Stopped(error) from None
+            raise Stopped(error) from None
 
     def received(self, size: int) -> None:
         """Count bytes of a body."""
@@ -105,21 +97,6 @@ class Meter:
                 share=told.share if step.share is None else step.share,
             )
         )
-
-
-@contextmanager
-def unwrapped() -> Iterator[None]:
-    """Raise the error of the caller's function as it is."""
-    try:
-        yield
-    except _Stopped as stopped:
-        error = stopped.error
-    else:
-        return
-    try:
-        raise error
-    finally:
-        del error  # or it and this frame hold each other until garbage is collected
 
 
 def checked(progress: object) -> Tell:

@@ -33,7 +33,7 @@ from db_influx._io import (
     Send,
     numeric,
 )
-from db_influx._progress import Meter, unwrapped
+from db_influx._progress import Meter
 from db_influx._requests import ask, perform
 from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Stream, Warn, Work
 
@@ -77,7 +77,7 @@ class Wire:
     def run(self, plan: Steps[_T], call: Call, silence: float | None, progress: Tell | None = None) -> _T:
         """Do the steps of a plan and return its result; all of them share one deadline."""
         limits = self._server.limits(silence, Meter(progress) if progress else None)
-        with call, unwrapped(), self._server.secret.hidden():
+        with call, self._server.secret.hidden():
             return _result(_drive(plan, lambda step: self._reply(step, limits, _CALLER)))
 
     def iterate(
@@ -90,7 +90,7 @@ class Wire:
             lambda step: self._reply(step, self._server.limits(silence, meter), _ITERATOR),
             lambda step: self._stream(step, self._server.limits(silence, meter, endless=True)),
         )
-        with call, unwrapped(), self._server.secret.hidden(), closing(driven):
+        with call, self._server.secret.hidden(), closing(driven):
             for frame in driven:
                 with Aside(call):
                     yield frame

@@ -21,8 +21,10 @@ from db_redis._operations import Options
 from db_redis._steps import Command, FailedPartway, Pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from db_core.errors import DatabaseError
-    from db_core.observed import Call
+    from db_core.observed import Call, Retry
     from db_redis._connect import Url
     from db_redis._expiry import Expiration
     from db_redis._settings import RedisSettings
@@ -76,6 +78,7 @@ class BaseClient:
         nan: Nan = "null",
         default_ttl: Expiration | None = None,
         ttl_jitter: float = 0.0,
+        on_retry: Callable[[Retry], object] | None = None,
     ) -> None:
         connection: dict[str, object] = {
             "host": host,
@@ -87,13 +90,19 @@ class BaseClient:
             "socket_timeout": socket_timeout,
             "socket_connect_timeout": socket_connect_timeout,
         }
-        behaviour = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
+        behaviour = {
+            "namespace": namespace,
+            "nan": nan,
+            "default_ttl": default_ttl,
+            "ttl_jitter": ttl_jitter,
+            "on_retry": on_retry,
+        }
         if client is None:
             settings = _connect.load_settings(connection)
             self._set_up(self._make_client(settings), settings, behaviour)
         else:
             self._check_client(client)
-            _connect.check_excluded(connection)
+            _connect.check_excluded(connection | {"on_retry": on_retry})
             self._set_up(client, None, behaviour)
 
     @classmethod
@@ -107,6 +116,7 @@ class BaseClient:
         nan: Nan = "null",
         default_ttl: Expiration | None = None,
         ttl_jitter: float = 0.0,
+        on_retry: Callable[[Retry], object] | None = None,
     ) -> Self:
         """Make a client from a URL. The environment is not read.
 
@@ -116,13 +126,19 @@ class BaseClient:
                 ``?ssl_ca_certs=/etc/ssl/private-ca.pem``. They take precedence over the arguments.
             socket_timeout: Seconds to wait for a reply; by default 5.
             socket_connect_timeout: Seconds to wait for a connection; by default 5.
-            namespace: As for the class, like `nan`, `default_ttl` and `ttl_jitter`.
+            namespace: As for the class, like `nan`, `default_ttl`, `ttl_jitter` and `on_retry`.
 
         Raises:
             ConfigurationError: The URL or an argument is malformed. The message does not quote the URL.
         """
         settings = _connect.url_settings(url, socket_timeout, socket_connect_timeout)
-        behaviour = {"namespace": namespace, "nan": nan, "default_ttl": default_ttl, "ttl_jitter": ttl_jitter}
+        behaviour = {
+            "namespace": namespace,
+            "nan": nan,
+            "default_ttl": default_ttl,
+            "ttl_jitter": ttl_jitter,
+            "on_retry": on_retry,
+        }
         made = cls.__new__(cls)
         made.__setstate__((settings, behaviour))
         return made
@@ -140,7 +156,9 @@ class BaseClient:
         self._client = client
         # Clients of our own settings leave bytes as they are. Others may have been told to decode replies.
         self._raw = _RAW if settings is None or isinstance(settings, _connect.Url) else DECODED
-        self._observer = Observer("db_redis", partial(_as_ours, client))
+        self._observer = Observer(
+            "db_redis", on_retry=behaviour["on_retry"], translate=partial(_as_ours, client)
+        )
         self._settings = settings  # None if the caller passed `client`
         self._behaviour = behaviour
 

@@ -96,6 +96,9 @@ class RedisClient(BaseClient):
             means that keys do not expire.
         ttl_jitter: A fraction, at least 0 and below 1. Every expiry is shortened by a random part of
             this fraction, so that keys that were written together do not expire together.
+        on_retry: A function that is called with a `db_core.Retry` before each retry, in the thread of the
+            call or in the event loop. An error that it raises ends the call, and is raised as it is. It
+            can't be given with `client`, which retries by its own settings.
 
     Raises:
         ConfigurationError: A setting is malformed, or given along with `client`.

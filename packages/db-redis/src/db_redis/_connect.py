@@ -183,7 +183,7 @@ def check_excluded(connection: Mapping[str, object]) -> None:
     given = [f"`{name}`" for name, value in connection.items() if value is not None]
     if given:
         raise ConfigurationError(
-            f"`client` has its own connection. Pass either `client` or {', '.join(given)}"
+            f"`client` has its own connection and retries. Pass either `client` or {', '.join(given)}"
         )
 
 

@@ -29,9 +29,11 @@ class Backoff(ExponentialWithJitterBackoff):
     def compute(self, failures: int) -> float:
         seconds = super().compute(failures)
         call, error = current_call(), sys.exception()  # redis-py calls this while it handles the error
-        if call is not None and isinstance(error, redis.RedisError):
-            call.retry(error, failures, seconds)
-        del error  # or it and this frame refer to each other until garbage is collected
+        try:
+            if call is not None and isinstance(error, redis.RedisError):
+                call.retry(error, failures, seconds)
+        finally:
+            del error  # or it and this frame refer to each other until garbage is collected
         return seconds
 
 

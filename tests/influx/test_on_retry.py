@@ -1,0 +1,159 @@
+"""`on_retry`: a function that is told of each retry, and what happens if it raises an error."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from db_core.errors import ConfigurationError, ConnectionFailedError
+from db_influx import AsyncInfluxManager, InfluxManager
+from tests.awaited import AwaitedManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from db_core import Retry
+    from tests.influx.conftest import Store
+    from tests.peer import Peer
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+WHOLE = (
+    b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
+    b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
+    b",,0,2026-01-01T00:00:00Z,1.5\r\n\r\n"
+)
+SAYS = HEAD % len(WHOLE) + WHOLE
+DONE = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
+SPAN = ("2026-01-01", "2026-01-05")
+
+
+class OwnError(Exception):
+    """An error of the program's own."""
+
+
+def noted(_: Retry) -> None:
+    """Be a hook that a pickle can name."""
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Return a function that makes a manager of each kind on a peer."""
+    made: list[Any] = []
+
+    def make(peer: Peer, **options: Any) -> Any:
+        settings: dict[str, Any] = {"org": "o", "token": "peer-token", "retries": 2, "timeout": 5} | options
+        kind = (
+            InfluxManager
+            if request.param == "sync"
+            else lambda *a, **o: AwaitedManager(AsyncInfluxManager(*a, **o))
+        )
+        made.append(kind(peer.url, **settings).__enter__())
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.__exit__(None, None, None)
+
+
+def test_it_is_told_of_each_retry(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
+    """With the method, the attempt, its error and the wait; not of the first attempt, nor of the success."""
+    told: list[Retry] = []
+    manager = make(peer(b"", b"", SAYS), on_retry=told.append)
+
+    manager.query("any")
+
+    assert [("query", 1), ("query", 2)] == [(one.method, one.attempt) for one in told]
+    assert [ConnectionFailedError] * 2 == [type(one.error) for one in told]
+    assert [0.0, 0.0] == [one.seconds for one in told]
+
+
+def test_it_is_told_what_a_server_asks_to_wait(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
+    """A Retry-After is the wait."""
+    told: list[Retry] = []
+    head = b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    make(peer(head, SAYS), on_retry=told.append).query("any")
+    assert [(1, 0.0)] == [(one.attempt, one.seconds) for one in told]
+
+
+def test_it_is_told_of_slices(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
+    """Each has attempts of its own, and the same call."""
+    told: list[Retry] = []
+    empty = HEAD % 2 + b"\r\n"
+    manager = make(peer(b"", SAYS, empty, empty, empty, empty, empty), on_retry=told.append, max_parallel=2)
+
+    manager.read(*SPAN, "m", "v", "b", interval=None, missing="ignore")
+
+    assert [("read", 1)] == [(one.method, one.attempt) for one in told]
+
+
+def test_its_error_ends_the_call(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
+    """It is raised as it is, whatever the method makes of errors, and nothing is sent again."""
+
+    def stops(_: Retry) -> None:
+        raise OwnError("enough")
+
+    for method, arguments in (
+        ("query", ("any",)),
+        ("synchronous_write", ("b", FRAME, "m")),
+        ("read", (*SPAN, "m", "v", "b")),
+    ):
+        server = peer(b"")
+        with pytest.raises(OwnError, match="enough"):
+            getattr(make(server, on_retry=stops), method)(*arguments)
+        assert 1 == len(server.requests)
+
+
+def test_its_error_loses_no_point_of_a_writer(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
+    """`flush` raises it, the points stay, and the next flush sends them."""
+    fails = [True, False]
+
+    def stops(_: Retry) -> None:
+        if fails.pop(0):
+            raise OwnError("enough")
+
+    server = peer(b"", DONE)
+    with make(server, on_retry=stops).writer("b") as writer:
+        writer.write("m v=1 1")
+        with pytest.raises(OwnError, match="enough"):
+            writer.flush()
+        writer.flush()
+
+    assert [b"m v=1 1\n"] * 2 == [request.rpartition(b"\r\n\r\n")[2] for request in server.requests]
+
+
+@pytest.mark.parametrize("kind", [InfluxManager, AsyncInfluxManager])
+def test_only_a_plain_function_can_be_told(kind: Any) -> None:
+    """Nothing would await one that is asynchronous."""
+
+    async def asynchronous(_: Retry) -> None:
+        await asyncio.sleep(0)
+
+    for wrong in (1, "noted", asynchronous):
+        with pytest.raises(ConfigurationError, match="`on_retry` must be a function"):
+            kind("http://127.0.0.1:9", "o", "t", on_retry=wrong)
+
+
+@pytest.mark.parametrize("kind", [InfluxManager, AsyncInfluxManager])
+def test_a_pickle_has_it(kind: Any) -> None:
+    """By its name, so that a function without one can't be pickled."""
+    copy = pickle.loads(pickle.dumps(kind("http://127.0.0.1:9", "o", "t", on_retry=noted)))
+    assert noted is copy._on_retry
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(kind("http://127.0.0.1:9", "o", "t", on_retry=lambda _: None))
+
+
+def test_a_partition_does_not_have_it(make_manager: Callable[..., InfluxManager], store: Store) -> None:
+    """It belongs to a process; another one may tell its own by `connect`."""
+    store.write("m v=1 1767225600000000000")
+    manager = make_manager(on_retry=lambda _: None)
+
+    [part] = manager.partitions("2026-01-01", "2026-01-02", "m", "v", store.name, every="1d")
+
+    assert part == pickle.loads(pickle.dumps(part))
