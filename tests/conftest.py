@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.peer import Peer
+from tests.traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,3 +71,12 @@ def peer() -> Iterator[Callable[..., Peer]]:
             return made
 
         yield start
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
+    """Return what keeps the spans and durations of a program that has set up OpenTelemetry."""
+    made = Traces()
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: made.tracers)
+    monkeypatch.setattr("opentelemetry.metrics.get_meter_provider", lambda: made.meters)
+    return made

@@ -1,27 +1,47 @@
-"""Tell what a call does: to the log, and to the hook for retries.
+"""Tell what a call does: to the log, to the hook for retries, and to OpenTelemetry where a program uses it.
 
 A client has one `Observer`. Each call of a public method is a `Call`, a context manager. While it runs, all
-code below it finds it by `current_call`, also in the threads and tasks of the call.
+code below it finds it by `current_call`, also in the threads and tasks of the call. `traced` has the calls
+with spans.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
+from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from db_core.errors import ConfigurationError
 from db_core.foreign import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
 
-__all__ = ["Aside", "Call", "Observer", "OnRetry", "Retry", "Stopped", "current_call"]
+    from db_core.traced import Tracing
+
+__all__ = [
+    "Aside",
+    "Call",
+    "Observer",
+    "OnRetry",
+    "Place",
+    "Retry",
+    "Stopped",
+    "current_call",
+    "part_of_call",
+]
 
 _CURRENT: ContextVar[Call | None] = ContextVar("db_core_call", default=None)
+_SWITCH = {"": None, "1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
+_NOTHING: AbstractContextManager[object] = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +78,82 @@ class Stopped(BaseException):
         self.error = error
 
 
+class Place(NamedTuple):
+    """The server of a client.
+
+    Attributes:
+        system: What it is, as OpenTelemetry's conventions name it.
+        address: Its host or socket, if it is known.
+        port: Its port, if it has one.
+        namespace: The database of all calls, if a call does not say it.
+    """
+
+    system: str
+    address: str | None
+    port: int | None
+    namespace: str | None = None
+
+
 class Observer:
     """What the calls of one client tell, and to whom.
 
     Args:
         package: Name of the package, and of its logger.
+        place: The server of the client.
         on_retry: Function that is told of each retry.
+        tracing: Whether calls make spans and durations. None means what ``DB_TRACING`` says, then yes.
         translate: Returns the error to show for one of an attempt, and the name of the method. None means
             that errors can be shown as they are.
 
     Raises:
-        ConfigurationError: `on_retry` is unusable.
+        ConfigurationError: `on_retry` or `tracing` is unusable.
     """
 
     def __init__(
         self,
         package: str,
+        place: Place,
         *,
         on_retry: OnRetry | None,
+        tracing: bool | None,
         translate: Callable[[Exception, str], Exception] | None = None,
     ) -> None:
         self.logger = logging.getLogger(package)
         self.on_retry = _checked_hook(on_retry)
         self.translate = translate
+        self._package = package
+        self._place = place
+        self._is_traced = _is_traced(tracing, package)
+        self._tracing: Tracing | None = None
 
     @property
     def is_logged(self) -> bool:
         """Whether anybody wants a line for each request."""
         return self.logger.isEnabledFor(logging.DEBUG)
 
-    def call(self, method: str, bucket: str | None = None) -> Call:
+    def call(
+        self, method: str, bucket: str | None = None, measurement: str | None = None, *, is_root: bool = False
+    ) -> Call:
         """Return a call of a public method, to be entered.
 
         Args:
             method: The method's name.
             bucket: The bucket that it is about, if there is one.
+            measurement: The measurement that it is about, if there is one.
+            is_root: Whether it is no part of what the program does around it.
         """
+        # A program that has not imported OpenTelemetry can't have set it up.
+        if "opentelemetry.trace" in sys.modules and self._is_traced:
+            if self._tracing is None:
+                self._find_tracing()
+            if self._tracing is not None:
+                return self._tracing.call(self, method, bucket, measurement, is_root=is_root)
         return Call(self, method, bucket)
+
+    def _find_tracing(self) -> None:
+        from db_core.traced import Tracing
+
+        self._tracing = Tracing.found(self._package, self._place)
 
 
 class Call:
@@ -106,6 +165,7 @@ class Call:
     """
 
     __slots__ = ("_bucket", "_observer", "_token", "method", "retries")
+    _token: Token[Call | None]
 
     def __init__(self, observer: Observer, method: str, bucket: str | None) -> None:
         self._observer = observer
@@ -114,7 +174,7 @@ class Call:
         self.retries = 0
 
     def __enter__(self) -> Self:
-        self.resume()
+        self._token = _CURRENT.set(self)  # as `resume` does, without its own call
         return self
 
     def __exit__(
@@ -131,7 +191,7 @@ class Call:
 
     def resume(self) -> None:
         """Become the current call."""
-        self._token: Token[Call | None] = _CURRENT.set(self)
+        self._token = _CURRENT.set(self)
 
     def leave(self) -> None:
         """Be the current call no more."""
@@ -139,6 +199,11 @@ class Call:
             _CURRENT.reset(self._token)
         except ValueError:  # a coroutine that is garbage is closed in another context
             pass
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the call that runs here."""
+        return _CURRENT.get() is self
 
     @property
     def is_logged(self) -> bool:
@@ -185,6 +250,10 @@ class Call:
             except Exception as own:  # noqa: BLE001 - it is for whoever called the method
                 raise Stopped(own) from None
 
+    def part(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002 - it is for spans
+        """Return a block that is a part of the call, such as one of several queries."""
+        return _NOTHING
+
 
 class Aside:
     """Let the caller of an iterator run, to whom the call's context does not belong."""
@@ -208,6 +277,12 @@ def current_call() -> Call | None:
     return _CURRENT.get()
 
 
+def part_of_call(name: str) -> AbstractContextManager[object]:
+    """Return a block that is a part of the running call, such as one of several queries."""
+    call = current_call()
+    return _NOTHING if call is None else call.part(name)
+
+
 def _checked_hook(on_retry: object) -> OnRetry | None:
     if on_retry is None:
         return None
@@ -218,3 +293,23 @@ def _checked_hook(on_retry: object) -> OnRetry | None:
             f"`on_retry` must be a function that is not async, as nothing awaits it. Got {shown(on_retry)}"
         )
     return on_retry
+
+
+def _is_traced(tracing: object, package: str) -> bool:
+    name = "`tracing`"
+    if tracing is None:
+        name = "DB_TRACING"
+        text = os.environ.get(name, "").strip().lower()
+        if text not in _SWITCH:
+            raise ConfigurationError("`tracing` (or DB_TRACING) is malformed: must be on or off")
+        tracing = _SWITCH[text]
+    if tracing is not None and not isinstance(tracing, bool):
+        raise ConfigurationError(f"`tracing` must be True, False or None, not {shown(tracing)}")
+    if tracing:
+        try:
+            import_module("opentelemetry.trace")
+        except ImportError as error:
+            extra = package.replace("_", "-")
+            message = f"{name} needs opentelemetry-api: pip install '{extra}[otel]'"
+            raise ConfigurationError(message) from error
+    return tracing is not False

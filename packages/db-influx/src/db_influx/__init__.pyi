@@ -73,31 +73,31 @@ class AsyncInfluxManager(Generic[_FrameT_co]):
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: AsyncInfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
         verify: bool = True, ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        on_retry: Callable[[Retry], object] | None = None, tracing: bool | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,
@@ -499,31 +499,31 @@ class InfluxManager(Generic[_FrameT_co]):
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["pandas"] = "pandas", tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pl.DataFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["polars"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[pa.Table], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Literal["arrow"], tz: str | ZoneInfo = "UTC", missing: Missing = "warn",
         protocol: Protocol = "auto", verify: bool = True, ca_cert: str | None = None,
-        client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        client_cert: str | tuple[str, str] | None = None, on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None) -> None: ...
     @overload
     def __init__(self: InfluxManager[AnyFrame], url: str | None = None, org: str | None = None,
         token: str | None = None, *, timeout: float = 60.0, connect_timeout: float = 10.0,
         deadline: float | None = 3600.0, retries: int = 3, max_parallel: int = 4, gzip: bool = False,
         into: Into, tz: str | ZoneInfo = "UTC", missing: Missing = "warn", protocol: Protocol = "auto",
         verify: bool = True, ca_cert: str | None = None, client_cert: str | tuple[str, str] | None = None,
-        on_retry: Callable[[Retry], object] | None = None) -> None: ...
+        on_retry: Callable[[Retry], object] | None = None, tracing: bool | None = None) -> None: ...
     @overload
     def read(self, start: Instant, stop: Instant | None, msname: str, fields: str | Iterable[str],
         bucket: str, tags: Tags | None = None, interval: Length | None = "10m", agg_func: AggFunc = "mean", *,

@@ -84,8 +84,10 @@ class AsyncInfluxManager(Methods):
 
         return AsyncPointWriter(outbox, layout, deliver, self._transport.deadline)
 
-    async def _collect(self, plan: Steps[None], call: Options, method: str, bucket: str) -> Any:
-        return [one async for one in self._iterate(plan, call, method, bucket)]
+    async def _collect(
+        self, plan: Steps[None], call: Options, method: str, bucket: str, measurement: str | None
+    ) -> Any:
+        return [one async for one in self._iterate(plan, call, method, bucket, measurement)]
 
     async def aclose(self) -> None:
         """Close all connections of the running loop; a later call opens new ones."""

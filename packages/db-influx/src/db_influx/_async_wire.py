@@ -11,11 +11,11 @@ import os
 import selectors
 import socket
 import warnings
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from db_core.loops import Borrowed, ClientsByLoop
-from db_core.observed import Aside
+from db_core.observed import Aside, part_of_call
 from db_influx._io import (
     GATHERING,
     LONG_BODY,
@@ -142,7 +142,8 @@ class AsyncWire:
 
         async def answer(query: Query | Reduced) -> Answer:
             async with limit:
-                found = await _drive(ask(self._server, pool, query, limits), _reply_to_io)
+                with part_of_call("query") if len(queries) > 1 else nullcontext():
+                    found = await _drive(ask(self._server, pool, query, limits), _reply_to_io)
             if meter is not None:
                 meter.done(found.rows)
             return found

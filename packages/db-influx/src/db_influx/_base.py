@@ -64,6 +64,7 @@ class Base:
         ca_cert: str | None = None,
         client_cert: str | tuple[str, str] | None = None,
         on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None,
     ) -> None:
         """Read the settings; no connection is opened yet.
 
@@ -90,6 +91,8 @@ class Base:
             on_retry: A function that is called with a `db_core.Retry` before each retry, in the thread that
                 sends the request or in the event loop. An error that it raises ends the call, and is raised
                 as it is. A pickle of the manager has the function, and partitions do not.
+            tracing: Whether each call makes a span and a duration of OpenTelemetry, if the program has set
+                that up. None means what ``DB_TRACING`` says, which is yes unless it is "off".
 
         Raises:
             ConfigurationError: A setting is missing or malformed. The message names the argument and the
@@ -110,6 +113,7 @@ class Base:
             verify=_arguments.flag(verify, "verify"),
             ca_cert=None if ca_cert is None else _certificates.authorities(ca_cert),
             client_cert=None if client_cert is None else _certificates.client(client_cert),
+            tracing=tracing,
         )
         self._options = Options.of(
             into=into, tz=tz, max_parallel=max_parallel, missing=missing, protocol=protocol
@@ -122,12 +126,18 @@ class Base:
         _made.add(self)
 
     def _open(self) -> None:
-        from db_core.observed import Observer
+        from db_core.observed import Observer, Place
         from db_influx._server import Server
         from db_influx.plans.schema import Databases
 
-        self._observer = Observer("db_influx", on_retry=self._on_retry)
-        self._wire = self._make_wire(Server(self._settings, self._transport))
+        server = Server(self._settings, self._transport)
+        self._observer = Observer(
+            "db_influx",
+            Place("influxdb", server.host, server.port),
+            on_retry=self._on_retry,
+            tracing=self._transport.tracing,
+        )
+        self._wire = self._make_wire(server)
         self._databases = Databases()
         self._official = Official(self._settings, self._transport)
 
@@ -139,7 +149,14 @@ class Base:
         """Return the options of a call, checked."""
         return self._options.but(allowed, keywords, into=into)
 
-    def _run(self, plan: Steps[Any], call: Options, method: str, bucket: str | None = None) -> Any:
+    def _run(
+        self,
+        plan: Steps[Any],
+        call: Options,
+        method: str,
+        bucket: str | None = None,
+        measurement: str | None = None,
+    ) -> Any:
         """Carry out the plan of a method and return its result.
 
         Args:
@@ -147,12 +164,22 @@ class Base:
             call: The options of the call.
             method: Name of the method.
             bucket: The bucket that it is about.
+            measurement: The measurement that it is about.
         """
-        return self._wire.run(plan, self._observer.call(method, bucket), call.timeout, call.progress)
+        observed = self._observer.call(method, bucket, measurement)
+        return self._wire.run(plan, observed, call.timeout, call.progress)
 
-    def _iterate(self, plan: Steps[None], call: Options, method: str, bucket: str | None = None) -> Any:
+    def _iterate(
+        self,
+        plan: Steps[None],
+        call: Options,
+        method: str,
+        bucket: str | None = None,
+        measurement: str | None = None,
+    ) -> Any:
         """Carry out the plan of a method and return an iterator of the frames that it yields."""
-        return self._wire.iterate(plan, self._observer.call(method, bucket), call.timeout, call.progress)
+        observed = self._observer.call(method, bucket, measurement)
+        return self._wire.iterate(plan, observed, call.timeout, call.progress)
 
     def _enter(self, plan: Steps[Any], call: Options, method: str, bucket: str) -> Any:
         """Carry out the plan of a method whose result is a context manager, and return this."""
@@ -162,9 +189,11 @@ class Base:
         """Return a writer, which has jobs done by `deliver`."""
         raise NotImplementedError
 
-    def _collect(self, plan: Steps[None], call: Options, method: str, bucket: str) -> Any:
+    def _collect(
+        self, plan: Steps[None], call: Options, method: str, bucket: str, measurement: str | None
+    ) -> Any:
         """Carry out the plan of a method and return a list of the results that it yields."""
-        return list(self._iterate(plan, call, method, bucket))
+        return list(self._iterate(plan, call, method, bucket, measurement))
 
     def _wire_of(self, other: object, argument: str) -> Any:
         """Return the wire of another manager, which must be of the same kind."""

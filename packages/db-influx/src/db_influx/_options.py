@@ -211,6 +211,7 @@ class Transport:
         verify: Check the server's certificate.
         ca_cert: Path of the certificates to trust instead of the system's.
         client_cert: Path of a client certificate with its key, or a pair of paths.
+        tracing: Whether calls make spans. None means what the environment says.
     """
 
     timeout: float = 60.0
@@ -221,6 +222,7 @@ class Transport:
     verify: bool = True
     ca_cert: str | None = None
     client_cert: str | tuple[str, str] | None = None
+    tracing: bool | None = None
 
     @property
     def cert_files(self) -> tuple[str | None, str | None]:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from db_core.annotated_csv import BatchDecoder
 from db_core.errors import ConnectionFailedError, ParseError, QueryError, WriteError
+from db_core.observed import part_of_call
 from db_influx._attempts import Again, attempts
 from db_influx._exchange import Exchange
 from db_influx._refusals import EXCERPT, read_start, refusal
@@ -33,6 +34,8 @@ __all__ = ["ask", "perform"]
 
 _LONGEST_JSON = 1 << 26  # bytes
 _ROW = 16  # bytes that a decoded value takes
+# The steps of which a call may have many, as for the slices of a read, and the names of their spans.
+_PARTS: dict[type, str] = {AskAtMost: "query", Download: "download", Post: "write"}
 # A page of a proxy, say. Other types are not looked at: some proxies send CSV as text/plain.
 _NO_ANSWER = ("text/html", "application/xhtml+xml", "application/json")
 
@@ -62,6 +65,14 @@ def ask(server: Server, pool: Pool, query: Query | Reduced, limits: CallLimits) 
 
 def perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[Any]:
     """Do a step that is one request; see `_steps`."""
+    name = _PARTS.get(type(step))
+    if name is None:
+        return (yield from _perform(server, pool, step, limits))
+    with part_of_call(name):
+        return (yield from _perform(server, pool, step, limits))
+
+
+def _perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[Any]:
     match step:
         case AskAtMost():
             return (yield from attempts(limits, server.secret, partial(_ask_at_most, server, pool, step)))

@@ -20,7 +20,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from db_core.observed import Aside
+from db_core.observed import Aside, part_of_call
 from db_influx._io import (
     GATHERING,
     LONG_BODY,
@@ -163,7 +163,9 @@ class Wire:
                 while not transfers.is_over:
                     number = waiting.popleft()
                     try:
-                        ended.put((number, answer(number, counted), None))
+                        with part_of_call("query"):
+                            found = answer(number, counted)
+                        ended.put((number, found, None))
                     except BaseException as error:  # noqa: BLE001 - it is for the caller
                         ended.put((number, None, error))
             if transfers.is_over:

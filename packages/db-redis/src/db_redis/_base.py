@@ -79,6 +79,7 @@ class BaseClient:
         default_ttl: Expiration | None = None,
         ttl_jitter: float = 0.0,
         on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None,
     ) -> None:
         connection: dict[str, object] = {
             "host": host,
@@ -96,6 +97,7 @@ class BaseClient:
             "default_ttl": default_ttl,
             "ttl_jitter": ttl_jitter,
             "on_retry": on_retry,
+            "tracing": tracing,
         }
         if client is None:
             settings = _connect.load_settings(connection)
@@ -117,6 +119,7 @@ class BaseClient:
         default_ttl: Expiration | None = None,
         ttl_jitter: float = 0.0,
         on_retry: Callable[[Retry], object] | None = None,
+        tracing: bool | None = None,
     ) -> Self:
         """Make a client from a URL. The environment is not read.
 
@@ -126,7 +129,7 @@ class BaseClient:
                 ``?ssl_ca_certs=/etc/ssl/private-ca.pem``. They take precedence over the arguments.
             socket_timeout: Seconds to wait for a reply; by default 5.
             socket_connect_timeout: Seconds to wait for a connection; by default 5.
-            namespace: As for the class, like `nan`, `default_ttl`, `ttl_jitter` and `on_retry`.
+            namespace: As for the class, like `nan`, `default_ttl`, `ttl_jitter`, `on_retry` and `tracing`.
 
         Raises:
             ConfigurationError: The URL or an argument is malformed. The message does not quote the URL.
@@ -138,6 +141,7 @@ class BaseClient:
             "default_ttl": default_ttl,
             "ttl_jitter": ttl_jitter,
             "on_retry": on_retry,
+            "tracing": tracing,
         }
         made = cls.__new__(cls)
         made.__setstate__((settings, behaviour))
@@ -157,7 +161,11 @@ class BaseClient:
         # Clients of our own settings leave bytes as they are. Others may have been told to decode replies.
         self._raw = _RAW if settings is None or isinstance(settings, _connect.Url) else DECODED
         self._observer = Observer(
-            "db_redis", on_retry=behaviour["on_retry"], translate=partial(_as_ours, client)
+            "db_redis",
+            _connect.place_of(client),
+            on_retry=behaviour["on_retry"],
+            tracing=behaviour["tracing"],
+            translate=partial(_as_ours, client),
         )
         self._settings = settings  # None if the caller passed `client`
         self._behaviour = behaviour

@@ -99,6 +99,8 @@ class RedisClient(BaseClient):
         on_retry: A function that is called with a `db_core.Retry` before each retry, in the thread of the
             call or in the event loop. An error that it raises ends the call, and is raised as it is. It
             can't be given with `client`, which retries by its own settings.
+        tracing: Whether each call makes a span and a duration of OpenTelemetry, if the program has set that
+            up. None means what ``DB_TRACING`` says, which is yes unless it is "off".
 
     Raises:
         ConfigurationError: A setting is malformed, or given along with `client`.

@@ -12,6 +12,7 @@ import redis
 
 from db_core.errors import ConfigurationError
 from db_core.foreign import shown
+from db_core.observed import Place
 from db_redis._retries import Backoff
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "describe_place",
     "from_url",
     "load_settings",
+    "place_of",
     "url_settings",
 ]
 
@@ -196,3 +198,12 @@ def describe_place(settings: RedisSettings | Url | None, client: Any) -> str:
         return f"path={known['path']!r}, db={known.get('db', 0)}"
     host, port = known.get("host", "localhost"), known.get("port", 6379)
     return f"host={host!r}, port={port}, db={known.get('db', 0)}"
+
+
+def place_of(client: Any) -> Place:
+    """Return where a client's Redis is. The place has no address if redis-py asks others for it."""
+    known = client.get_connection_kwargs()
+    namespace = str(known.get("db") or 0)
+    if "path" in known:
+        return Place("redis", known["path"], None, namespace)
+    return Place("redis", known.get("host"), known.get("port"), namespace)

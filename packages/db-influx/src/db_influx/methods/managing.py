@@ -113,7 +113,7 @@ class Managing(Base):
         end = _times.LATEST if stop is None else _times.instant(stop, "stop", now, call.tz)
         begin, end = _times.ordered(begin, end)
         selection = selected(begin, end, measurement, EVERY, bucket, tags)
-        return self._run(extent.count(self._databases, selection, call), call, "count", bucket)  # type: ignore[no-any-return]
+        return self._run(extent.count(self._databases, selection, call), call, "count", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(PointOptions)
     def time_range(
@@ -129,7 +129,7 @@ class Managing(Base):
         call = self._call(PointOptions, options)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, EVERY, bucket, tags)
         plan = extent.time_range(self._databases, selection, call)
-        return self._run(plan, call, "time_range", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "time_range", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(TimeOptions)
     def delete(
@@ -181,7 +181,7 @@ class Managing(Base):
             _arguments.text(bucket, "bucket"), name, None, _flux.conditions(tags), begin, end
         )
         delete.check(selection)
-        return self._run(delete.delete(self._databases, selection, call), call, "delete", bucket)  # type: ignore[no-any-return]
+        return self._run(delete.delete(self._databases, selection, call), call, "delete", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(CopyOptions)
     def copy(
@@ -240,7 +240,7 @@ class Managing(Base):
         if to is None and bucket == to_bucket:
             raise _arguments.invalid("to_bucket", f"must be another bucket than {bucket!r}")
         plan = copy.copy(self._databases, selection, target, call)
-        return self._collect(plan, call, "copy", bucket)  # type: ignore[no-any-return]
+        return self._collect(plan, call, "copy", bucket, measurement)  # type: ignore[no-any-return]
 
 
 def _retention(value: object) -> int:

@@ -98,7 +98,7 @@ class Partitioning(Base):
         _arguments.flag(dense, "dense")
         make = partial(_partition.divided, connection_of(self, connect))
         plan = plans.planned(self._databases, selection, reduction, cut, call, dense=dense, make=make)
-        return self._run(plan, call, "partitions", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "partitions", bucket, msname)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def read_partition(
@@ -128,7 +128,8 @@ class Partitioning(Base):
         of_read = replace(partition.layout.options, into=call.into)
         parts = partition.within, partition.conditions, asked
         plan = plans.part(self._databases, partition.layout, *parts, of_read)
-        return self._run(plan, call, "read_partition", partition.layout.selection.bucket)
+        whole = partition.layout.selection
+        return self._run(plan, call, "read_partition", whole.bucket, whole.measurement)
 
 
 def _parted(options: Any, keywords: type) -> tuple[Any, Any]:

@@ -175,7 +175,7 @@ class Querying(Base):
 
         call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
-        return self._run(query.listed(_flux.fields(*names)), call, "get_fields", bucket)  # type: ignore[no-any-return]
+        return self._run(query.listed(_flux.fields(*names)), call, "get_fields", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def get_tags(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
@@ -184,7 +184,7 @@ class Querying(Base):
 
         call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
-        return self._run(query.tag_keys(*names), call, "get_tags", bucket)  # type: ignore[no-any-return]
+        return self._run(query.tag_keys(*names), call, "get_tags", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def get_tag_values(
@@ -196,7 +196,7 @@ class Querying(Base):
         call = self._call(QueryOptions, options)
         names = _arguments.text(bucket, "bucket"), _arguments.text(measurement, "measurement")
         plan = query.listed(_flux.tag_values(*names, _flux.tag_key(tag, "tag")))
-        return self._run(plan, call, "get_tag_values", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "get_tag_values", bucket, measurement)  # type: ignore[no-any-return]
 
 
 def _statements(influxql: str, params: object, bucket: str | None) -> tuple[AnyQuery, str | None]:

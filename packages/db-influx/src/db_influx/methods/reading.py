@@ -95,7 +95,7 @@ class Reading(Base):
             edge = _arguments.choice(label, "label", LABELS)
             spec = read.downsample_spec(selection, interval, agg_func, edge, call, create_empty=create_empty)
             plan = read.downsampled(self._databases, selection, spec, call)
-        return self._run(read.handed(plan, call.into), call, "read", bucket)
+        return self._run(read.handed(plan, call.into), call, "read", bucket, msname)
 
     @takes(SliceOptions)
     def read_all_fields(
@@ -120,7 +120,7 @@ class Reading(Base):
         call = self._call(SliceOptions, options, into)
         selection = in_range(start, stop, msname, EVERY, bucket, tags, call.tz)
         plan = read.stored(self._databases, selection, call, tag_columns=True)
-        return self._run(read.handed(plan, call.into), call, "read_all_fields", bucket)
+        return self._run(read.handed(plan, call.into), call, "read_all_fields", bucket, msname)
 
     @takes(ConsumptionOptions)
     def read_accumulated_value(
@@ -179,7 +179,7 @@ class Reading(Base):
         every = _times.duration(timestep, "timestep", unit=MINUTE), "timestep"
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         plan = self._accumulated(selection, every, options, call)
-        return self._run(plan, call, "read_accumulated_value", bucket)
+        return self._run(plan, call, "read_accumulated_value", bucket, msname)
 
     @takes(ConsumptionOptions)
     def read_accumulated_value_in_seconds(
@@ -207,7 +207,7 @@ class Reading(Base):
         every = _times.duration(duration, "duration", unit=_SECOND), "duration"
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         plan = self._accumulated(selection, every, options, call)
-        return self._run(plan, call, "read_accumulated_value_in_seconds", bucket)
+        return self._run(plan, call, "read_accumulated_value_in_seconds", bucket, msname)
 
     def _accumulated(
         self, selection: Selection, every: tuple[str, str], options: ConsumptionOptions, call: Options
@@ -245,7 +245,7 @@ class Reading(Base):
         start = _times.before(now, duration, "duration", call.tz)
         selection = selected(start, now, measurement, fields, bucket, tags)
         plan = read.handed(read.last_mean(self._databases, selection, call), call.into)
-        return self._run(plan, call, "read_average_value_in_seconds", bucket)
+        return self._run(plan, call, "read_average_value_in_seconds", bucket, measurement)
 
     @takes(PointOptions)
     def read_last_data_point(
@@ -278,7 +278,7 @@ class Reading(Base):
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         _arguments.flag(with_time, "with_time")
         plan = last_point.last_point(self._databases, selection, time.time_ns(), call, with_time=with_time)
-        return self._run(plan, call, "read_last_data_point", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "read_last_data_point", bucket, measurement)  # type: ignore[no-any-return]
 
     @takes(SeriesOptions)
     def read_last_data_points(
@@ -303,7 +303,7 @@ class Reading(Base):
         call = self._call(SeriesOptions, options, into)
         selection = selected(_times.EARLIEST, _times.LATEST, measurement, fields, bucket, tags)
         plan = last_point.last_points(self._databases, selection, call)
-        return self._run(plan, call, "read_last_data_points", bucket)
+        return self._run(plan, call, "read_last_data_points", bucket, measurement)
 
     @takes(ReadOptions)
     def read_batches(
@@ -342,4 +342,4 @@ class Reading(Base):
         selection = in_range(start, stop, msname, fields, bucket, tags, call.tz)
         rows = _arguments.count(batch_rows, "batch_rows", least=1)
         plan = batches.batches(self._databases, selection, rows, call)
-        return self._iterate(plan, call, "read_batches", bucket)
+        return self._iterate(plan, call, "read_batches", bucket, msname)

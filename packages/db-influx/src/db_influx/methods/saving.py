@@ -116,4 +116,4 @@ class Saving(Base):
         span = selection.start, selection.stop
         files = _parquet.periods(folder, name, selection.measurement, *span, call.tz)
         plan = parquet.write(self._databases, selection, files, call)
-        return self._collect(plan, call, "write_parquet", bucket)  # type: ignore[no-any-return]
+        return self._collect(plan, call, "write_parquet", bucket, msname)  # type: ignore[no-any-return]

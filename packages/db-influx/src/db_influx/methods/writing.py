@@ -77,7 +77,7 @@ class Writing(Base):
         call = self._call(SendOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = write.write(_arguments.written_bucket(bucket), data, points)
-        return self._run(plan, call, "synchronous_write", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "synchronous_write", bucket, data_frame_measurement_name)  # type: ignore[no-any-return]
 
     @takes(WriteOptions)
     def check_write(
@@ -105,7 +105,7 @@ class Writing(Base):
         call = self._call(WriteOptions, options)
         points = _points(data, data_frame_measurement_name, tags, options)
         plan = check_write.check_write(_arguments.written_bucket(bucket), data, points, time.time_ns())
-        return self._run(plan, call, "check_write", bucket)  # type: ignore[no-any-return]
+        return self._run(plan, call, "check_write", bucket, data_frame_measurement_name)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def writer(
@@ -153,7 +153,8 @@ class Writing(Base):
             InvalidArgumentError: Also if another writer uses the spool, or it has points for another server,
                 organization or bucket.
         """
-        from db_influx._outbox import Limits, Outbox
+        from db_core.observed import Call
+        from db_influx._outbox import Keep, Limits, Outbox
         from db_influx._point import PointLayout
         from db_influx._points import constant_tags
         from db_influx.plans.deliver import deliver
@@ -185,7 +186,15 @@ class Writing(Base):
             place = Spool(spool, target)
 
         def do(job: Job) -> Any:
-            return self._run(deliver(job, name, place, on_refused), call, "writer", name)
+            # Points of many callers leave together, so a delivery is part of no other span. What goes into
+            # the spool does not reach the server.
+            observed = (
+                Call(self._observer, "writer", name)
+                if isinstance(job, Keep)
+                else self._observer.call("writer", name, is_root=True)
+            )
+            plan = deliver(job, name, place, on_refused)
+            return self._wire.run(plan, observed, call.timeout, call.progress)
 
         return self._open_writer(Outbox(encoder, limits, place), layout, do)  # type: ignore[no-any-return]
 
