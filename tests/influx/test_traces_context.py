@@ -189,6 +189,24 @@ def test_functions_of_the_caller_run_in_the_span(either: Any, filled: Store, tra
     assert {ids(traces.calls[-1])[0]} == seen
 
 
+def test_an_error_of_such_a_function_is_that_of_the_span(either: Any, filled: Store, traces: Traces) -> None:
+    """It ends the call, and the span with it; its own context stays."""
+
+    def fails(_: object) -> None:
+        try:
+            raise KeyError("first")  # noqa: TRY301 - as a function of the caller may
+        except KeyError:
+            raise ValueError("second")  # noqa: B904 - its context is looked at
+
+    with pytest.raises(ValueError, match="second") as caught:
+        either.read(*WEEK, "m", "v", filled.name, interval=None, progress=fails)
+
+    [call] = traces.calls
+    assert "ValueError" == (call.attributes or {})["error.type"]
+    assert isinstance(caught.value.__context__, KeyError)
+    assert 0 == current_span()
+
+
 @pytest.mark.usefixtures("at_once")
 def test_the_hook_for_retries_runs_in_the_span(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], traces: Traces

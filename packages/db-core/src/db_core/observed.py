@@ -183,11 +183,12 @@ class Call:
         self.leave()
         if isinstance(error, Stopped):
             own = error.error
+            context = own.__context__
             try:
                 raise own
             finally:
-                own.__context__ = None  # or it and `error` refer to each other until garbage is collected
-                del own
+                own.__context__ = context  # or it and `error` refer to each other until garbage is collected
+                del own, context
 
     def resume(self) -> None:
         """Become the current call."""

@@ -119,10 +119,14 @@ class TracedCall(Call):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        attributes = {**self._attributes, **_failed(self._span, error)}
+        attributes = self._attributes
+        if error is not None:
+            attributes = {**attributes, **_failed(self._span, error)}
         self._tracing.durations.record(time.perf_counter() - self._began, attributes)
-        super().__exit__(kind, error, traceback)
-        self._span.end()
+        try:
+            super().__exit__(kind, error, traceback)
+        finally:
+            self._span.end()
 
     def resume(self) -> None:
         """Become the current call, and have the span be the current one."""
