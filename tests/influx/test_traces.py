@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from influxdb_client import InfluxDBClient
 
+    from tests.influx.conftest import Store
     from tests.traces import Traces
     from tools import servers
 
@@ -177,6 +179,23 @@ def test_a_method_that_fails_has_an_error(kind: str, traces: Traces, tmp_path: P
     assert [] == list(span.events)
     [duration] = traces.durations()
     assert attributes == dict(duration.attributes)
+
+
+def test_copies_of_a_manager_are_as_silent(
+    server: servers.InfluxDB, store: Store, traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pickle has the switch, and so has the manager that a partition makes."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    store.write(f"m v=1 {T0}")
+    with InfluxManager(tracing=False) as silent, pickle.loads(pickle.dumps(silent)) as copy:
+        copy.count(store.name, "m")
+        assert 1 == len(pickle.loads(pickle.dumps(partition(silent, store.name))).read())
+    assert [] == traces.all
+
+    with InfluxManager() as manager:
+        assert 1 == len(partition(manager, store.name).read())
+    assert ["partitions", "read_partition"] == [call.name.split()[0] for call in traces.calls]
 
 
 def test_a_refusal_has_its_status(either: Any, traces: Traces) -> None:

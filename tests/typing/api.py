@@ -20,6 +20,7 @@ from db_core import (
     Frame,
     OperationTimeoutError,
     ParseError,
+    Retry,
     iter_annotated_csv,
     meter_differences,
     read_annotated_csv,
@@ -47,6 +48,21 @@ def makes() -> None:
     RedisClient()
     RedisClient("localhost", 6379, None, namespace="meters", socket_timeout=1.5)
     RedisClient(port="6379")  # type: ignore[arg-type]
+
+
+def is_told(retry: Retry) -> None:
+    """A retry has what a program counts."""
+    assert_type((retry.method, retry.attempt, retry.seconds), tuple[str, int, float])
+    assert_type(retry.error, Exception)
+
+
+def is_observed() -> None:
+    """A function is told of retries; spans are switched on and off."""
+    InfluxManager(on_retry=is_told, tracing=False)
+    AsyncInfluxManager(on_retry=print, tracing=None)
+    RedisClient(on_retry=is_told, tracing=True)
+    AsyncRedisClient.from_url("redis://localhost", on_retry=is_told)
+    InfluxManager(on_retry="told")  # type: ignore[call-overload]
 
 
 def reads(manager: InfluxManager) -> None:
