@@ -3,7 +3,7 @@
 //! Types are spelled as the format strings of Arrow's C data interface: "g" is float64, "tsn:UTC" a timestamp.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::builder::{LargeBinaryBuilder, LargeStringBuilder};
 use arrow_array::cast::AsArray;
@@ -41,8 +41,11 @@ impl Array {
     }
 
     fn parts(&self) -> PyResult<Vec<ArrayRef>> {
-        let held = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        held.clone().ok_or_else(|| InvalidArgumentError::new_err("the column's values were taken before"))
+        self.held().clone().ok_or_else(are_taken)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<ArrayRef>>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn whole(&self, py: Python<'_>) -> PyResult<ArrayRef> {
@@ -161,7 +164,10 @@ impl Array {
         // Parts may have dictionaries of their own. The codes that `values` returns belong to the joined one.
         let whole = self.whole(py)?;
         let words = Arc::clone(whole.as_any_dictionary().values());
-        *self.parts.lock().unwrap_or_else(PoisonError::into_inner) = Some(vec![whole]);
+        // Another thread may have taken the values meanwhile, and they are taken once.
+        if let Some(parts) = self.held().as_mut() {
+            *parts = vec![whole];
+        }
         Ok(Some(Self::of(words, false)))
     }
 
@@ -192,12 +198,16 @@ impl Array {
 
     /// The values as memory (numbers, times, codes; booleans as bytes) or as a list (texts, bytes); taken once.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let taken = self.held().take().ok_or_else(are_taken)?;
         let parts: Vec<ArrayData> = match &self.data_type {
-            DataType::Dictionary(..) => vec![self.whole(py)?.as_any_dictionary().keys().to_data()],
-            _ => self.parts()?.iter().map(arrow_array::Array::to_data).collect(),
+            DataType::Dictionary(..) => {
+                let whole = db_native::join(&self.data_type, &taken).map_err(|error| raise(py, &error))?;
+                vec![whole.as_any_dictionary().keys().to_data()]
+            }
+            _ => taken.iter().map(arrow_array::Array::to_data).collect(),
         };
         // From here on `parts` are the only handles, unless a table keeps one.
-        drop(self.parts.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(taken);
         let kind = match &self.data_type {
             DataType::Dictionary(codes, _) => codes,
             other => other,
@@ -224,6 +234,10 @@ impl Array {
             other => Err(InvalidArgumentError::new_err(format!("values of {other} can't be listed"))),
         }
     }
+}
+
+fn are_taken() -> PyErr {
+    InvalidArgumentError::new_err("the column's values were taken before")
 }
 
 /// Memory of fixed-width values; without a copy if it is whole and nothing else shares it.

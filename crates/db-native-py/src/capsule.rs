@@ -8,6 +8,7 @@ use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{Schema, SchemaRef};
 use pyo3::prelude::*;
+use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::PyCapsule;
 
 use crate::errors::InvalidArgumentError;
@@ -41,9 +42,10 @@ pub(crate) fn stream_in(source: &Bound<'_, PyAny>) -> PyResult<(Vec<RecordBatch>
     // - The capsule's name has been checked, so by the PyCapsule protocol it points to an `ArrowArrayStream`
     //   that lives as long as the capsule, which outlives this call.
     // - `from_raw` moves the stream out and marks the original as released, as the protocol asks of a consumer.
-    //   The GIL is held, so no other consumer can do the same at the same time.
-    let reader = unsafe { RecordBatchStreamReader::from_raw(pointer.as_ptr()) };
-    let reader = reader.map_err(|why| refuse(why.to_string()))?;
+    //   An object may hand the same capsule to several threads: only one of them at a time can be here, by the
+    //   GIL or, without a GIL, by the critical section of the capsule. The others find the stream released.
+    let stream = with_critical_section(&capsule, || unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) });
+    let reader = RecordBatchStreamReader::try_new(stream).map_err(|why| refuse(why.to_string()))?;
     let schema = reader.schema();
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|why| refuse(why.to_string()))?;
     Ok((batches, schema))

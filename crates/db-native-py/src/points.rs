@@ -6,6 +6,7 @@ use db_native::{Error, Gathered, Value};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyType};
 
 use crate::errors::{raise, refuse};
@@ -54,7 +55,7 @@ impl PointEncoder {
     /// Adds a point; `True` once there are enough of them.
     fn add(&self, point: &Bound<'_, PyDict>, now: i64) -> PyResult<bool> {
         let py = point.py();
-        let mut gathered = self.lock();
+        let mut gathered = self.lock(py);
         let time = match point.get_item(intern!(py, "fields"))? {
             Some(fields) if fields.is_instance_of::<PyMapping>() => {
                 Self::of_parts(&mut gathered, point, &as_dict(&fields)?)?
@@ -68,32 +69,33 @@ impl PointEncoder {
 
     /// Adds lines of text; `True` once there are enough.
     fn add_text(&self, py: Python<'_>, text: &str, now: i64) -> PyResult<bool> {
-        let mut gathered = self.lock();
+        let mut gathered = self.lock(py);
         gathered.text(text, now).map_err(|error| refused(py, &error))?;
         Ok(self.is_enough(&gathered))
     }
 
     /// Adds lines of an `Encoder`; `True` once there are enough.
-    fn add_lines(&self, lines: &[u8], rows: usize) -> bool {
-        let mut gathered = self.lock();
+    fn add_lines(&self, py: Python<'_>, lines: &[u8], rows: usize) -> bool {
+        let mut gathered = self.lock(py);
         gathered.lines(lines, rows);
         self.is_enough(&gathered)
     }
 
-    fn __len__(&self) -> usize {
-        self.lock().rows()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.lock(py).rows()
     }
 
     /// All lines, with their number; afterwards there are none.
     fn take<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, usize) {
-        let (body, rows) = self.lock().take();
+        let (body, rows) = self.lock(py).take();
         (PyBytes::new(py, &body), rows)
     }
 }
 
 impl PointEncoder {
-    fn lock(&self) -> MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits without the GIL: whoever adds a point runs code of Python's meanwhile, which needs it.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_enough(&self, gathered: &Gathered) -> bool {

@@ -28,10 +28,7 @@ impl Table {
 
     /// The batches, shared.
     pub(crate) fn stream(&self) -> PyResult<Stream> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.clone().ok_or_else(|| {
-            InvalidArgumentError::new_err("the memory of the frame was handed over; read the frame again")
-        })
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(is_handed_over)
     }
 
     /// All rows as one batch, which is shared if there is only one.
@@ -39,6 +36,10 @@ impl Table {
         let Stream { schema, batches } = self.stream()?;
         py.detach(|| db_native::concat(&schema, &batches)).map_err(|error| raise(py, &error))
     }
+}
+
+fn is_handed_over() -> PyErr {
+    InvalidArgumentError::new_err("the memory of the frame was handed over; read the frame again")
 }
 
 fn rows(stream: &Stream) -> usize {
@@ -134,9 +135,8 @@ impl Table {
 
     /// The columns, handed over: their memory is not copied, and this table is empty from now on.
     fn release(&self) -> PyResult<Vec<Array>> {
-        self.stream()?;
         let stream = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(stream.map(columns).unwrap_or_default())
+        stream.map(columns).ok_or_else(is_handed_over)
     }
 
     #[pyo3(signature = (requested_schema=None))]
