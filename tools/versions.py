@@ -1,0 +1,125 @@
+"""The version of the three packages, and the steps of a release: `python -m tools.versions [--tag TAG]`.
+
+The version is `workspace.package.version` of Cargo.toml. Without an argument this checks that the pins among
+the packages and the changelog agree with it, and with `--tag` that a release with this tag may be published.
+`--cut VERSION` writes a new version everywhere, with today's date, and `--notes` prints its changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+_DEPENDENT = ("db-influx", "db-redis")
+_PIN = re.compile(r'(?<="db-core~=)[^"]+(?=")')
+_VERSION = re.compile(r'(?m)^(version = ")([^"]+)"$')
+_HEADING = re.compile(r"(?m)^## (?:(Unreleased)|(\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d))$")
+_KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+__all__ = ["check", "cut", "named_changes", "notes"]
+
+
+def main() -> int:
+    """Check, cut or print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tag", help="the tag of the release, which must be the version's")
+    parser.add_argument("--cut", metavar="VERSION", help="write this version everywhere")
+    parser.add_argument("--notes", action="store_true", help="print the changes of the version")
+    given = parser.parse_args()
+    if given.cut:
+        cut(_ROOT, given.cut, datetime.now(tz=UTC).date().isoformat())
+        subprocess.run(["cargo", "update", "--workspace", "--quiet"], cwd=_ROOT, check=True)
+    if given.notes:
+        print(notes(_ROOT))
+        return 0
+    faults = check(_ROOT, given.tag)
+    for fault in faults:
+        print(fault)
+    return int(bool(faults))
+
+
+def check(root: Path, tag: str | None = None) -> list[str]:
+    """Return what does not agree with the version; with a tag, also what keeps it from being published."""
+    version = _version(root)
+    faults = []
+    for package in _DEPENDENT:
+        pins = _PIN.findall((root / "packages" / package / "pyproject.toml").read_text())
+        if pins != [version]:
+            faults.append(f"{package} asks for db-core~={', '.join(pins)}, and the version is {version}.")
+    sections = _sections(root)
+    released = [name for name in sections if name != "Unreleased"]
+    if list(sections)[:1] != ["Unreleased"]:
+        faults.append("CHANGELOG.md does not begin with the section Unreleased.")
+    if sorted(released, key=_order, reverse=True) != released:
+        faults.append(f"The versions of CHANGELOG.md do not descend: {', '.join(released)}.")
+    if released and released[0] != version:
+        faults.append(f"The newest version of CHANGELOG.md is {released[0]}, and the version is {version}.")
+    for name, section in sections.items():
+        kinds = re.findall(r"(?m)^### (.+)$", section)
+        faults += [
+            f"CHANGELOG.md, {name}: {kind!r} is no kind of change." for kind in kinds if kind not in _KINDS
+        ]
+    if tag is not None and tag != f"v{version}":
+        faults.append(f"The tag is {tag!r}, and the version's is 'v{version}'.")
+    if tag is not None and not sections.get(version, "").strip():
+        faults.append(
+            f"CHANGELOG.md has no changes of {version}: `python -m tools.versions --cut {version}`."
+        )
+    return faults
+
+
+def cut(root: Path, version: str, date: str) -> None:
+    """Write a version into Cargo.toml, the pins and the changelog, whose unreleased changes it takes."""
+    if _order(version) < _order(_version(root)) or version in _sections(root):
+        sys.exit(f"{version} is no version after {_version(root)}, or is in CHANGELOG.md already.")
+    manifest = root / "Cargo.toml"
+    manifest.write_text(_VERSION.sub(rf'\g<1>{version}"', manifest.read_text(), count=1))
+    for package in _DEPENDENT:
+        path = root / "packages" / package / "pyproject.toml"
+        path.write_text(_PIN.sub(version, path.read_text()))
+    changelog = root / "CHANGELOG.md"
+    heading = f"## Unreleased\n\n## {version} - {date}\n"
+    changelog.write_text(changelog.read_text().replace("## Unreleased\n", heading, 1))
+
+
+def notes(root: Path) -> str:
+    """Return the changes of the version, as CHANGELOG.md has them."""
+    return _sections(root).get(_version(root), "").strip()
+
+
+def named_changes(root: Path) -> set[str]:
+    """Return the names in backticks in the parts Changed and Removed of what is newer than the last release.
+
+    They are the unreleased changes, and those of the version, as it may be about to be released.
+    """
+    sections = _sections(root)
+    newest = sections.get("Unreleased", "") + sections.get(_version(root), "")
+    parts = re.findall(r"(?ms)^### (?:Changed|Removed)$(.*?)(?=^### |\Z)", newest)
+    return set(re.findall(r"`([A-Za-z_][\w.]*)", "".join(parts)))
+
+
+def _sections(root: Path) -> dict[str, str]:
+    """Return the sections of CHANGELOG.md by version, or "Unreleased"."""
+    parts = _HEADING.split((root / "CHANGELOG.md").read_text())[1:]
+    return {
+        unreleased or version: text for unreleased, version, _, text in zip(*(iter(parts),) * 4, strict=True)
+    }
+
+
+def _version(root: Path) -> str:
+    version: str = tomllib.loads((root / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    return version
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
