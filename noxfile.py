@@ -19,13 +19,14 @@ if __name__ == "__main__":
     bootstrap.enter()
 
 import os
+import shlex
 import shutil
 import tomllib
 from typing import Any
 
 import nox
 
-from tools import pythons
+from tools import distributions, pythons, sbom
 
 CONSTRAINTS = "constraints.txt"
 PACKAGES = ("db-core", "db-influx", "db-redis")
@@ -39,6 +40,7 @@ AXE_PAGES = (
     "explanations/performance.html",
     *(f"reference/{page}.html" for page in ("influx-manager", "errors")),
 )
+FEW = tuple(f"tests/core/test_{name}.py" for name in ("errors", "http_body", "threads"))
 DISTRIBUTIONS = ROOT / ".nox" / "distributions"  # what the sessions install and test; dist/ is for users
 
 nox.needs_version = ">=2026.10"
@@ -171,6 +173,11 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "tools.registry_hosts")
     session.run("python", "-m", "tools.docstring_verbs")
     session.run("python", "-m", "tools.boundaries")
+    session.run("python", "-m", "tools.versions")
+    session.run("python", "-m", "tools.api")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    workflows = _paths(".github/workflows", "*.yml")
+    session.run("go", "-C", "tools/actionlint", "tool", "actionlint", *workflows, external=True)
 
 
 @nox.session
@@ -210,10 +217,33 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build what would be published into dist/: each sdist, and from it the wheel."""
-    shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    for package in PACKAGES:
-        _build(session, package, ROOT / "dist")
+    """Build what is published into dist/, and check it; arguments go to tools.distributions."""
+    _install(session, "release")
+    session.run("python", "-m", "tools.distributions", *session.posargs)
+    if "--twice" not in session.posargs and (wheels := _paths("dist", "*.whl")):
+        session.run("check-wheel-contents", *wheels)
+        if stable := _paths("dist", "*-abi3-*.whl"):
+            session.run("abi3audit", "--strict", *stable)
+
+
+@nox.session
+def installed(session: nox.Session) -> None:
+    """Test the wheels of dist/; arguments go to pytest. Without any, tests run that need little else."""
+    probe = "import sysconfig; print(bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+    has_gil = "False" in str(session.run("python", "-c", probe, silent=True))
+    modules = ["db_core", "db_influx"] + [
+        "db_redis"
+    ] * has_gil  # orjson has no wheel for a Python without a GIL
+    wheels = [
+        *_paths("dist", f"db_core-*-{'abi3' if has_gil else 'cp314t'}-*.whl"),
+        *(wheel for module in modules for wheel in _paths("dist", f"{module}-*-none-any.whl")),
+    ]
+    if len(wheels) != len(modules):
+        session.error(f"dist/ must have one wheel of {', '.join(modules)} for this Python, and has {wheels}.")
+    group = "test" if session.posargs else "platform"
+    session.install("--constraint", CONSTRAINTS, "--only-binary", ":all:", "--group", group, *wheels)
+    session.run("python", "-W", "error", "-c", "\n".join(f"from {module} import *" for module in modules))
+    session.run("python", "-m", "pytest", *(session.posargs or FEW))
 
 
 @nox.session
@@ -230,6 +260,10 @@ def pin(session: nox.Session) -> None:
         *("--output-file", CONSTRAINTS, str(requirements), *session.posargs),
         external=True,
     )
+
+
+def _paths(folder: str, pattern: str) -> list[str]:
+    return [str(path) for path in sorted((ROOT / folder).glob(pattern))]
 
 
 def _requirements(manifest: dict[str, Any]) -> list[str]:
@@ -268,10 +302,16 @@ _built: list[str] = []
 
 
 def _build(session: nox.Session, package: str, folder: Path, *arguments: str) -> None:
+    listed = Path(session.create_tmp()).resolve() / sbom.NAME
+    listed.write_text(sbom.document(sbom.host()))
     session.run(
         *("uv", "build", f"packages/{package}", "--out-dir", str(folder), *arguments),
         *("--build-constraints", CONSTRAINTS),
-        env={"CARGO_TARGET_DIR": str(ROOT / "target"), "MATURIN_PEP517_ARGS": "--locked"},
+        env={
+            "CARGO_TARGET_DIR": str(ROOT / "target"),
+            "MATURIN_PEP517_ARGS": f"--locked --sbom-include {shlex.quote(str(listed))}",
+            "SOURCE_DATE_EPOCH": distributions.time_of_the_commit(),
+        },
         external=True,
     )
 

@@ -9,6 +9,7 @@ import email
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tools.distributions import time_of_the_commit
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -125,6 +128,57 @@ def test_one_version() -> None:
         assert f"db-core~={version}" in metadata(package).get_all("Requires-Dist", [])
 
 
+def test_the_native_wheel_lists_its_crates() -> None:
+    """All crates of the module, with the checksums of their sources, have licences of deny.toml."""
+    with zipfile.ZipFile(distribution("db-core", "*.whl")) as wheel:
+        [name] = [name for name in wheel.namelist() if "/sboms/" in name]
+        listed = json.loads(wheel.read(name))
+        module = wheel.read("db_core/_native.abi3.so")
+    allowed = set(tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"])
+    locked = {
+        (package["name"], package["version"]): package.get("checksum")
+        for package in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    }
+    crates = {crate["name"]: crate for crate in listed["components"]}
+
+    # What a panic would tell of where it happened names the sources of most crates.
+    named = set(re.findall(rb"(?:crates|index\.[^/]+|vendor)/([\w-]+?)-\d+\.\d+[^/]*/src/", module))
+    assert {"arrow-array", "pyo3"} <= {name.decode() for name in named} <= set(crates)
+    assert "rust-std" in crates
+    for crate in crates.values():
+        expression = crate["licenses"][0]["expression"]
+        parts = [{part.strip(" ()") for part in every.split(" OR ")} for every in expression.split(" AND ")]
+        assert [] == [part for part in parts if not part & allowed], crate
+        if "hashes" in crate:
+            assert locked[crate["name"], crate["version"]] == crate["hashes"][0]["content"]
+    assert {"db-native", "rust-std"} == {name for name, crate in crates.items() if "hashes" not in crate}
+
+
+def test_another_folder_gives_the_same_bytes(tmp_path: Path) -> None:
+    """The sdists and the pure wheels do not depend on the folder and the time of their build."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("packages/", "crates/", "Cargo.", ".gitignore")) and (ROOT / name).is_file():
+            (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / "tree" / name)
+    for package in PACKAGES:
+        build = ["uv", "build", "--quiet", "--build-constraints", str(ROOT / "constraints.txt")]
+        kinds = ["--sdist"] if package == "db-core" else ["--sdist", "--wheel"]
+        folder = tmp_path / "tree" / "packages" / package
+        environment = os.environ | {"SOURCE_DATE_EPOCH": time_of_the_commit()}
+        subprocess.run([*build, *kinds, "--out-dir", tmp_path / "dist", folder], env=environment, check=True)
+    built = sorted(path for path in (tmp_path / "dist").iterdir() if path.suffix in {".gz", ".whl"})
+
+    assert 5 == len(built)
+    assert [] == [path.name for path in built if path.read_bytes() != (FOLDER / path.name).read_bytes()]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_contents(package: str) -> None:
     """A wheel holds its package, marked as typed, with its stubs, and its metadata; nothing else."""
@@ -138,7 +192,11 @@ def test_contents(package: str) -> None:
     assert {module, f"{module}-{metadata(package)['Version']}.dist-info"} == {
         name.split("/")[0] for name in names
     }
+    assert [] == [name for name in names if "__pycache__" in name]
     assert "MIT" == metadata(package)["License-Expression"]
+    with zipfile.ZipFile(distribution(package, "*.whl")) as wheel:
+        [licence] = [name for name in names if name.endswith("/licenses/LICENSE")]
+        assert (ROOT / "LICENSE").read_bytes() == wheel.read(licence)
 
 
 def test_sdist_is_whole(tmp_path: Path) -> None:

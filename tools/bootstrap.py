@@ -17,7 +17,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _HOME = _ROOT / ".nox" / "bootstrap"
-_BIN = _HOME / "bin"
+_BIN = _HOME / ("Scripts" if os.name == "nt" else "bin")
 _CONSTRAINTS = _ROOT / "constraints.txt"
 
 
@@ -34,6 +34,8 @@ def enter() -> None:
             sys.exit(f"{_HOME} could not be made: {' '.join(error.cmd[:5])} ... failed, as said above.")
     os.environ["PATH"] = f"{_BIN}{os.pathsep}{os.environ['PATH']}"
     python = str(_BIN / "python")
+    if os.name == "nt":  # where a program can't take the place of another one
+        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
     os.execv(python, [python, *sys.argv])  # noqa: S606 - the same command, in the other environment
 
 
@@ -49,13 +51,11 @@ def _make() -> None:
     uv = re.search(r"^uv==.*(?:\n +--hash=.*)*", _CONSTRAINTS.read_text(), re.MULTILINE)
     if uv is None:
         sys.exit(f"{_CONSTRAINTS.name} pins no uv.")
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write(uv[0])
-        requirements.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "uv.txt"
+        requirements.write_text(uv[0])
         pip = [str(_BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(
-            [*pip, "--no-deps", "--require-hashes", "--requirement", requirements.name], check=True
-        )
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", requirements], check=True)
     install = [str(_BIN / "uv"), "pip", "install", "--quiet", "--python", str(_HOME)]
     subprocess.run([*install, "--constraint", str(_CONSTRAINTS), "--group", "run"], check=True, cwd=_ROOT)
     _mark().write_text(_pins())
