@@ -139,11 +139,12 @@ def test_the_pictures_of_a_document_exist() -> None:
     assert all(path.is_file() for path in shown)
 
 
-def test_the_contributing_guide_names_sessions_that_exist() -> None:
-    """Every session that CONTRIBUTING names is one that noxfile.py has."""
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", ".github/workflows/wheels.yml"])
+def test_a_guide_and_a_workflow_name_sessions_that_exist(name: str) -> None:
+    """Every session that they name is one that noxfile.py has."""
     source = ast.parse((ROOT / "noxfile.py").read_text())
     listed = {node.name for node in source.body if isinstance(node, ast.FunctionDef)}
-    named = re.findall(r"noxfile\.py -s ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text())
+    named = re.findall(r"noxfile\.py -s ([a-z]+)", (ROOT / name).read_text())
 
     assert named
     assert set(named) <= listed
