@@ -31,6 +31,13 @@ _CONSTRAINTS = _ROOT / "constraints.txt"
 # CPython 3.11 stands for the stable ABI. Before 3.15 a Python without a GIL needs a wheel of its own.
 _PYTHONS = ("3.11", "3.14t")
 _LINUX = {"gnu": "manylinux_2_17", "musl": "musllinux_1_2"}
+_VENDORED = """\
+[source.crates-io]
+replace-with = "vendored"
+
+[source.vendored]
+directory = "vendor"
+"""
 
 __all__ = ["environment", "native", "time_of_the_commit", "vendored"]
 
@@ -112,10 +119,9 @@ def vendored(out: Path) -> Path:
     archive = out / f"db_core-{version}-crates.tar.gz"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / f"db_core-{version}"
-        config = _output("cargo", "vendor", "--locked", "--versioned-dirs", str(folder / "vendor"))
-        settings = folder / ".cargo" / "config.toml"
-        settings.parent.mkdir()
-        settings.write_text(config.replace(str(folder / "vendor"), "vendor"))
+        _run("cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", str(folder / "vendor"), cwd=_ROOT)
+        (folder / ".cargo").mkdir()
+        (folder / ".cargo" / "config.toml").write_text(_VENDORED)
         _pack(folder, archive)
     return archive
 
