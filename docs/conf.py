@@ -111,8 +111,16 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
             page.write_text(text)
 
 
+def _leave_out_of_search(app: Sphinx, _document: Any) -> None:
+    """Keep pages for contributors out of the search, whose index every search loads."""
+    page = app.env.current_document.docname
+    if page.startswith("decisions/"):
+        app.env.metadata[page]["nosearch"] = "true"
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
+    app.connect("doctree-read", _leave_out_of_search)
     app.connect("autodoc-process-signature", _add_result)
     app.connect(
         "autodoc-process-docstring", _join_returns, priority=600
