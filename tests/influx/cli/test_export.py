@@ -338,6 +338,7 @@ def test_a_single_file_of_others_is_imported(cli: Cli, own_store: Store, tmp_pat
         (("text.lp", "--measurement", "m"), "`measurement`"),
         (("text.lp", "--tag-column", "k"), "`tag_column`"),
         (("text.lp", "--type", "v=integer"), "`type`"),
+        (("text.lp", "--duplicates", "last"), "`duplicates`"),
         (("rows.csv", "--measurement", "m", "--tag", "a=1", "--tag", "a=2"), "'1' and '2'"),
     ],
 )

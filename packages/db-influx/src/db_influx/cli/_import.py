@@ -28,7 +28,6 @@ Precision: TypeAlias = Literal["s", "ms", "us", "ns"]
 
 _OF_EXTENSION: dict[str, str] = {f".{extension}": kind for kind, extension in EXTENSIONS.items()}
 _OF_EXTENSION[".ndjson"] = "jsonl"
-_LOADED = 1 << 16  # rows of a frame that is written
 
 
 def import_(
@@ -43,14 +42,22 @@ def import_(
     ] = None,
     measurement: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="For a single file that is no line protocol: its measurement."),
+        typer.Option(
+            metavar="NAME",
+            help="For a single file that is no line protocol: its measurement. Not needed in the folder of "
+            "its export.",
+        ),
     ] = None,
     time_column: Annotated[
         str, typer.Option(metavar="NAME", help="For such a file: the column of times.")
     ] = "time",
     tag_column: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="For such a file: a column that is a tag; may be given again."),
+        typer.Option(
+            metavar="NAME",
+            help="For such a file: a column that is a tag; may be given again. Without it, the tags are "
+            "those of its export, if it is in that folder, or the dictionary columns of Parquet and Arrow.",
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="For such a file: a tag of all points.")
@@ -60,7 +67,17 @@ def import_(
         typer.Option(
             metavar="NAME=TYPE",
             help="For CSV and JSON Lines: the type of a column: float, integer, unsigned, boolean or string. "
-            "Without it, its first values tell.",
+            "Without it, its values tell; a column that has numbers and text is an error.",
+        ),
+    ] = None,
+    duplicates: Annotated[
+        Literal["error", "last"] | None,
+        typer.Option(
+            help="For such a file: what to do about rows with the same tags and time but different values, "
+            "of which only the last would stay. error, or without it: refuse them. Each row is compared with "
+            "some thousands of rows above it. A series that goes back to times further above is refused too. "
+            "last: write them.",
+            show_choices=True,
         ),
     ] = None,
     precision: Annotated[
@@ -72,10 +89,17 @@ def import_(
 ) -> None:
     """Write what `export` wrote to a bucket, or the points of a single file.
 
-    The checksums of a folder are verified before anything is written, and its counts of points afterwards.
-    Importing again changes nothing, so an import that was interrupted is simply run again.
+    The checksums of a folder are verified before anything is written, and its counts of points afterwards. A
+    single file of columns is checked as a whole before anything is written. Importing again changes nothing,
+    so an import that was interrupted is simply run again.
     """
-    given = {"measurement": measurement, "tag_column": tag_column, "tag": tag, "type": type}
+    given = {
+        "measurement": measurement,
+        "tag_column": tag_column,
+        "tag": tag,
+        "type": type,
+        "duplicates": duplicates,
+    }
     if source.is_dir():
         if any(given.values()) or format:
             message = "`source` is a folder, whose manifest says all that these options say: leave them out"
@@ -86,26 +110,18 @@ def import_(
     if kind == "line" and (name := next((name for name, value in given.items() if value), None)):
         message = f"`{name}` is for files of columns, and line protocol says it of each point: leave it out"
         raise InvalidArgumentError(message, argument=name)
-    constant = _constant(tag)
-    with connect(profile, token_file) as manager, bar("Importing") as show:
-        size, rows = source.stat().st_size, 0
+    constant, types = _constant(tag), _types(type)
+    with connect(profile, token_file) as manager:
         if kind == "line":
-            _write_lines(manager, source, bucket, precision, show)
+            with bar("Importing") as show:
+                _write_lines(manager, source, bucket, precision, show)
             return
-        if not measurement:
-            raise InvalidArgumentError(
-                f"`measurement` is needed for {kind}: add --measurement NAME", argument="measurement"
-            )
-        layout: dict[str, Any] = {
-            "tag_columns": tag_column or (),
-            "time_column": time_column,
-            "duplicates": "last",
-        }
-        for table in _tables(source, kind, _types(type), time_column, precision):
-            manager.synchronous_write(bucket, table, measurement, constant or None, **layout)
-            rows += len(table)
-            show(0.0 if size else 1.0, rows)
-    say(f"Imported: {rows:,} rows from {source}")
+        from db_influx.cli._others import Layout, write
+
+        layout = Layout(
+            measurement, tag_column, constant, types, time_column, precision, duplicates or "error"
+        )
+        write(manager, bucket, source, kind, layout)
 
 
 def _kind(source: Path, format_: str | None) -> str:
@@ -128,7 +144,7 @@ def _constant(given: list[str] | None) -> dict[str, str]:
 
 
 def _types(given: list[str] | None) -> dict[str, Any]:
-    from db_influx.cli._tables import TYPES
+    from db_influx.cli._columns import TYPES
 
     found = {}
     for one in given or ():
@@ -138,27 +154,6 @@ def _types(given: list[str] | None) -> dict[str, Any]:
             raise InvalidArgumentError(message, argument="type")
         found[name] = TYPES[kind]
     return found
-
-
-def _tables(
-    source: Path, kind: str, types: dict[str, Any], time_column: str, precision: str
-) -> Iterator[Any]:
-    """Yield the tables of a file of others, whose times may be whole numbers."""
-    import pyarrow as pa
-
-    from db_influx.cli._tables import read_file
-
-    for table in read_file(source, kind, types=types):
-        place = table.schema.get_field_index(time_column)
-        if place < 0:
-            known = ", ".join(map(repr, table.column_names))
-            message = f"`time_column`: {source.name} has no column {time_column!r}, but {known}"
-            raise InvalidArgumentError(message, argument="time_column")
-        if pa.types.is_integer(table.schema.field(place).type):
-            times = table.column(place).cast(pa.int64()).cast(pa.timestamp(precision, "UTC"))
-            table = table.set_column(place, time_column, times)  # noqa: PLW2901 - the same with times
-        for first in range(0, len(table), _LOADED):
-            yield table.slice(first, _LOADED)
 
 
 def _write_lines(manager: InfluxManager, source: Path, bucket: str, precision: str, show: Any) -> None:

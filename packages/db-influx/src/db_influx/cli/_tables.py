@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import json
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyarrow import csv, ipc, parquet
+from pyarrow import csv, ipc, parquet, types
 
 from db_core import to_line_protocol
 from db_core.errors import ParseError, SchemaConflictError
+from db_influx.cli._columns import TYPES
 from db_influx.cli._files import destination
 from db_influx.cli._text import csv_lines, json_lines, plain, point_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["TYPES", "frame_of", "parquet_counts", "read_file", "schema_of", "write_file"]
+    from db_influx.cli._columns import Columns
 
-# InfluxDB's names of types.
-TYPES = {
-    "float": pa.float64(),
-    "integer": pa.int64(),
-    "unsigned": pa.uint64(),
-    "boolean": pa.bool_(),
-    "string": pa.string(),
-}
+__all__ = ["frame_of", "parquet_counts", "read_file", "read_others", "schema_of", "tags_in", "write_file"]
+
 _BATCH = 1 << 16  # rows
 _BLOCK = 4 << 20  # bytes of text
+_PARSE, _READ = csv.ParseOptions(newlines_in_values=True), csv.ReadOptions(block_size=_BLOCK)
 
 
 def schema_of(about: dict[str, Any]) -> Any:
@@ -75,6 +72,24 @@ def parquet_counts(path: Path, fields: list[str]) -> tuple[int, dict[str, int]]:
 
 def _values(group: Any, place: int) -> int:
     return group.num_rows - group.column(place).statistics.null_count  # type: ignore[no-any-return]
+
+
+def tags_in(path: Path, format_: str) -> list[str]:
+    """Return the columns of dictionaries of texts, which are the tags in the Parquet files that we write."""
+    with _readable(path, format_):
+        if format_ == "parquet":
+            schema = parquet.read_schema(path)
+        elif format_ == "arrow":
+            with pa.OSFile(str(path)) as file, _opened(file) as reader:
+                schema = reader.schema
+        else:
+            return []
+    return [
+        field.name
+        for field in schema
+        if types.is_dictionary(field.type)
+        and (types.is_string(field.type.value_type) or types.is_large_string(field.type.value_type))
+    ]
 
 
 def _some(points: dict[str, int]) -> dict[str, int]:
@@ -139,28 +154,99 @@ def _lines_of(table: Any, measurement: str, about: dict[str, Any]) -> bytes:
     return to_line_protocol(frame_of(table, about), measurement, **layout)
 
 
-def read_file(
-    path: Path, format_: str, schema: Any = None, types: dict[str, Any] | None = None
-) -> Iterator[Any]:
-    """Yield the tables of a file of columns.
+def read_file(path: Path, format_: str, schema: Any) -> Iterator[Any]:
+    """Yield the tables of a file of columns that is an export's.
 
     Args:
         path: Where it is.
         format_: parquet, arrow, csv or jsonl.
-        schema: The columns with their types; None takes those that the file has, or that its text suggests.
-        types: The types of some columns of text, where there is no schema.
+        schema: The columns with their types.
 
     Raises:
         ParseError: The file is damaged, or is of another format.
         SchemaConflictError: The file has other columns.
     """
+    with _readable(path, format_):
+        for batch in _READERS[format_](path, dict(zip(schema.names, schema.types, strict=True))):
+            yield _as(pa.Table.from_batches([batch]), schema, path)
+
+
+def read_others(path: Path, format_: str, columns: Columns, rows: int) -> Iterator[tuple[Sequence[int], Any]]:
+    """Yield the tables of a file of columns of others, each with the numbers of its rows.
+
+    Rows are counted from 1, and the names of CSV's columns are the first of them.
+
+    Args:
+        path: Where it is.
+        format_: parquet, arrow, csv or jsonl.
+        columns: What types its columns.
+        rows: How many rows a table has at most.
+
+    Raises:
+        ParseError: The file is damaged, or is of another format.
+        SchemaConflictError: A value is of another type than its column.
+    """
+    with _readable(path, format_):
+        if format_ == "jsonl":
+            for lines, objects in _objects(path, rows):
+                yield lines, columns.of_json(objects, lines)
+            return
+        typed, first, texts = columns.of_columns, 1, {}
+        if format_ == "csv":
+            typed, first, texts = columns.of_text, 2, dict.fromkeys(_names(path), pa.string())
+        for batch in _READERS[format_](path, texts):
+            for start in range(0, len(batch), rows):
+                table = pa.Table.from_batches([batch.slice(start, rows)])
+                numbers = range(first, first + len(table))
+                yield numbers, plain(typed(table, numbers))
+                first += len(table)
+
+
+def _names(path: Path) -> list[str]:
+    """Return the names of the columns of CSV.
+
+    Raises:
+        SchemaConflictError: Two columns have one name.
+    """
+    with csv.open_csv(path, read_options=_READ, parse_options=_PARSE) as reader:
+        names: list[str] = reader.schema.names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        message = f"{path} has two columns {twice[0]!r}"
+        raise SchemaConflictError(message)
+    return names
+
+
+@contextmanager
+def _readable(path: Path, format_: str) -> Iterator[None]:
     try:
-        known = types or {} if schema is None else dict(zip(schema.names, schema.types, strict=True))
-        for batch in _READERS[format_](path, known):
-            table = pa.Table.from_batches([batch])
-            yield plain(table) if schema is None else _as(table, schema, path)
-    except pa.ArrowInvalid as error:
+        yield
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ParseError(f"{path} can't be read as {format_}: {error}", offset=0) from error
+
+
+def _objects(path: Path, most: int) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+    """Yield the objects of JSON Lines, and the numbers of their lines."""
+    numbers: list[int] = []
+    objects: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                raise ParseError(
+                    f"{path}, row {number}: expected a JSON object: {error}", offset=0
+                ) from error
+            if not isinstance(found, dict):
+                raise ParseError(f"{path}, row {number}: expected a JSON object", offset=0)
+            numbers.append(number)
+            objects.append(found)
+            if len(objects) == most:
+                yield numbers, objects
+                numbers, objects = [], []
+    if objects:
+        yield numbers, objects
 
 
 def _as(table: Any, schema: Any, path: Path) -> Any:
@@ -176,32 +262,35 @@ def _of_parquet(path: Path, _: Any) -> Iterator[Any]:
 
 
 def _of_arrow(path: Path, _: Any) -> Iterator[Any]:
-    with pa.OSFile(str(path)) as file:
-        try:
-            reader = ipc.open_file(file)
-        except pa.ArrowInvalid:
-            file.seek(0)
-            yield from ipc.open_stream(file)
+    with pa.OSFile(str(path)) as file, _opened(file) as reader:
+        if isinstance(reader, ipc.RecordBatchStreamReader):
+            yield from reader
             return
         for number in range(reader.num_record_batches):
             yield reader.get_batch(number)
 
 
-def _of_csv(path: Path, types: dict[str, Any]) -> Iterator[Any]:
+def _opened(file: Any) -> Any:
+    try:
+        return ipc.open_file(file)
+    except pa.ArrowInvalid:
+        file.seek(0)
+        return ipc.open_stream(file)
+
+
+def _of_csv(path: Path, kinds: dict[str, Any]) -> Iterator[Any]:
     convert = csv.ConvertOptions(
-        column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
+        column_types=kinds, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
     )
-    parse, read = csv.ParseOptions(newlines_in_values=True), csv.ReadOptions(block_size=_BLOCK)
-    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
+    with csv.open_csv(path, read_options=_READ, parse_options=_PARSE, convert_options=convert) as reader:
         yield from reader
 
 
-def _of_jsonl(path: Path, types: dict[str, Any]) -> Iterator[Any]:
-    from pyarrow import json
+def _of_jsonl(path: Path, kinds: dict[str, Any]) -> Iterator[Any]:
+    from pyarrow import json as of_lines
 
-    schema = pa.schema(list(types.items())) if types else None
-    parse = json.ParseOptions(explicit_schema=schema, newlines_in_values=False)
-    with json.open_json(path, json.ReadOptions(block_size=_BLOCK), parse) as reader:
+    parse = of_lines.ParseOptions(explicit_schema=pa.schema(list(kinds.items())), newlines_in_values=False)
+    with of_lines.open_json(path, of_lines.ReadOptions(block_size=_BLOCK), parse) as reader:
         yield from reader
 
 
