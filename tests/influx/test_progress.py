@@ -73,9 +73,9 @@ def assert_goes_on(told: Told) -> None:
     """What is done never becomes less, nor more than there is; and it ends with all."""
     for name in ("bytes", "rows", "slices"):
         assert sorted(told.counts(name)) == told.counts(name)
-    shares = [share for share in told.counts("share") if share is not None]
+    shares = told.counts("share")
     assert sorted(shares) == shares
-    assert 1.0 == shares[-1]
+    assert (0.0, 1.0) == (shares[0], shares[-1])
 
 
 def test_a_read_counts_its_slices(manager: InfluxManager, days: Store, told: Told) -> None:
@@ -84,14 +84,14 @@ def test_a_read_counts_its_slices(manager: InfluxManager, days: Store, told: Tol
 
     assert DAYS * ROWS == len(frame)
     assert (DAYS, DAYS, DAYS * ROWS) == (told.last.slices, told.last.of_slices, told.last.rows)
-    assert [0.0, 0.25, 0.5, 0.75, 1.0] == sorted(set(told.counts("share")) - {None})
+    assert [0.0, 0.25, 0.5, 0.75, 1.0] == sorted(set(told.counts("share")))
     assert told.last.bytes > DAYS * ROWS * len("2026-01-01T00:00:00Z")
     assert {threading.get_ident()} == told.threads
     assert_goes_on(told)
 
 
 def test_every_long_read_tells_its_progress(manager: InfluxManager, days: Store) -> None:
-    """All of them end with all that there is."""
+    """All of them begin with nothing, and end with all that there is."""
     calls: list[Callable[[Told], Any]] = [
         lambda told: manager.read(*SPAN, "m", "v", days.name, progress=told),
         lambda told: manager.read(*SPAN, "m", "v", days.name, agg_func="median", progress=told),
@@ -111,7 +111,8 @@ def test_every_long_read_tells_its_progress(manager: InfluxManager, days: Store)
         call(told)
 
         assert told.last.slices == told.last.of_slices
-        assert 1.0 == told.last.share
+        assert (0.0, 1.0) == (told.all[0].share, told.last.share)
+        assert None not in told.counts("share")
         assert told.last.bytes > 0
 
 
@@ -131,7 +132,35 @@ def test_batches_of_a_query_tell_rows_and_bytes(manager: InfluxManager, days: St
 
     assert DAYS * ROWS == rows == told.last.rows
     assert told.last.bytes > DAYS * ROWS
-    assert told.last.share is None
+    assert {None} == set(told.counts("share"))
+
+    statements = Told()
+    list(manager.query_influxql_batches("SELECT v FROM m", bucket=days.name, progress=statements))
+    assert {None} == set(statements.counts("share"))
+
+
+@pytest.mark.parametrize("protocol", ["auto", "influxql", "flux"])
+def test_a_bar_never_meets_a_share_that_is_none(
+    manager: InfluxManager, days: Store, own_store: Store, tmp_path: Path, protocol: Any
+) -> None:
+    """Nor in a read that finds nothing, nor in a snapshot: it can subtract from the first call on."""
+    bars: list[float] = []
+
+    def bar(progress: Progress) -> None:
+        assert progress.share is not None
+        bars.append(progress.share)
+
+    options: dict[str, Any] = {"protocol": protocol, "progress": bar}
+    for bucket, missing in ((days.name, "raise"), (own_store.name, "ignore")):
+        options["missing"] = missing
+        manager.read(*SPAN, "m", "v", bucket, interval=None, **options)
+        manager.read_all_fields(*SPAN, "m", bucket, **options)
+        list(manager.read_batches(*SPAN, "m", "v", bucket, **options))
+        manager.write_parquet(tmp_path, *SPAN, "m", "v", bucket, **options)
+    with manager.snapshot(days.name, *SPAN, progress=bar):
+        pass
+
+    assert {0.0, 1.0} <= set(bars)
 
 
 def test_a_write_counts_rows_of_all(manager: InfluxManager, own_store: Store, told: Told) -> None:

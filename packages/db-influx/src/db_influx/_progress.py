@@ -33,7 +33,8 @@ class Progress:
         of_slices: How many slices there will be; None if that is not known. It grows where a call finds
             that it needs more.
         share: Part of the call that is done, from 0.0 to 1.0, by what is known: its bytes, rows or slices, or
-            the time of its range. None if nothing is.
+            the time of its range. It begins at 0.0. It is None only in `query_batches` and
+            `query_influxql_batches`, always, since nobody knows the length of their answers.
     """
 
     bytes: int = 0
@@ -52,7 +53,7 @@ class Meter:
     """Adds up how far a call is, and tells the caller's function, in the thread of the call."""
 
     def __init__(self, tell: Tell) -> None:
-        self._told = Progress()
+        self._told = Progress(share=0.0)
         self._tell_caller = tell
 
     def _tell(self, told: Progress) -> None:
@@ -94,7 +95,7 @@ class Meter:
                 of_bytes=told.of_bytes if step.of_bytes is None else step.of_bytes,
                 of_rows=told.of_rows if step.of_rows is None else step.of_rows,
                 of_slices=told.of_slices if step.of_slices is None else step.of_slices,
-                share=told.share if step.share is None else step.share,
+                share=None if step.is_endless else told.share if step.share is None else step.share,
             )
         )
 

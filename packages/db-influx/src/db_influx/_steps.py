@@ -190,6 +190,7 @@ class Report(NamedTuple):
         of_rows: How many rows there will be; likewise.
         of_slices: How many slices there will be; likewise.
         share: The part of the call that is done; likewise.
+        is_endless: Which part of the call is done will never be known.
     """
 
     rows: int = 0
@@ -198,6 +199,7 @@ class Report(NamedTuple):
     of_rows: int | None = None
     of_slices: int | None = None
     share: float | None = None
+    is_endless: bool = False
 
 
 class Warn(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from db_influx._steps import Warn
+from db_influx._steps import Report, Warn
 from db_influx.plans import query
 from db_influx.plans.schema import no_database
 
@@ -32,6 +32,7 @@ def batches(
     databases: Databases, statements: AnyQuery, bucket: str | None, batch_rows: int, options: Options
 ) -> Steps[None]:
     """Run InfluxQL and hand on its answer as it arrives."""
+    yield Report(is_endless=True)  # before anything is counted
     statements = yield from _qualified(databases, statements, bucket)
     yield from query.batches(statements, batch_rows, options)
     yield from _said(statements)

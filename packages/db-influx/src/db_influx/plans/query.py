@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from db_core import annotated_csv
 from db_influx import _flux
-from db_influx._steps import Ask, Stream, Work
+from db_influx._steps import Ask, Report, Stream, Work
 from db_influx.plans.columns import TEXT, columns
 from db_influx.plans.frames import bytes_of, converted
 
@@ -32,6 +32,7 @@ def tables(query: Query, options: Options, *, split: bool) -> Steps[Any]:
 
 def batches(query: Query, batch_rows: int, options: Options) -> Steps[None]:
     """Run a query and hand on its answer as it arrives."""
+    yield Report(is_endless=True)
     yield Stream(query, batch_rows, options.into)
 
 
