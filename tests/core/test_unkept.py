@@ -87,21 +87,31 @@ def test_a_pandas_column_that_can_not_be_kept_is_refused_with_what_to_convert_it
 
 
 @pytest.mark.parametrize(
-    ("values", "held"),
+    ("values", "held", "odd"),
     [
-        ([1, "a", None], "`int` and `str`"),
-        ([DAY, MOMENT], "`datetime.date` and `datetime.datetime`"),
-        ([True, 1], "`bool` and `int`"),
-        ([decimal.Decimal(1), 0.5, "x"], "`decimal.Decimal` and `float` and `str`"),
+        ([1, "a", None], "`int` and `str`", "Row 1 has `str` 'a'"),
+        (
+            [None, "n/a", 0.5, np.float64(1.5)],
+            "`float` and `numpy.float64` and `str`",
+            "Row 1 has `str` 'n/a'",
+        ),
+        (
+            [DAY, MOMENT],
+            "`datetime.date` and `datetime.datetime`",
+            f"Row 1 has `datetime.datetime` {MOMENT!r}",
+        ),
+        ([True, 1], "`bool` and `int`", "Row 1 has `int` 1"),
+        ([1, 2, 0.5], "`float` and `int`", "Row 2 has `float` 0.5"),
+        ([decimal.Decimal(1), 0.5, "x"], "`decimal.Decimal` and `float` and `str`", "Row 1 has `float` 0.5"),
     ],
 )
-def test_a_pandas_column_of_several_types_is_refused(values: list[Any], held: str) -> None:
-    """The error names all of them."""
+def test_a_pandas_column_of_several_types_is_refused(values: list[Any], held: str, odd: str) -> None:
+    """The error names all of them, and the first value of another type than most."""
     with pytest.raises(InvalidArgumentError) as caught:
         Frame.of(pd.DataFrame({"v": series(values, object)}))
 
-    expected = f"Column 'v' holds {held} values, and a column holds values of one type. Convert all of them"
-    assert f"{expected} to one type first." == str(caught.value)
+    expected = f"Column 'v' holds {held} values, and a column holds values of one type. {odd}. Convert all of"
+    assert f"{expected} them to one type first." == str(caught.value)
 
 
 REFUSED: dict[str, tuple[pd.Series[Any], str]] = {

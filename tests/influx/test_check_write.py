@@ -56,6 +56,20 @@ def test_what_can_be_written_has_nothing_to_tell(manager: InfluxManager, store: 
         ),
         (frame(v=["", "x" * (1 << 20), "x" * (1 << 20) + "y", ""]), [(2, 3, 1)], "'v'.*1048577 bytes"),
         (frame(v=list(INDEX)), [(0, 4, 4)], "'v'"),
+        (frame(v=[1.5, "n/a", None, 2.5], w=[1, 2, 3, "y"]), [(1, 2, 1), (3, 4, 1)], "`str` '"),
+        (
+            frame(v=pd.Categorical(["a", 2, "b", "a"])),
+            [(1, 2, 1)],
+            "'v': `int` 2, where most values are `str`",
+        ),
+        (
+            frame(v=pd.Series([1, 2**64, 3, 2**65], INDEX, object)),
+            [(1, 2, 1), (3, 4, 1)],
+            "'v'.* exceeds 64 bits",
+        ),
+        (frame(v=pd.Series(["a", "\ud800", "b", "c"], INDEX, object)), [(1, 2, 1)], "'v'.*surrogates"),
+        (frame(v=INDEX - INDEX[0]), [(0, 4, 4)], "'v' holds .*timedelta64"),
+        (frame(v=[1, "a", 2, 3]).set_axis([1], axis=1), [(0, 4, 4)], "column's name must be text"),
         (frame(time=[1, 2, 3, 4]), [(0, 4, 4)], "'time'"),
     ],
 )

@@ -5,6 +5,7 @@ Imported when a pandas frame is first made or read.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,16 @@ import pandas as pd
 from db_core._native import Array, Table, levels
 from db_core._pandas_exact import from_memory, from_pyarrow
 from db_core._pandas_restored import as_index, by_type, codes_and_words, framed, text_type
-from db_core._unkept import refusal
+from db_core._unkept import odd_values, refusal
 from db_core.errors import InvalidArgumentError
 from db_core.foreign import shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["from_pandas", "to_pandas"]
+__all__ = ["faults", "from_pandas", "to_pandas"]
 
 
 def to_pandas(names: Sequence[str], columns: Sequence[Array], index: int) -> pd.DataFrame:
@@ -60,20 +61,71 @@ def _named(name: str, column: Array) -> Any:
 
 def from_pandas(frame: pd.DataFrame) -> Table:
     """Copy a DataFrame into native columns; index levels lead, but for a RangeIndex without a name."""
-    named: list[tuple[object, pd.Series[Any]]] = []
+    names, arrays = [], []
+    for name, series in _all(frame):
+        with told(lambda reason, name=name: InvalidArgumentError(f"column {shown(name)}: {reason}")):  # type: ignore[misc]
+            names.append(_text(name))
+            arrays.append(_column(names[-1], series))
+    return Table(names, arrays, len(frame))
+
+
+def faults(frame: pd.DataFrame, most: int) -> list[tuple[int | None, str]]:
+    """Return the row and the reason of at most `most` values for which `from_pandas` raises an error.
+
+    The row is None if the fault is of a whole column.
+    """
+    found: list[tuple[int | None, str]] = []
+    for name, series in _all(frame):
+        found += islice(_faults(name, series), most - len(found))
+    return found
+
+
+def _faults(name: object, series: pd.Series[Any]) -> Iterator[tuple[int | None, str]]:
+    """Yield the faults of a column."""
+    reason = _why_not(name, series)
+    if reason is None:
+        return
+    if not isinstance(name, str):
+        yield None, reason
+        return
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(object)
+    if reason == refusal(name, series):
+        odd = list(odd_values(series))
+        if not odd:
+            yield None, reason
+        for row, value, kind in odd:
+            yield row, f"column {name!r}: {value}, where most values are {kind}"
+        return
+    halves = [(0, len(series))]
+    while halves:
+        start, stop = halves.pop()
+        if (reason := _why_not(name, series.iloc[start:stop])) is not None:
+            if stop - start == 1:
+                yield start, reason
+            else:
+                middle = (start + stop) // 2
+                halves += [(middle, stop), (start, middle)]
+
+
+def _why_not(name: object, series: pd.Series[Any]) -> str | None:
+    try:
+        with told(lambda reason: InvalidArgumentError(f"column {shown(name)}: {reason}")):
+            _column(_text(name), series)
+    except InvalidArgumentError as error:
+        return str(error)
+    return None
+
+
+def _all(frame: pd.DataFrame) -> Iterator[tuple[object, pd.Series[Any]]]:
+    """Yield names and values of the index levels, but for a RangeIndex without a name, and of columns."""
     if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
         for level in range(frame.index.nlevels):
             values = frame.index.get_level_values(level)
             is_time = isinstance(values, pd.DatetimeIndex)
             name = values.name if values.name is not None else "time" if is_time else f"level_{level}"
-            named.append((name, pd.Series(values)))
-    named += [(name, frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
-    names, arrays = [], []
-    for name, series in named:
-        with told(lambda reason, name=name: InvalidArgumentError(f"column {shown(name)}: {reason}")):  # type: ignore[misc]
-            names.append(_text(name))
-            arrays.append(_column(names[-1], series))
-    return Table(names, arrays, len(frame))
+            yield name, pd.Series(values)
+    yield from ((name, frame.iloc[:, position]) for position, name in enumerate(frame.columns))
 
 
 def _text(name: object) -> str:

@@ -96,6 +96,19 @@ class Frame:
         with told(_unusable):
             return cls(Table.from_arrow(source).joined())
 
+    @staticmethod
+    def faults(source: object, most: int = 1_000) -> list[tuple[int | None, str]]:
+        """Return the row and the reason of at most `most` values for which `of` refuses a pandas DataFrame.
+
+        The row is None if the fault is of a whole column. For any other frame the list is empty.
+        """
+        modules = {base.__module__.partition(".")[0] for base in type(source).__mro__}
+        if "pandas" not in modules or not hasattr(source, "columns"):
+            return []
+        from db_core._pandas import faults
+
+        return faults(cast("pd.DataFrame", source), most)
+
     @property
     def batch(self) -> Table:
         """The native columns."""

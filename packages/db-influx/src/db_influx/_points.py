@@ -16,7 +16,7 @@ from db_influx._index import beside_time_column, times_and_tags
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Points", "constant_tags", "library"]
+__all__ = ["Points", "constant_tags", "library", "unusable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,13 @@ class Points:
         """Names of the columns that are fields."""
         others = {*self.layout["tag_columns"], self.layout["time_column"]}
         return [name for name in self.frame.columns if name not in others]
+
+
+def unusable(data: Any) -> list[Rejection]:
+    """Return the rows of a frame whose values have no type of ours, or another one than the column."""
+    faults = sorted(Frame.faults(data), key=lambda fault: -1 if fault[0] is None else fault[0])
+    spans = [((0, len(data)) if row is None else (row, row + 1), reason) for row, reason in faults]
+    return [Rejection(start, stop, stop - start, reason) for (start, stop), reason in spans]
 
 
 def library(data: object) -> str | None:

@@ -91,10 +91,11 @@ class Writing(Base):
         """Return the rows that `synchronous_write` or the server would refuse; write nothing.
 
         The arguments are those of `synchronous_write`. This method first searches the frame for at most a
-        thousand faults. If there are none, it asks the server how long the bucket keeps points, and for the
-        types of the fields from a week before the frame's times to a week after them. A field may have a type
-        in each shard, usually a week. So a listed conflict may not occur in the write. A conflict
-        with a type that the server does not report, or in a longer shard, may be missed.
+        thousand faults, such as an infinite float, or a text in a column of numbers. If there are none, it
+        asks the server how long the bucket keeps points, and for the types of the fields from a week before
+        the frame's times to a week after them. A field may have a type in each shard, usually a week. So a
+        listed conflict may not occur in the write. A conflict with a type that the server does not report, or
+        in a longer shard, may be missed.
 
         Returns:
             The rows with the reasons. Neighbouring rows with the same reason are one entry. The list is empty

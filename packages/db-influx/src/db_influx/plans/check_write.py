@@ -6,9 +6,10 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from db_core.errors import NotFoundError, Rejection
+from db_core.errors import InvalidArgumentError, NotFoundError, Rejection
 from db_influx import _flux, _times
 from db_influx._field_types import KINDS
+from db_influx._points import unusable
 from db_influx._steps import Ask, Work
 from db_influx.plans.columns import TEXT, VALUE, columns
 from db_influx.plans.frames import bytes_of
@@ -40,8 +41,15 @@ def check_write(bucket: str, data: Any, check: Callable[[], Points], now: int) -
         now: Nanoseconds since the epoch.
     """
     size = size_of(data)
-    checked: Points = yield Work(check, size)
-    rejected: list[Rejection] = yield Work(checked.problems, size)
+    rejected: list[Rejection]
+    try:
+        checked: Points = yield Work(check, size)
+    except InvalidArgumentError as error:
+        rejected = (yield Work(partial(unusable, data), size)) if error.argument == "data" else []
+        if not rejected:
+            raise
+        return rejected
+    rejected = yield Work(checked.problems, size)
     if not rejected and len(checked.frame):
         times, first, last = yield Work(partial(_times_of, checked), size)
         oldest, reason = yield from _oldest(bucket, now)
