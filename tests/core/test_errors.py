@@ -16,6 +16,7 @@ RESEMBLES = {
     "ConnectionFailedError": ConnectionError,
     "IncompleteResultError": EOFError,
     "InvalidArgumentError": ValueError,
+    "MissingLibraryError": ImportError,
     "NotFoundError": LookupError,
     "DiskSpaceError": OSError,
     "OperationTimeoutError": TimeoutError,
@@ -46,6 +47,12 @@ ATTRIBUTES: dict[str, dict[str, object]] = {
 def test_the_tables_here_are_whole() -> None:
     """Every error of the module is in one of the tables of this file."""
     assert set(ERRORS) == RESEMBLES.keys() | RESEMBLES_NOTHING
+
+
+def test_a_missing_library_is_a_setting_too() -> None:
+    """`except ConfigurationError` catches it, as `except ImportError` does."""
+    with pytest.raises(errors.ConfigurationError, match=r"^pip install x$"):
+        raise errors.MissingLibraryError("pip install x")
 
 
 @pytest.mark.parametrize("name", ERRORS)

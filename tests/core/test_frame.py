@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db_core import Frame, InvalidArgumentError, SerializationError, read_annotated_csv
+from db_core import Frame, InvalidArgumentError, MissingLibraryError, SerializationError, read_annotated_csv
 from db_core.frame import check_into
 from db_core.ipc import write_pieces
 from tests.strategies import Column, answer, tables
@@ -545,7 +545,9 @@ def test_a_library_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPa
     """Before anything is read, the error says what to install."""
     monkeypatch.setattr("db_core.frame.find_spec", lambda _: None)
 
-    with pytest.raises(InvalidArgumentError, match="needs pyarrow, which is not installed"):
+    with pytest.raises(
+        MissingLibraryError, match="needs pyarrow, which is not installed: pip install pyarrow"
+    ):
         check_into("arrow")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from influxdb_client.rest import ApiException
 
-from db_core.errors import InvalidArgumentError
+from db_core.errors import InvalidArgumentError, MissingLibraryError
 from db_influx import AsyncInfluxManager
 from tests.peer import silence
 from tests.security.conftest import front, pki
@@ -102,5 +102,5 @@ def test_a_missing_aiohttp_is_told(
 ) -> None:
     """With what to install."""
     monkeypatch.setitem(sys.modules, "influxdb_client.client.influxdb_client_async", None)
-    with pytest.raises(ImportError, match=r"needs aiohttp: install influxdb-client\[async\]"):
+    with pytest.raises(MissingLibraryError, match=r"pip install 'influxdb-client\[async\]'"):
         asyncio.run(make_async().get_query_api())

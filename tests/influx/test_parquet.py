@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from db_core.errors import ConfigurationError, InvalidArgumentError, NotFoundError, QueryError
+from db_core.errors import InvalidArgumentError, MissingLibraryError, NotFoundError, QueryError
 from db_influx._parquet import Writer, periods
 from tests.influx.answers import http
 
@@ -316,5 +316,5 @@ def test_without_pyarrow_it_is_told_what_to_install() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert run.stderr.splitlines()[-1].startswith(f"db_core.errors.{ConfigurationError.__name__}: ")
+    assert run.stderr.splitlines()[-1].startswith(f"db_core.errors.{MissingLibraryError.__name__}: ")
     assert "pip install 'db-influx[parquet]'" in run.stderr

@@ -426,7 +426,7 @@ def test_without_polars_it_is_told_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert 1 == done.returncode
-    assert "ConfigurationError: " in done.stderr.splitlines()[-1]
+    assert "MissingLibraryError: " in done.stderr.splitlines()[-1]
     assert "pip install 'db-influx[polars]'" in done.stderr.splitlines()[-1]
     code = "import db_influx.polars, sys; print('polars' in sys.modules)"
     assert (

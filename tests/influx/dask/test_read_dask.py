@@ -278,7 +278,7 @@ from db_influx.dask import read_dask, write_dask
 for call in (lambda: read_dask(*[None] * 6), lambda: write_dask(*[None] * 4)):
     try:
         call()
-    except db_influx.dask.ConfigurationError as error:
+    except db_influx.dask.MissingLibraryError as error:
         print(error)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

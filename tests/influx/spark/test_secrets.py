@@ -100,5 +100,5 @@ for name in ("pyspark", "pyarrow"):
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
 
-    assert 2 == result.stdout.count("ConfigurationError `db_influx.spark` needs pyspark 4.1")
+    assert 2 == result.stdout.count("MissingLibraryError `db_influx.spark` needs pyspark 4.1")
     assert 2 == result.stdout.count("pip install 'db-influx[spark]'")

@@ -24,6 +24,7 @@ __all__ = [
     "DiskSpaceError",
     "IncompleteResultError",
     "InvalidArgumentError",
+    "MissingLibraryError",
     "NotFoundError",
     "OperationTimeoutError",
     "ParseError",
@@ -42,6 +43,10 @@ class DatabaseError(Exception):
 
 class ConfigurationError(DatabaseError, ValueError):
     """Settings are missing or malformed. The message names each argument and variable."""
+
+
+class MissingLibraryError(ConfigurationError, ImportError):
+    """An optional library is not installed. The message has the command that installs it."""
 
 
 class InvalidArgumentError(DatabaseError, ValueError):

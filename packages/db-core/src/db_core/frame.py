@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
 from db_core._native import Table
-from db_core.errors import InvalidArgumentError
+from db_core.errors import InvalidArgumentError, MissingLibraryError
 from db_core.foreign import is_of_a_library, shown, told
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ def check_into(into: object) -> Into:
     """Return `into`, if it names a kind of frame whose library is installed.
 
     Raises:
-        InvalidArgumentError: `into` names no kind of frame, or the library is not installed.
+        InvalidArgumentError: `into` names no kind of frame.
+        MissingLibraryError: The library is not installed.
     """
     for known, library in _LIBRARY.items():
         if isinstance(into, str) and into == known:
             if find_spec(library) is None:
-                message = f"`into={known!r}` needs {library}, which is not installed. Install {library}"
-                raise InvalidArgumentError(message, argument="into")
+                message = f"`into={known!r}` needs {library}, which is not installed: pip install {library}"
+                raise MissingLibraryError(message)
             return known
     message = f"`into` must be one of {', '.join(map(repr, _LIBRARY))}, not {shown(into)}"
     raise InvalidArgumentError(message, argument="into")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from db_core.errors import MissingLibraryError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -78,7 +80,7 @@ class OfficialAsync:
         """Return the client, made on the running loop.
 
         Raises:
-            ImportError: aiohttp is missing, which influxdb-client uses there.
+            MissingLibraryError: aiohttp is not installed, which influxdb-client uses there.
         """
         if self._client is None:
             try:
@@ -87,8 +89,11 @@ class OfficialAsync:
                 # A redirect could carry the token to another host.
                 self._client = InfluxDBClientAsync(**self._arguments, allow_redirects=False)
             except ImportError as error:
-                message = "influxdb-client's asyncio client needs aiohttp: install influxdb-client[async]"
-                raise ImportError(message) from error
+                message = (
+                    "influxdb-client's asyncio client needs aiohttp, which is not installed: "
+                    "pip install 'influxdb-client[async]'"
+                )
+                raise MissingLibraryError(message) from error
         return self._client
 
     async def aclose(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from db_core.errors import ConfigurationError
+from db_core.errors import MissingLibraryError
 from db_influx._arguments import invalid, text
 from db_influx._backup import about_space
 
@@ -56,13 +56,13 @@ def check_installed() -> None:
     """Raise an error if pyarrow is not installed.
 
     Raises:
-        ConfigurationError: It is not.
+        MissingLibraryError: It is not.
     """
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         message = "Parquet needs pyarrow, which is not installed: pip install 'db-influx[parquet]'"
-        raise ConfigurationError(message) from error
+        raise MissingLibraryError(message) from error
 
 
 def periods(

@@ -321,7 +321,7 @@ class Snapshot:
             The files, with their numbers of rows. A month without points has no file.
 
         Raises:
-            ConfigurationError: pyarrow is not installed.
+            MissingLibraryError: pyarrow is not installed.
             DiskSpaceError: The disk is full.
             SchemaConflictError: Also if a field has types in the range that no one column can have.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db_core.errors import ConfigurationError
+from db_core.errors import MissingLibraryError
 from db_influx import _arguments
 from db_influx._base import connection_of
 from db_influx._manager import InfluxManager
@@ -70,7 +70,7 @@ def read_dask(
         ``dataframe.convert-string`` names.
 
     Raises:
-        ConfigurationError: Dask is not installed.
+        MissingLibraryError: Dask is not installed.
     """
     frames = _dask()
     from dask.dataframe.utils import clear_known_categories
@@ -128,7 +128,8 @@ def write_dask(
         The number of rows written, or a Dask scalar of this number.
 
     Raises:
-        ConfigurationError: Dask is not installed, or a worker has no token.
+        MissingLibraryError: Dask is not installed.
+        ConfigurationError: A worker has no token.
         InvalidArgumentError: A partition has a value that can't be written unchanged.
         WriteError: The server did not accept every point of a partition. Rows are counted from the start of
             the partition, and `frame` has the refused rows. Other partitions may not have been written.
@@ -153,7 +154,7 @@ def _dask() -> Any:
         import dask.dataframe
     except ImportError as error:
         message = "Dask DataFrames need dask, which is not installed: pip install 'db-influx[dask]'"
-        raise ConfigurationError(message) from error
+        raise MissingLibraryError(message) from error
     return dask.dataframe
 
 

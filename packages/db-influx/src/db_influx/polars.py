@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from db_core.errors import ConfigurationError
+from db_core.errors import MissingLibraryError
 from db_influx import _arguments
 from db_influx._manager import InfluxManager
 from db_influx._options import PartitionOptions, takes
@@ -83,13 +83,13 @@ def scan_influx(
         errors of reads.
 
     Raises:
-        ConfigurationError: polars is not installed.
+        MissingLibraryError: polars is not installed.
     """
     try:
         from polars.io.plugins import register_io_source
     except ImportError as error:
         message = "scan_influx needs polars, which is not installed: pip install 'db-influx[polars]'"
-        raise ConfigurationError(message) from error
+        raise MissingLibraryError(message) from error
     if not isinstance(manager, InfluxManager):
         raise _arguments.invalid("manager", f"must be an InfluxManager, not {type(manager).__name__}")
     partitions = manager.partitions(

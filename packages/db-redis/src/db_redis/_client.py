@@ -320,7 +320,8 @@ class RedisClient(BaseClient):
             The frame, or `default`.
 
         Raises:
-            InvalidArgumentError: The key or `into` is invalid, or the library is not installed.
+            InvalidArgumentError: The key or `into` is invalid.
+            MissingLibraryError: The library that `into` names is not installed.
             SerializationError: The stored hash is not a frame, or `into` has no type for a column.
             IncompleteResultError: A piece was missing in each of several reads.
             QueryError: The key has a value of another kind, or Redis refused a command.

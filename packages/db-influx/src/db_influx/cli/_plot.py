@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from db_core.errors import ConfigurationError, InvalidArgumentError, NotFoundError
+from db_core.errors import InvalidArgumentError, MissingLibraryError, NotFoundError
 from db_influx.cli._ends import say
 from db_influx.cli._files import destination
 from db_influx.cli._moment import moment
@@ -119,7 +119,7 @@ def _kind(output: str | None) -> Literal["png", "svg"] | None:
 
     Raises:
         InvalidArgumentError: The extension names none.
-        ConfigurationError: matplotlib is not installed.
+        MissingLibraryError: matplotlib is not installed.
     """
     if output in (None, "-"):
         return None
@@ -131,7 +131,7 @@ def _kind(output: str | None) -> Literal["png", "svg"] | None:
         import matplotlib as mpl  # noqa: F401
     except ImportError as error:
         message = "pictures need matplotlib, which is not installed: pip install 'db-influx[cli,plot]'"
-        raise ConfigurationError(message) from error
+        raise MissingLibraryError(message) from error
     return kind
 
 

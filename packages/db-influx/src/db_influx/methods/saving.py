@@ -104,7 +104,7 @@ class Saving(Base):
             The files, with their numbers of rows. A month without points has no file.
 
         Raises:
-            ConfigurationError: pyarrow is not installed.
+            MissingLibraryError: pyarrow is not installed.
             DiskSpaceError: The disk is full.
         """
         from db_influx import _parquet

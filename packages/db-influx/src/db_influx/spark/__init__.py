@@ -5,7 +5,7 @@ It needs ``pip install 'db-influx[spark]'`` and Java 17 or newer. See `InfluxDat
 
 from __future__ import annotations
 
-from db_core.errors import ConfigurationError
+from db_core.errors import MissingLibraryError
 
 try:
     import pyarrow as pa  # noqa: F401 - a part of the extra
@@ -15,7 +15,7 @@ except ImportError as error:
         "`db_influx.spark` needs pyspark 4.1 or newer and pyarrow, which are not installed: "
         "pip install 'db-influx[spark]'"
     )
-    raise ConfigurationError(message) from error
+    raise MissingLibraryError(message) from error
 
 from db_influx.spark._source import InfluxDataSource
 
