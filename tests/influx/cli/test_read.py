@@ -175,11 +175,17 @@ def test_a_name_that_does_not_exist_is_told(cli: Cli, store: Store) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--start", "whenever"), "`start`"),
+        (
+            ("--start", "yesterday"),
+            "a time such as '2026-03-01' or '2026-03-01T12:30:00Z', a duration before now such as '-30d', or",
+        ),
         ((*RANGE, "--tag", "site"), "KEY=VALUE"),
         ((*RANGE, "--agg-func", "max"), "--interval"),
         ((*RANGE, "--output", "a.xlsx"), "--format"),
-        ((*RANGE, "--interval", "soon"), "`interval`"),
+        (
+            (*RANGE, "--interval", "soon"),
+            "`interval` must be a Flux duration such as '10m', '1h', '1d' or '1mo', not 'soon'\n",
+        ),
         ((*RANGE, "--limit", "0"), "--limit"),
         (("--stop", "2026-01-02"), "--start"),
     ],

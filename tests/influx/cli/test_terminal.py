@@ -30,6 +30,27 @@ def test_a_table_is_for_people(server: servers.InfluxDB, tmp_path: Path) -> None
     assert expected == [line.rstrip() for line in shown.splitlines()]
 
 
+FLOATS = {
+    "0.1 + 0.2": "0.3",
+    "230.49999999999997": "230.5",
+    "2.0": "2.0",
+    "-0.00000012345678901234": "-1.23456789012e-07",
+    "1234567890123.4567": "1234567890123.4568",
+    "1.0 / 0.0": "inf",
+}
+
+
+def test_a_table_shows_twelve_digits_of_floats(cli: Cli) -> None:
+    """As many as people read; CSV has them exactly."""
+    rows = ", ".join(f"{{v: {float_}}}" for float_ in FLOATS)
+    flux = f'import "array" array.from(rows: [{rows}]) |> keep(columns: ["v"])'
+    shown = cli("query", flux, "--format", "table").stdout.decode().splitlines()
+
+    assert list(FLOATS.values()) == [line.split()[-1] for line in shown[2:]]
+    exact = cli("query", flux, "--format", "csv").stdout.decode().splitlines()
+    assert [0.1 + 0.2, 230.49999999999997] == [float(line.split(",")[-1]) for line in exact[1:3]]
+
+
 def test_progress_shows_at_a_terminal_alone(cli: Cli, server: servers.InfluxDB, tmp_path: Path) -> None:
     """On stderr, while the data go elsewhere; where stderr is no terminal, it is empty."""
     arguments = ("query", LARGE, "--stream", "--output", "a.csv")

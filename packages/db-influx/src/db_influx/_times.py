@@ -116,12 +116,14 @@ def instant(value: object, argument: str, now: int, tz: str = "UTC") -> int:
     if isinstance(nanos, _Clock):
         nanos = _local(nanos, argument, tz) if _FIRST_YEAR <= nanos.shown.year <= _LAST_YEAR else LATEST + 1
     if nanos is None:
-        message = (
-            f"`{argument}` must be a datetime, a date, a pandas Timestamp, a numpy datetime64, ISO 8601 text "
-            f"such as '2026-03-01T00:00:00Z', a Flux duration before now such as '-30d', 'now()', or a "
-            f"negative timedelta, not {value!r}"
+        text = (
+            "such as '2026-03-01' or '2026-03-01T12:30:00Z', a duration before now such as '-30d', or 'now()'"
         )
-        raise InvalidArgumentError(message, argument=argument)
+        expected = f"a time {text}"
+        if not isinstance(value, str):
+            kinds = "a datetime, a date, a pandas Timestamp, a numpy datetime64, a negative timedelta"
+            expected = f"{kinds}, or text {text}"
+        raise invalid(argument, f"must be {expected}, not {value!r}")
     if not EARLIEST <= nanos <= LATEST:
         raise invalid(argument, f"must be between 1677-09-21 and 2262-04-11, not {value!r}")
     return nanos
@@ -305,8 +307,10 @@ def _positive(value: object, argument: str, unit: timedelta | None) -> _Span:
     span = _span(value, unit)
     if span is not None and span.is_positive:
         return span
-    accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo', or a positive timedelta"
-    if unit is not None:
+    accepted = "a Flux duration such as '10m', '1h', '1d' or '1mo'"
+    if not isinstance(value, str):
+        accepted += ", or a positive timedelta"
+    if unit is not None and not isinstance(value, str):
         accepted += f", or a positive number of {'minutes' if unit == _MINUTE else 'seconds'}"
     message = f"`{argument}` must be {accepted}, not {value!r}"
     unclear = _UNCLEAR.fullmatch(value) if isinstance(value, str) else None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["csv_lines", "for_people", "json_lines", "plain", "point_lines"]
 
+_WHOLE = 1e12
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -62,7 +63,7 @@ def point_lines(table: Any, measurement: str, tag_columns: Sequence[str]) -> byt
 
 
 def for_people(table: Any, stream: Stream) -> bytes:
-    """Return a table for people, as wide as the terminal."""
+    """Return a table for people, as wide as the terminal; floats have twelve digits at most."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -93,6 +94,8 @@ def for_people(table: Any, stream: Stream) -> bytes:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, float):  # as 0.1 + 0.2; before the point, no digit is left out
+        return repr(value if abs(value) >= _WHOLE else float(f"{value:.12g}"))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
