@@ -104,10 +104,10 @@ def test_stored_points_of_two_types_are_all_read(
 
 
 def test_integers_that_no_float_holds_are_a_conflict(manager: InfluxManager, own_store: Store) -> None:
-    """The error names the value that a double can't hold, and no read rounds."""
+    """The error names the value that a float can't hold, and no read rounds."""
     own_store.write(f"m v={2**53 + 1}i {T0}", f"m v=0.5 {T0 + 4 * WEEK}")
 
-    with pytest.raises(SchemaConflictError, match="a double can't hold 9007199254740993 exactly"):
+    with pytest.raises(SchemaConflictError, match="a float can't hold 9007199254740993 exactly"):
         manager.read(**SPAN, bucket=own_store.name, interval=None)
 
 
@@ -130,7 +130,9 @@ def test_what_can_not_be_read_whole_is_a_conflict(
     with pytest.raises(SchemaConflictError, match=types):
         manager.read_last_data_point(own_store.name, "m", "v")
     if {first, second} - NUMBERS:
-        with pytest.raises(SchemaConflictError):
+        pair = rf"({first}|{second}) in series \{{.*\}} and ({first}|{second}) in series \{{.*\}} .*"
+        advice = "Read parts of the range in which it has one type, or write it again with one type"
+        with pytest.raises(SchemaConflictError, match=f'column "v": {pair}{advice}'):
             manager.read(**span, interval=None)
 
 

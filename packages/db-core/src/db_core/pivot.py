@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from db_core import _native
+from db_core.errors import SchemaConflictError
 from db_core.frame import Frame
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from db_core.annotated_csv import Answer
 
 __all__ = ["latest", "pivot"]
+
+# Annotated CSV has its own names of types; these are those of fields.
+_NAMES = {"double": "float", "long": "integer", "unsignedLong": "unsigned"}
+_TYPE = re.compile(r"\b(?:double|long|unsignedLong)\b(?= in series | can't hold )")
 
 
 def pivot(
@@ -69,19 +75,28 @@ def pivot(
         SchemaConflictError: A field has types that no one column can have, or the frame would be large and
             nearly empty.
     """
-    batch, levels = _native.pivot(
-        answers,
-        fields=fields,
-        levels=by,
-        tag_columns=tag_columns,
-        empty_text=empty_text,
-        renamed=renamed,
-        kinds=list((kinds or {}).items()),
-        tz=tz,
-        axis=axis,
-        zeros=zeros,
-        spreads=spreads,
-    )
+    try:
+        batch, levels = _native.pivot(
+            answers,
+            fields=fields,
+            levels=by,
+            tag_columns=tag_columns,
+            empty_text=empty_text,
+            renamed=renamed,
+            kinds=list((kinds or {}).items()),
+            tz=tz,
+            axis=axis,
+            zeros=zeros,
+            spreads=spreads,
+        )
+    except SchemaConflictError as error:
+        found = _TYPE.sub(lambda name: _NAMES[name[0]], str(error))
+        if " in series " not in found:
+            raise
+        message = (
+            f"{found}. Read parts of the range in which it has one type, or write it again with one type."
+        )
+        raise SchemaConflictError(message) from error
     return Frame(batch, levels + 1)
 
 
