@@ -63,7 +63,10 @@ def test_a_bucket_that_is_not_there_is_not_found(
     if request.node.callspec.id == "query_influxql":
         call = lambda manager: manager.query_influxql("SELECT v FROM m", bucket=BUCKET)  # noqa: E731
 
-    with pytest.raises(NotFoundError, match=f"[\"']{BUCKET}[\"']"):
+    told = f"^bucket [\"']{BUCKET}[\"'](?: of .*)? not found"
+    if request.node.callspec.id == "query_influxql":  # which does not ask whether there is such a bucket
+        told = f"mapped to bucket [\"']{BUCKET}[\"']"
+    with pytest.raises(NotFoundError, match=told):
         call(manager)
 
 
@@ -77,7 +80,7 @@ def test_an_organization_that_is_not_there_is_not_found(
     if request.node.callspec.id == "query_influxql":
         assert len(call(make_manager(org="nobody"))) > 0
         return
-    with pytest.raises(NotFoundError, match="nobody"):
+    with pytest.raises(NotFoundError, match=r"organization [\"']nobody[\"'] not found"):
         call(make_manager(org="nobody"))
 
 
@@ -91,7 +94,7 @@ def test_a_wrong_token_is_an_authentication_error_without_the_token(
     caplog.set_level(logging.DEBUG)
     manager = make_manager(token="very-secret-token")
 
-    with pytest.raises(AuthenticationError) as caught:
+    with pytest.raises(AuthenticationError, match="InfluxDB does not know the token") as caught:
         call(manager)
 
     assert isinstance(caught.value, PermissionError)

@@ -283,7 +283,7 @@ def test_a_name_that_does_not_exist_is_told(
         assert not method(store.name, "x")
     with pytest.raises(NotFoundError, match="no tag 'k' with the value 'b'"):
         method(store.name, msname, tags={"k": "b"}, missing="raise")
-    with pytest.raises(NotFoundError, match="could not find bucket"):
+    with pytest.raises(NotFoundError, match=r'^bucket "nobody-made-this-bucket" not found'):
         method("nobody-made-this-bucket", msname)
 
 

@@ -29,6 +29,10 @@ EXCERPT = 200  # characters of an answer in a message
 _RETRIED = (429, 502, 503, 504)
 # A query for an unknown organization is refused with 400, where a write is with 404.
 _NO_ORGANIZATION = re.compile(r"failed to decode request body: organization\b.*not found", re.DOTALL)
+# What the server says of its own work before it comes to the name.
+_ORGANIZATION = re.compile(r"\A(?:failed to decode request body: )?organization (?:name )?")
+_NO_BUCKET = re.compile(r'\Afailed to initialize execute state: could not find bucket (".*")\Z', re.DOTALL)
+_NO_TOKEN = ("unauthorized access", "Unauthorized")  # the second is InfluxQL's
 
 
 def refusal(server: Server, exchange: Exchange, kind: type[QueryError | WriteError]) -> Io[Exception]:
@@ -63,9 +67,12 @@ def _refused(server: Server, head: Head, text: str, kind: type[QueryError | Writ
         text = masked(text.strip())[:EXCERPT] or masked(head.reason)
         text = f"HTTP {head.status}: {text}"
     if head.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if text in _NO_TOKEN:
+            text = f"InfluxDB does not know the token, or the token is inactive ({text})"
         return AuthenticationError(text)
     if head.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
-        return NotFoundError(text)
+        text = _NO_BUCKET.sub(r"bucket \1 not found, or the token may not read it", text)
+        return NotFoundError(_ORGANIZATION.sub("organization ", text))
     if kind is WriteError:
         return WriteError(text, status=head.status)
     return QueryError(text, code=code, status=head.status)

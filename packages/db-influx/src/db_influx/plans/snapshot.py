@@ -89,7 +89,7 @@ def _bucket(wanted: Wanted) -> Steps[Bucket]:
         is_of_org = wanted.org == bucket.org_name or wanted.org.lower() == bucket.org_number
         if bucket.name == wanted.bucket and is_of_org:
             return bucket
-    message = f'could not find bucket "{wanted.bucket}" of organization "{wanted.org}"'
+    message = f'bucket "{wanted.bucket}" of organization "{wanted.org}" not found'
     raise NotFoundError(message)
 
 
