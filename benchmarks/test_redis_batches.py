@@ -270,6 +270,6 @@ def test_cached_hit_asyncio(race: Race, redis_server: Redis, plain: Any) -> None
             Peer("aiocache, JSON", jobs[1]),
             Peer("cashews, JSON", jobs[2]),
         )
-        runner.run(ours.close())
+        runner.run(ours.aclose())
         runner.run(theirs.close())
         runner.run(cashews.close())

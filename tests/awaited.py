@@ -132,7 +132,7 @@ class AwaitedWriter:
 
     def close(self) -> None:
         """Close."""
-        self._owner.run(self.writer.close())
+        self._owner.run(self.writer.aclose())
 
     def __enter__(self) -> Self:
         return self

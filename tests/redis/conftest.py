@@ -93,7 +93,7 @@ def make(
             client = request.param(**options)
             if isinstance(client, RedisClient):
                 return at_end.enter_context(client)
-            at_end.callback(lambda: runner.run(client.close()))
+            at_end.callback(lambda: runner.run(client.aclose()))
             return Awaited(client, runner)
 
         yield make

@@ -66,7 +66,7 @@ async def use(client: AsyncRedisClient) -> bool:
 def test_each_run_of_asyncio_has_connections_of_its_own(
     client: AsyncRedisClient, connections: Callable[[int], bool]
 ) -> None:
-    """And leaves none open, though nobody calls `close`."""
+    """And leaves none open, though nobody calls `aclose`."""
     for _ in range(5):
         assert asyncio.run(use(client))
         assert connections(0)
@@ -87,8 +87,8 @@ def test_close_is_for_the_running_loop(client: AsyncRedisClient, connections: Ca
     """Another loop keeps its connections, and closes them itself, or with its end."""
 
     async def close_twice() -> None:
-        await client.close()
-        await client.close()
+        await client.aclose()
+        await client.aclose()
 
     async def read() -> Any:
         return await client.safe_read_from_redis("k")
@@ -116,7 +116,7 @@ def test_calls_under_way_where_a_client_is_closed_leave_no_connection(
         await client.save_in_redis("k", 1)
         calls = [asyncio.ensure_future(client.safe_read_from_redis("k")) for _ in range(20)]
         await asyncio.sleep(0)
-        await client.close()
+        await client.aclose()
         found = await asyncio.gather(*calls)
         assert connections(0)
         return [*found, await client.safe_read_from_redis("k")]

@@ -108,7 +108,7 @@ def make(request: pytest.FixtureRequest, redis_server: servers.Redis) -> Iterato
             client = request.param(**{"host": redis_server.host, "port": redis_server.port} | options)
             if isinstance(client, RedisClient):
                 return at_end.enter_context(client)
-            at_end.callback(lambda: runner.run(client.close()))
+            at_end.callback(lambda: runner.run(client.aclose()))
             return Awaited(client, runner)
 
         yield make

@@ -81,7 +81,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
             client = made(*arguments, **options)
             if isinstance(client, RedisClient):
                 return at_end.enter_context(client)
-            at_end.callback(lambda: runner.run(client.close()))
+            at_end.callback(lambda: runner.run(client.aclose()))
             return Awaited(client, runner)
 
         yield make

@@ -35,7 +35,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
             client = request.param.from_url(*url, **options) if url else request.param(**options)
             if isinstance(client, RedisClient):
                 return at_end.enter_context(client)
-            at_end.callback(lambda: runner.run(client.close()))
+            at_end.callback(lambda: runner.run(client.aclose()))
             return Awaited(client, runner)
 
         yield make

@@ -1,4 +1,7 @@
-"""Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow."""
+"""Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow.
+
+Errors are those of `db_core`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # Made by tools/stub.py from the signatures in _base.py, methods/ and the managers: change those instead.
-"""Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow."""
+"""Time series in InfluxDB 2.x, read into and written from pandas, polars and Arrow.
+
+Errors are those of `db_core`.
+"""
 
 import os
 from collections.abc import (

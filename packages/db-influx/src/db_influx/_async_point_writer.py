@@ -25,7 +25,7 @@ _AT_ONCE = 256  # points that are taken before the loop has a turn
 
 
 class AsyncPointWriter:
-    """`PointWriter` for asyncio: the same methods and errors, but each is awaited.
+    """`PointWriter` for asyncio: the same methods and errors, but each is awaited, and `close` is `aclose`.
 
     `AsyncInfluxManager.writer` makes it. It belongs to the event loop that first uses it, and may be shared
     between its tasks. Use it in an ``async with`` block, whose end flushes it. A task that is cancelled while
@@ -97,7 +97,7 @@ class AsyncPointWriter:
         if (losses := self._outbox.losses()) is not None:
             raise losses
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Flush, and take no more points. See `PointWriter.close`."""
         if self._is_over or os.getpid() != self._process:
             return
@@ -136,7 +136,7 @@ class AsyncPointWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}{', closed' if self._outbox.closed else ''}>"

@@ -56,11 +56,12 @@ _MAX_CONNECTIONS = 100  # further tasks wait for a connection; redis-py alone wo
 class AsyncRedisClient(BaseClient):
     """`RedisClient` for asyncio, with the same arguments, methods, values and errors. Await each call.
 
-    It is an asynchronous context manager. If a call is cancelled, its connection is closed, so that its
-    reply never reaches another call. Whether the call took effect is unknown.
+    Only `close` has another name, `aclose`, as in redis-py. The client is an asynchronous context manager. If
+    a call is cancelled, its connection is closed, so that its reply never reaches another call. Whether the
+    call took effect is unknown.
 
     Several event loops can use one client, one after the other or each in its own thread, and also after a
-    fork. Each loop has its own connections. `close` closes the connections of the running loop.
+    fork. Each loop has its own connections. `aclose` closes the connections of the running loop.
     `asyncio.run` and `asyncio.Runner` close them at the latest, when they end the loop. A `client` that you
     pass works on one loop only, as all clients of redis-py do.
 
@@ -234,7 +235,7 @@ class AsyncRedisClient(BaseClient):
         """Do the same as `RedisClient.ttl`."""
         return await self._run(_operations.ttl(self._options, key), "ttl", key)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections of the running event loop, unless they belong to a `client` that you passed.
 
         A later call opens new ones, as in redis-py. A call that is under way does so too, and closes them.
@@ -248,7 +249,7 @@ class AsyncRedisClient(BaseClient):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self.aclose()
 
     # --- Waiting ---
 
