@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import uuid
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 from influxdb_client.client.write_api import SYNCHRONOUS
 from opentelemetry.trace import SpanKind, StatusCode
 
-from db_core.errors import ConnectionFailedError, NotFoundError
+from db_core.errors import ConnectionFailedError, InvalidArgumentError, NotFoundError
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
 from tests.influx.calls import BUCKET, PART
@@ -196,6 +197,22 @@ def test_copies_of_a_manager_are_as_silent(
     with InfluxManager() as manager:
         assert 1 == len(partition(manager, store.name).read())
     assert ["partitions", "read_partition"] == [call.name.split()[0] for call in traces.calls]
+
+
+class Names(str, Enum):  # noqa: UP042 - a StrEnum is its text in any case
+    """Names as a program may keep them."""
+
+    MEASUREMENT = "m"
+
+
+def test_names_are_plain_text(either: Any, store: Store, traces: Traces) -> None:
+    """Also those of an enumeration; and what is no name is refused before there is a span."""
+    either.synchronous_write(store.name, FRAME, Names.MEASUREMENT)
+    with pytest.raises(InvalidArgumentError, match="`data_frame_measurement_name` must be non-empty text"):
+        either.synchronous_write(store.name, "m", FRAME)
+
+    [call] = traces.calls
+    assert ("synchronous_write m", "m") == (call.name, (call.attributes or {})["db.collection.name"])
 
 
 def test_a_refusal_has_its_status(either: Any, traces: Traces) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from db_core.frame import Into
-    from db_core.observed import OnRetry, Retry
+    from db_core.observed import Call, OnRetry, Retry
     from db_influx._connection import Connection
     from db_influx._options import Missing, Protocol
     from db_influx._outbox import Job, Outbox
@@ -166,7 +166,7 @@ class Base:
             bucket: The bucket that it is about.
             measurement: The measurement that it is about.
         """
-        observed = self._observer.call(method, bucket, measurement)
+        observed = self._observed(method, bucket, measurement)
         return self._wire.run(plan, observed, call.timeout, call.progress)
 
     def _iterate(
@@ -178,8 +178,12 @@ class Base:
         measurement: str | None = None,
     ) -> Any:
         """Carry out the plan of a method and return an iterator of the frames that it yields."""
-        observed = self._observer.call(method, bucket, measurement)
+        observed = self._observed(method, bucket, measurement)
         return self._wire.iterate(plan, observed, call.timeout, call.progress)
+
+    def _observed(self, method: str, *names: str | None) -> Call:
+        """Return the call of a method, by the plain text of names, which may be members of an enumeration."""
+        return self._observer.call(method, *(None if name is None else str.__str__(name) for name in names))
 
     def _enter(self, plan: Steps[Any], call: Options, method: str, bucket: str) -> Any:
         """Carry out the plan of a method whose result is a context manager, and return this."""

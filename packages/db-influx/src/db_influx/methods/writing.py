@@ -75,9 +75,10 @@ class Writing(Base):
         from db_influx.plans import write
 
         call = self._call(SendOptions, options)
-        points = _points(data, data_frame_measurement_name, tags, options)
+        name = _arguments.text(data_frame_measurement_name, "data_frame_measurement_name")
+        points = _points(data, name, tags, options)
         plan = write.write(_arguments.written_bucket(bucket), data, points)
-        return self._run(plan, call, "synchronous_write", bucket, data_frame_measurement_name)  # type: ignore[no-any-return]
+        return self._run(plan, call, "synchronous_write", bucket, name)  # type: ignore[no-any-return]
 
     @takes(WriteOptions)
     def check_write(
@@ -104,9 +105,10 @@ class Writing(Base):
         from db_influx.plans import check_write
 
         call = self._call(WriteOptions, options)
-        points = _points(data, data_frame_measurement_name, tags, options)
+        name = _arguments.text(data_frame_measurement_name, "data_frame_measurement_name")
+        points = _points(data, name, tags, options)
         plan = check_write.check_write(_arguments.written_bucket(bucket), data, points, time.time_ns())
-        return self._run(plan, call, "check_write", bucket, data_frame_measurement_name)  # type: ignore[no-any-return]
+        return self._run(plan, call, "check_write", bucket, name)  # type: ignore[no-any-return]
 
     @takes(QueryOptions)
     def writer(
