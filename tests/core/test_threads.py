@@ -42,6 +42,7 @@ T = TypeVar("T")
 GOLDEN = Path(__file__).parents[1] / "golden" / "every_field.msgpack"
 THREADS = 8
 ROUNDS = 20
+ONCE = 200  # objects for which threads race
 SERIES = 4
 ROWS = 300
 MINUTE = 60_000_000_000
@@ -60,16 +61,18 @@ def together(call: Callable[[int], T]) -> list[T]:
         return list(pool.map(run, range(THREADS)))
 
 
-def once(call: Callable[[], T]) -> list[T]:
-    """Call in all threads what only one of them can have; return the results."""
+def once(make: Callable[[], Callable[[], T]]) -> list[list[T]]:
+    """Have all threads call what was made, in the same order; return what each gave, for any thread."""
+    calls = [make() for _ in range(ONCE)]
 
-    def attempt(_: int) -> list[T]:
+    def attempt(call: Callable[[], T]) -> list[T]:
         try:
             return [call()]
         except InvalidArgumentError:
             return []
 
-    return [result for results in together(attempt) for result in results]
+    found = together(lambda _: [attempt(call) for call in calls])
+    return [[result for results in given for result in results] for given in zip(*found, strict=True)]
 
 
 def text(factor: float = 1.0) -> bytes:
@@ -133,10 +136,14 @@ def test_threads_share_an_answer() -> None:
 
 def test_an_answer_is_pivoted_once() -> None:
     """Of the threads that pivot the same answer one gets the frame, and the others an error."""
-    for _ in range(ROUNDS):
-        answer = decode(text())
 
-        assert [columns()] == once(lambda answer=answer: pivot([answer]).to_pydict())
+    def make() -> Callable[[], int]:
+        answer = decode(answers)
+        return lambda: len(pivot([answer]))
+
+    answers = text()
+
+    assert [[SERIES * ROWS]] * ONCE == once(make)
 
 
 def test_threads_read_a_decoder_that_is_being_fed() -> None:
@@ -196,24 +203,32 @@ def test_threads_share_a_table() -> None:
 
 def test_a_table_is_handed_over_once() -> None:
     """Of the threads that release the same table one gets the columns, and the others an error."""
-    for _ in range(ROUNDS):
-        shared = table()
 
-        assert [2] == [len(arrays) for arrays in once(shared.release)]
+    def make() -> Callable[[], int]:
+        shared = table()
+        return lambda: len(shared.release())
+
+    assert [[2]] * ONCE == once(make)
 
 
 @pytest.mark.parametrize("kind", ["memory", "dictionary"])
 def test_the_values_of_a_column_are_taken_once(kind: str) -> None:
     """One thread gets them, also while others look at the words of the dictionary; then they are gone."""
-    for _ in range(ROUNDS):
-        words = Array("U", ["a", "b"]) if kind == "dictionary" else None
-        shared = Array("i", array("i", [0, 1] * ROWS).tobytes(), None, words)
+    made: list[Array] = []
 
-        def take(shared: Array = shared) -> list[int]:
+    def make() -> Callable[[], list[int]]:
+        words = Array("U", ["a", "b"]) if kind == "dictionary" else None
+        shared = Array("i", array("i", [0, 1]).tobytes(), None, words)
+        made.append(shared)
+
+        def take() -> list[int]:
             shared.dictionary()
             return memoryview(shared.values()).cast("i").tolist()
 
-        assert [[0, 1] * ROWS] == once(take)
+        return take
+
+    assert [[[0, 1]]] * ONCE == once(make)
+    for shared in made:
         with pytest.raises(InvalidArgumentError, match="were taken before"):
             shared.values()
 
@@ -230,10 +245,12 @@ class OneCapsule:
 
 def test_one_stream_is_read_once() -> None:
     """Of the threads to which an object hands the same stream one gets the rows, and the others an error."""
-    for _ in range(ROUNDS):
-        shared = OneCapsule()
 
-        assert [ROWS] == [len(found) for found in once(lambda shared=shared: Table.from_arrow(shared))]
+    def make() -> Callable[[], int]:
+        shared = OneCapsule()
+        return lambda: len(Table.from_arrow(shared))
+
+    assert [[ROWS]] * ONCE == once(make)
 
 
 def pieces(source: Table, limit: int) -> list[bytes]:
@@ -261,12 +278,15 @@ def test_threads_share_a_writer_and_the_pieces() -> None:
 
 def test_a_reader_gives_its_table_once() -> None:
     """Of the threads that finish the same reader one gets the table, and the others an error."""
-    for _ in range(ROUNDS):
-        reader = PieceReader()
-        for piece in pieces(table(), 1 << 20):
-            reader.feed(piece)
+    written = pieces(table(), 1 << 20)
 
-        assert [ROWS] == [len(found) for found in once(reader.finish)]
+    def make() -> Callable[[], int]:
+        reader = PieceReader()
+        for piece in written:
+            reader.feed(piece)
+        return lambda: len(reader.finish())
+
+    assert [[ROWS]] * ONCE == once(make)
 
 
 def test_threads_share_an_encoder() -> None:
