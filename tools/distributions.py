@@ -100,11 +100,16 @@ def native(package: Path, target: str, out: Path, **variables: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / sbom.NAME
         listed.write_text(sbom.document(target, source))
-        system = ["--compatibility", _LINUX[target.rpartition("-")[2]], "--zig"] if "linux" in target else []
+        if "linux" in target:  # for which maturin knows all Pythons
+            system = ["--compatibility", _LINUX[target.rpartition("-")[2]], "--zig"]
+            pythons = [f"python{version}" for version in _PYTHONS]
+        else:
+            system = []
+            pythons = [_output("uv", "python", "find", version).strip() for version in _PYTHONS]
         _run(
             *(sys.executable, "-m", "maturin", "build", "--release", "--locked", "--target", target),
             *(*system, "--sbom-include", str(listed), "--out", str(out)),
-            *(argument for version in _PYTHONS for argument in ("--interpreter", f"python{version}")),
+            *(argument for python in pythons for argument in ("--interpreter", python)),
             cwd=package,
             **environment(source),
             **variables,
