@@ -202,7 +202,7 @@ def test_a_damaged_file_is_named_with_the_byte(tmp_path: Path) -> None:
         f"000000001-000000001.tsm (in {archive} from byte 512 on) is damaged at byte 0: it does not start"
     )
     assert str(caught.value).startswith(expected)
-    with pytest.raises(IncompleteResultError, match="526 bytes that there are"):
+    with pytest.raises(IncompleteResultError, match="it ends after 526 bytes"):
         Shards([[("000000001-000000001.tsm", str(archive), 512, 15)]])
 
 
