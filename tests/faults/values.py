@@ -87,5 +87,5 @@ class _Closing(ExitStack):
         if isinstance(self._made, RedisClient):
             return self.enter_context(self._made)
         runner = self.enter_context(asyncio.Runner())
-        self.callback(lambda: runner.run(self._made.close()))
+        self.callback(lambda: runner.run(self._made.aclose()))
         return Awaited(self._made, runner)

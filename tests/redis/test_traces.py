@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tools import servers
 
 FRAME = pd.DataFrame({"a": [1]})
-SILENT = {"close", "from_url"}
+SILENT = {"aclose", "close", "from_url"}
 METHODS: dict[str, Callable[[Any], object]] = {
     "save_in_redis": lambda c: c.save_in_redis("mellon", "swordfish"),
     "save_in_redis_with_expiration": lambda c: c.save_in_redis_with_expiration("mellon", "swordfish", 60),
