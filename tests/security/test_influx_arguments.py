@@ -52,7 +52,7 @@ CHOICES = (
     *("on_reset", "rollover", "max_rate", "gaps", "closed", "duplicates", "missing", "protocol", "retention"),
     "progress",
 )
-SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing", "protocol")
+SETTINGS = ("url", "org", "token", "ca_cert", "client_cert", "into", "tz", "missing", "protocol", "on_retry")
 # Calls of methods that change something.
 CHANGES: dict[str, dict[str, Any]] = {
     "create_bucket": {"name": "b"},
@@ -301,6 +301,13 @@ def test_an_option_of_the_manager_is_refused(argument: str) -> None:
         with pytest.raises(InvalidArgumentError) as caught:
             InfluxManager("http://127.0.0.1:9", "o", "t", **options)
         assert argument == caught.value.argument, name
+
+
+def test_no_text_is_a_function_for_retries() -> None:
+    """The error names the argument."""
+    for text in TEXTS.values():
+        with pytest.raises(ConfigurationError, match="`on_retry`"):
+            InfluxManager("http://127.0.0.1:9", "o", "t", on_retry=text)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("argument", ["url", "org", "token"])

@@ -71,8 +71,8 @@ CHOICES: dict[tuple[str, str], Callable[[Any, Any], Any]] = {
         for argument in ("ttl", "stale", "lock_timeout", "on_outage", "type")
     },
 }
-SETTINGS = ("host", "password", "username", "client", "namespace", "nan", "default_ttl")
-OF_URL = ("url", "namespace", "nan", "default_ttl")
+SETTINGS = ("host", "password", "username", "client", "namespace", "nan", "default_ttl", "on_retry")
+OF_URL = ("url", "namespace", "nan", "default_ttl", "on_retry")
 # What a text in `default` or `value` is, is data: it comes back as it is.
 DATA = {
     ("safe_read_from_redis", "default"),
@@ -293,7 +293,7 @@ def test_a_cached_call_is_told_by_its_exact_arguments(
 def test_a_setting_is_taken_as_it_is_or_refused(kind: Any) -> None:
     """By an error that names it; a client is made, or not, without anything sent."""
     for name, text in TEXTS.items():
-        for argument in ("client", "nan", "default_ttl"):
+        for argument in ("client", "nan", "default_ttl", "on_retry"):
             with pytest.raises((ConfigurationError, InvalidArgumentError), match=f"`{argument}`"):
                 kind(**{argument: text})
             if argument != "client":
