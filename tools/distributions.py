@@ -72,8 +72,8 @@ def environment(source: Path = _ROOT) -> dict[str, str]:
     """
     cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     registries = sorted((cargo / "registry" / "src").glob("*"))
-    flags = [f"--remap-path-prefix={folder}=crates" for folder in [*registries, source / "vendor"]]
-    flags.append(f"--remap-path-prefix={source}=.")
+    flags = [f"--remap-path-prefix={source}=."]  # the last flag that fits a path decides
+    flags += [f"--remap-path-prefix={folder}=crates" for folder in [*registries, source / "vendor"]]
     if os.name == "nt":
         flags.append("-Clink-arg=/Brepro")  # without the time of the build
     return {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags), "SOURCE_DATE_EPOCH": time_of_the_commit()}
