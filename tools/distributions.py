@@ -195,7 +195,9 @@ def _offline(dist: Path, target: str, folder: Path, epoch: str) -> dict[str, str
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
     [package] = folder.glob("db_core-*")
-    isolated = ["unshare", "--map-root-user", "--net"] if shutil.which("unshare") else []
+    isolated = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*isolated, "true"], check=False).returncode:
+        isolated = []  # then only Cargo knows that there is no network
     build = (
         f"from pathlib import Path; from tools.distributions import native; native(Path({str(package)!r}), "
     )
