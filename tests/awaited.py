@@ -25,6 +25,10 @@ class Awaited:
         """Wait for something else on that loop."""
         return self._runner.run(awaited)
 
+    def close(self) -> None:
+        """Close the client."""
+        self._runner.run(self.client.aclose())
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)
 
