@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from db_core.errors import ConfigurationError, ConnectionFailedError
+from db_core.errors import ConfigurationError, ConnectionFailedError, InvalidArgumentError, WriteError
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
 
@@ -126,6 +126,32 @@ def test_its_error_loses_no_point_of_a_writer(peer: Callable[..., Peer], make: C
         writer.flush()
 
     assert [b"m v=1 1\n"] * 2 == [request.rpartition(b"\r\n\r\n")[2] for request in server.requests]
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_ends_the_thread_of_a_writer_is_told(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], end: type[BaseException]
+) -> None:
+    """`flush` and `close` raise an error at once, also without a deadline, and that of `close` has the points."""
+
+    def ends(_: Retry) -> None:
+        raise end("enough")
+
+    told = f"the thread that sends has ended with {end.__name__}: enough"
+    writer = call_peer(peer(b""), retries=1, deadline=None, on_retry=ends).writer("b")
+    writer.write("m v=1 1")
+    writer.write("m v=2 2")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=told) as flushed:
+            writer.flush()
+    with pytest.raises(InvalidArgumentError, match=told):
+        writer.write("m v=3 3")
+    with pytest.raises(WriteError, match=f"2 points were not written: .*{told}") as closed:
+        writer.close()
+    writer.close()
+
+    assert end is type(flushed.value.__cause__)
+    assert ["m v=1 1", "m v=2 2"] == [point.line for point in closed.value.points]
 
 
 @pytest.mark.parametrize("kind", [InfluxManager, AsyncInfluxManager])

@@ -45,6 +45,7 @@ class PointWriter:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._is_over = False
+        self._death: BaseException | None = None  # what the thread ended with before its time
         # Not one that the interpreter waits for at its end, as `_at_exit` has to run first.
         self._thread = threading.Thread(target=self._work, name="db-influx_writer", daemon=True)
         self._thread.start()
@@ -111,6 +112,8 @@ class PointWriter:
                 next flush tries again. Also if a spool keeps them, but for a reason that does not go away:
                 `AuthenticationError` and `NotFoundError`.
             OSError: A file of the spool can't be written, read or removed. The points are still here.
+            RuntimeError: The thread that sends has ended, as `on_retry` raised a SystemExit, say. `close`
+                raises an error that has the points.
         """
         self._check()
         with self._lock:
@@ -197,13 +200,24 @@ class PointWriter:
         end = None if self._deadline is None else time.monotonic() + self._deadline
         while not is_over():
             self._check_thread()
+            if self._death is not None:
+                raise RuntimeError(_told(self._death)) from self._death
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 raise self._outbox.too_late(self._deadline, told)
             self._changed.wait(left)
 
     def _work(self) -> None:
-        """Do the next jobs, until the writer is closed."""
+        """Do the next jobs, until the writer is closed. What ends this before is for who waits."""
+        try:
+            self._do_jobs()
+        except BaseException as error:  # noqa: BLE001 - flush and close raise an error that tells of it
+            with self._lock:
+                self._death = error
+                self._outbox.close(_told(error))
+                self._changed.notify_all()
+
+    def _do_jobs(self) -> None:
         while (job := self._next()) is not None:
             outcome = failure = None
             try:
@@ -226,3 +240,7 @@ class PointWriter:
                     return job
                 self._changed.wait(self._outbox.pause())
         return None
+
+
+def _told(death: BaseException) -> str:
+    return f"the thread that sends has ended with {type(death).__name__}: {death}"
