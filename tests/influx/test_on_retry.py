@@ -132,7 +132,7 @@ def test_its_error_loses_no_point_of_a_writer(peer: Callable[..., Peer], make: C
 def test_what_ends_the_thread_of_a_writer_is_told(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], end: type[BaseException]
 ) -> None:
-    """`flush` and `close` raise an error at once, also without a deadline, and that of `close` has the points."""
+    """`flush` and `close` raise an error at once, also without a deadline. That of `close` has the points."""
 
     def ends(_: Retry) -> None:
         raise end("enough")

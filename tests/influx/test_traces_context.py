@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.trace import StatusCode
 
-from db_core.errors import ConnectionFailedError, IncompleteResultError
+from db_core.errors import ConnectionFailedError, IncompleteResultError, QueryError
+from tests.peer import PATIENCE, silence
 from tests.traces import current_span
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -272,3 +275,36 @@ def test_the_spans_of_failed_slices_end(nowhere: InfluxManager, traces: Traces) 
     with pytest.raises(ConnectionFailedError):
         nowhere.read(*WEEK, "m", "v", "b", interval=None, max_parallel=4)
     assert all(span.end_time is not None for span in traces.all)
+
+
+def test_slices_that_another_one_ends_have_not_failed(
+    peer: Callable[..., Peer],
+    call_peer: Callable[..., InfluxManager],
+    traces: Traces,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody is told of a retry of theirs; their spans have no error, and end before that of the call."""
+    under_way, told = threading.Semaphore(0), list[object]()
+
+    def refuses(connection: socket.socket) -> None:
+        for _ in range(3):
+            assert under_way.acquire(timeout=PATIENCE)
+        said = b'{"code":"invalid","message":"bad"}'
+        connection.sendall(
+            b"HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(said) + said
+        )
+
+    begins = (HEAD % 100_000 + WHOLE[:-2], lambda _: under_way.release(), silence)
+    manager = call_peer(peer(begins, begins, begins, refuses), retries=3, on_retry=told.append)
+    with pytest.raises(QueryError, match="bad"):
+        manager.read(*WEEK, "m", "v", "b", interval=None, max_parallel=4, protocol="flux", missing="ignore")
+    for thread in threading.enumerate():
+        if thread.name.startswith("db-influx_"):
+            thread.join(PATIENCE)
+
+    [call], parts = traces.calls, traces.parts("query")
+    assert ([], []) == (told, [one for one in caplog.records if one.name == "db_influx"])
+    errors = [(part.attributes or {}).get("error.type") for part in parts]
+    assert {None: 3, "db_core.errors.QueryError": 1} == Counter(errors)
+    assert 5 == len(traces.all)
+    assert all((part.end_time or 0) <= (call.end_time or 0) for part in parts)

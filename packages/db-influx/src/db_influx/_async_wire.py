@@ -186,7 +186,7 @@ async def _drive(steps: Generator[Any, Any, _T], reply_to: Callable[[Any], Corou
     except StopIteration as end:
         return cast("_T", end.value)
     finally:
-        reply = failure = None  # or an error and this frame hold each other until garbage is collected
+        step = reply = failure = None  # or an error and this frame hold each other until garbage is collected
         steps.close()
 
 
@@ -216,7 +216,7 @@ async def _frames(
     except StopIteration:
         return
     finally:
-        reply = failure = None
+        step = reply = failure = None
         steps.close()
 
 

@@ -7,11 +7,13 @@ import sys
 import time
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from db_core.errors import DatabaseError, IncompleteResultError, OperationTimeoutError
 from db_core.observed import current_call
 from db_influx._io import Pause
+from db_influx._steps import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +73,8 @@ def attempts(limits: CallLimits, secret: Secret, attempt: Callable[[CallLimits],
                 raise error
             if (call := current_call()) is not None:
                 secret.hide_in(error, sys.exception())
-                call.retry(error, limits.attempt, pause)
+                # By the wire, which knows whether the call is over. That may be why the attempt failed.
+                yield Work(partial(call.retry, error, limits.attempt, pause), 0)
         finally:
             del error  # or it holds its own traceback, and so what was sent, until garbage is collected
         yield Pause(pause)

@@ -39,6 +39,7 @@ from db_influx._steps import Ask, Batch, Elsewhere, Post, Report, Stream, Warn, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
 
     from db_core.annotated_csv import Answer
     from db_core.observed import Call
@@ -163,7 +164,7 @@ class Wire:
                 while not transfers.is_over:
                     number = waiting.popleft()
                     try:
-                        with part_of_call("query"):
+                        with transfers.part("query"):
                             found = answer(number, counted)
                         ended.put((number, found, None))
                     except BaseException as error:  # noqa: BLE001 - it is for the caller
@@ -256,7 +257,7 @@ def _drive(
     except StopIteration as end:
         return cast("_T", end.value)
     finally:
-        reply = failure = None  # or an error and this frame hold each other until garbage is collected
+        step = reply = failure = None  # or an error and this frame hold each other until garbage is collected
         steps.close()
 
 
@@ -282,6 +283,7 @@ class _Transfers:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._waiting: set[_Socket] = set()
+        self._parts: dict[object, AbstractContextManager[object]] = {}
 
     @property
     def is_over(self) -> bool:
@@ -289,11 +291,37 @@ class _Transfers:
         return self._over.is_set()
 
     def stop(self) -> None:
-        """End all waits, now and later."""
+        """End all waits, now and later, and the parts of the call, which have no error by that."""
         with self._lock:
             self._over.set()
             for connection in self._waiting:
                 connection.shut_down()
+            parts, self._parts = self._parts, {}
+        for part in parts.values():
+            part.__exit__(None, None, None)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Return a block that is a part of the running call. `stop` ends it, if it has not ended before."""
+        key = object()
+        with self._lock:
+            if self._over.is_set():
+                raise _Over
+            self._parts[key] = part = part_of_call(name)
+            part.__enter__()
+        try:
+            yield
+        except BaseException as error:
+            if self._take_part(key):
+                part.__exit__(type(error), error, error.__traceback__)
+            raise
+        if self._take_part(key):
+            part.__exit__(None, None, None)
+
+    def _take_part(self, key: object) -> bool:
+        """Tell whether a part has not ended yet; afterwards it is for the caller to end."""
+        with self._lock:
+            return self._parts.pop(key, None) is not None
 
     @contextmanager
     def _watched(self, connection: _Socket) -> Iterator[_Socket]:
@@ -314,6 +342,8 @@ class _Transfers:
                 with self._watched(connection):
                     return connection.receive(take, limits)
             case Work(function):
+                if self.is_over:
+                    raise _Over
                 return function()
             case Send(connection, data, limits):
                 with self._watched(connection):
