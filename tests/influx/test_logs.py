@@ -190,6 +190,30 @@ def test_an_iterator_leaves_its_call_aside(manager: InfluxManager, store: Store)
     assert {None} == set(seen)
 
 
+def test_an_interrupt_of_a_line_costs_no_connection(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], caplog: Log
+) -> None:
+    """Ctrl-C in a handler of the program's ends the call; the next one uses the same connection."""
+
+    class Interrupted(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise KeyboardInterrupt(record.name)
+
+    caplog.set_level(logging.DEBUG, "db_influx")
+    kept = SAYS.replace(b"Connection: close\r\n", b"")
+    server = peer((kept, lambda connection: server.take(connection), kept))  # noqa: PLW0108 - made later
+    manager, handler = call_peer(server), Interrupted()
+    logging.getLogger("db_influx").addHandler(handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="db_influx"):
+            manager.query("first")
+    finally:
+        logging.getLogger("db_influx").removeHandler(handler)
+
+    assert 1 == len(manager.query("second"))
+    assert (1, 2) == (server.connections, len(server.requests))
+
+
 def test_nothing_is_set_up_at_import() -> None:
     """The packages leave the logging of the program alone."""
     program = (

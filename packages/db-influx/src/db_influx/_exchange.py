@@ -68,7 +68,12 @@ class Exchange:
 
     def close(self) -> None:
         """Return the connection to the pool, or close it if the response is not at its end."""
-        self._log()
+        try:
+            self._log()
+        finally:  # also where Ctrl-C ends a handler of the program's log
+            self._give_back()
+
+    def _give_back(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
