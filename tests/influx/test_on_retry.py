@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
-from db_core.errors import ConfigurationError, ConnectionFailedError, InvalidArgumentError, WriteError
+from db_core.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    DatabaseError,
+    InvalidArgumentError,
+    WriteError,
+)
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
+from tests.peer import read_nothing, stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,6 +161,30 @@ def test_what_ends_the_thread_of_a_writer_is_told(
 
     assert end is type(flushed.value.__cause__)
     assert ["m v=1 1", "m v=2 2"] == [point.line for point in closed.value.points]
+
+
+def test_the_locals_of_an_error_do_not_have_the_token(
+    peer: Callable[..., Peer], make: Callable[..., Any]
+) -> None:
+    """Tools that report errors show those of each frame: that sends, waits for an answer, or reads one."""
+    errors: list[Exception] = []
+    busy = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy"
+    released = threading.Event()
+    servers = [peer(b""), peer(busy), peer(HEAD % 100 + WHOLE), peer(stall(released), read=read_nothing)]
+    for server in servers:
+        options = {
+            "token": "very-secret-token",
+            "timeout": 0.5,
+            "on_retry": lambda one: errors.append(one.error),
+        }
+        with pytest.raises(DatabaseError) as caught:
+            make(server, **options).query("any" * (1 << 22 if server is servers[-1] else 1))
+        errors.append(caught.value)
+    released.set()
+
+    assert 3 * 3 + 1 == len(errors)
+    shown = [traceback.TracebackException.from_exception(error, capture_locals=True) for error in errors]
+    assert [] == [line for one in shown for line in one.format() if "Token very-secret-token" in line]
 
 
 @pytest.mark.parametrize("kind", [InfluxManager, AsyncInfluxManager])

@@ -66,6 +66,13 @@ class Head:
         return None if length is None else HttpBody(min(int(length), sys.maxsize))  # none is as long
 
 
+class _Sent(bytes):
+    """The head of a request. Its repr hides the token from tools that show the locals of an error."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes of a head>"
+
+
 class HeadReader:
     """Makes the head of a request, and reads the head of its response.
 
@@ -76,7 +83,7 @@ class HeadReader:
     def __init__(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         request = h11.Request(method=method, target=target, headers=list(headers))
-        self.sent: bytes = self._http.send(request) or b""
+        self.sent = _Sent(self._http.send(request) or b"")
         self._start = self._later = b""
 
     def feed(self, data: bytes) -> Head | None:

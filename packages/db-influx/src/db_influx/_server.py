@@ -94,3 +94,8 @@ class Request(NamedTuple):
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.method} {self.target}>"  # tools show the locals of an error, and a header has the token
+        )
