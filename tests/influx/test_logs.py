@@ -77,6 +77,25 @@ def test_a_write_is_a_line(either: Any, store: Store, log: Log) -> None:
     assert 0 < float(line["seconds"])
 
 
+def test_the_rows_of_a_write_are_its_points(either: Any, own_store: Store, log: Log) -> None:
+    """However many lines a text has: of a frame, of a writer, and of the points beside a refused one."""
+    times = pd.date_range("2026-01-01", periods=3, freq="s", tz="UTC")
+    either.synchronous_write(own_store.name, pd.DataFrame({"t": ["a\nb\n"] * 3}, times), "m")
+    assert ["3"] == [line["rows"] for line in requests(log)]
+
+    log.clear()
+    with either.writer(own_store.name, "m", on_refused=lambda _: None) as writer:
+        writer.write({"t": "a\nb", "time": 1})
+        writer.write('m t="c\nd" 2\nm t="e" 3')
+        writer.write({"t": 1.0, "time": 4})
+    sent = [(line["status"], line.get("rows")) for line in requests(log)]
+    assert [
+        ("422", None),
+        ("204", "2"),
+        ("204", "1"),
+    ] == sent  # all; a half; of the other, what is not refused
+
+
 def test_a_read_is_a_line_for_each_request(either: Any, own_store: Store, log: Log) -> None:
     """The last one has the rows of the answer, and the bytes of its body."""
     own_store.write(*LINES)

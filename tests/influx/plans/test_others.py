@@ -159,7 +159,7 @@ def test_a_write_is_one_request_of_line_protocol() -> None:
     """Nothing is returned, as everything was accepted."""
     data, played = frame(1.5, 2.5), Played(None)
     assert None is played.run(write.write("b", data, of(data)))
-    assert [Post("b", line(1.5, 0) + line(2.5, 1))] == played.steps
+    assert [Post("b", line(1.5, 0) + line(2.5, 1), 2)] == played.steps
 
 
 def test_refused_rows_are_found_by_halves() -> None:

@@ -50,7 +50,7 @@ def test_batches_are_sent_in_order() -> None:
     outbox = filled(2)
     for batch in range(2):
         job = outbox.next()
-        assert Send(body(batch)) == job == outbox.next()
+        assert Send(body(batch), 2) == job == outbox.next()
         assert job is not None
         outbox.delivered(job, DONE)
     assert outbox.next() is outbox.pause() is None
@@ -63,25 +63,25 @@ def test_pauses_grow_and_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = filled(1)
     longest = []
     for _ in range(2_000):
-        outbox.failed(Send(body(0)), AWAY)
+        outbox.failed(Send(body(0), 2), AWAY)
         longest.append(outbox.pause())
         assert outbox.next() is None
     assert all(pause is not None and pause <= 30 for pause in longest)
     assert [1, 2, 4, 8, 16, 30, 30] == [round(pause or 0) for pause in longest[:7]]
     outbox.hurry()
-    assert Send(body(0)) == outbox.next()
-    outbox.delivered(Send(body(0)), DONE)
+    assert Send(body(0), 2) == outbox.next()
+    outbox.delivered(Send(body(0), 2), DONE)
     assert outbox.error is None
     outbox.add({"v": 1})
     outbox.cut()
-    outbox.failed(Send(b""), AWAY)
+    outbox.failed(Send(b"", 0), AWAY)
     assert 1 == round(outbox.pause() or 0)
 
 
 def test_what_can_not_be_sent_is_kept_and_all_behind_it(spool: Spool) -> None:
     """Until the spool is empty; then batches are sent straight again."""
     outbox = filled(3, spool)
-    outbox.failed(Send(body(0)), AWAY)
+    outbox.failed(Send(body(0), 2), AWAY)
     assert outbox.is_flushed(0, 0)
     for batch in range(2):
         job = outbox.next()
@@ -122,11 +122,11 @@ def test_full_is_full_of_what_waits_and_of_what_nobody_was_told() -> None:
 def test_an_error_that_no_spool_waits_out_is_told(spool: Spool) -> None:
     """As often as it is asked for, and until something was sent."""
     outbox = filled(1, spool)
-    outbox.failed(Send(body(0)), AWAY)
+    outbox.failed(Send(body(0), 2), AWAY)
     assert outbox.losses() is None
-    outbox.failed(Send(body(0)), AuthenticationError("no"))
+    outbox.failed(Send(body(0), 2), AuthenticationError("no"))
     assert isinstance(outbox.losses(), AuthenticationError)
     assert isinstance(outbox.losses(), AuthenticationError)
-    outbox.delivered(Send(body(0)), DONE)
+    outbox.delivered(Send(body(0), 2), DONE)
     assert outbox.losses() is None
     spool.close()

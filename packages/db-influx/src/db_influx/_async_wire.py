@@ -119,7 +119,7 @@ class AsyncWire:
                 reply = await self._ask(pool, step, limits)
             case Work(function, size):
                 reply = await _work(function, size)
-            case Post(_, _, meanwhile) if meanwhile is not None:
+            case Post(meanwhile=meanwhile) if meanwhile is not None:
                 done = asyncio.create_task(asyncio.to_thread(meanwhile))
                 try:
                     await _drive(perform(self._server, pool, step, limits), _reply_to_io)

@@ -60,12 +60,6 @@ class Exchange:
         self.rows = None
         self._is_over = False
 
-    @property
-    def is_logged(self) -> bool:
-        """Whether anybody wants a line about this attempt."""
-        call = current_call()
-        return call is not None and call.is_logged
-
     def close(self) -> None:
         """Return the connection to the pool, or close it if the response is not at its end."""
         try:

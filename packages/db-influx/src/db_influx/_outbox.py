@@ -9,7 +9,6 @@ import random
 import time
 from collections import deque
 from itertools import starmap
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from db_core.errors import (
@@ -52,9 +51,10 @@ class Limits(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send a batch."""
+    """Send a batch of so many points."""
 
     body: bytes
+    rows: int
 
 
 class Keep(NamedTuple):
@@ -94,7 +94,7 @@ class Outbox:
         self._encoder = encoder
         self._limits = limits
         self._spool = spool
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, int]] = deque()  # each with the number of its points
         self._size = 0  # bytes of what waits, and of the points that nobody was told of
         self._oldest: float | None = None  # when the first of the gathered points was added
         self._send_at = self._keep_at = 0.0
@@ -139,8 +139,8 @@ class Outbox:
         """Make a batch of the gathered points; return how many batches there have been."""
         if len(self._encoder):
             # In one step: between two of them, a signal such as Ctrl-C may raise an error.
-            self._waiting.extend(map(itemgetter(0), starmap(self._encoder.take, [()])))
-            self._grow(len(self._waiting[-1]))
+            self._waiting.extend(starmap(self._encoder.take, [()]))
+            self._grow(len(self._waiting[-1][0]))
         self._oldest = None
         return self.settled + len(self._waiting)
 
@@ -182,12 +182,12 @@ class Outbox:
         names = self._spool.names if self._spool is not None else ()
         is_paused = now < self._send_at
         if self._waiting and self._is_kept() and now >= self._keep_at:
-            return Keep(self._waiting[0])
+            return Keep(self._waiting[0][0])
         if is_paused:
             return None
         if names:
             return Resend(names[0])
-        return Send(self._waiting[0]) if self._waiting else None
+        return Send(*self._waiting[0]) if self._waiting else None
 
     def _is_kept(self) -> bool:
         """Tell whether the next batch goes into the spool: others wait there, or no batch can be sent."""
@@ -205,7 +205,7 @@ class Outbox:
     def delivered(self, job: Job, outcome: Outcome) -> None:
         """Note that a batch was sent or kept."""
         if not isinstance(job, Resend):
-            self._size -= len(self._waiting.popleft())
+            self._size -= len(self._waiting.popleft()[0])
             self.settled += 1
         if not isinstance(job, Keep):
             self.error = None
@@ -262,7 +262,7 @@ class Outbox:
         """Return the error about all points that could not be delivered; they are here no more."""
         self.cut()
         reason = f"not known to be written: {error}"
-        lines = (line for body in self._waiting for line in split_lines(body))
+        lines = (line for body, _ in self._waiting for line in split_lines(body))
         points = [UnwrittenPoint(line.decode().removesuffix("\n"), reason) for line in lines]
         self._waiting.clear()
         return self._unwritten_error("were not written", points, error)
@@ -273,7 +273,7 @@ class Outbox:
         told, self._unwritten = self._unwritten + points, []
         causes = [one for one in (cause, self._problem, self._take_damaged()) if one is not None]
         self._problem = None
-        self._size = sum(map(len, self._waiting))
+        self._size = sum(len(body) for body, _ in self._waiting)
         self._grow(0)
         reasons = list(dict.fromkeys(one.reason for one in told))
         named = "; ".join(reasons[:_MOST_NAMED])
@@ -300,8 +300,8 @@ class Outbox:
         """Put all points into the spool, if there is one, without a wait for anything but the disk."""
         self.cut()
         while self._spool is not None and self._waiting:
-            self._spool.put(self._waiting[0])
-            self._size -= len(self._waiting.popleft())
+            self._spool.put(self._waiting[0][0])
+            self._size -= len(self._waiting.popleft()[0])
             self.settled += 1
 
     def release(self) -> None:

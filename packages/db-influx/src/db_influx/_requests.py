@@ -262,7 +262,7 @@ def _post(server: Server, pool: Pool, step: Post, limits: CallLimits) -> Io[None
         if not exchange.is_sent:
             message = f"{server.url} answered before all points were sent. Check whether it is InfluxDB"
             raise Again(ConnectionFailedError(message))
-        exchange.rows = step.body.count(b"\n") if exchange.is_logged else None
+        exchange.rows = step.rows
         if limits.meter is not None:
             limits.meter.received(len(body))
     finally:

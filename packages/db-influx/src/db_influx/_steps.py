@@ -137,11 +137,13 @@ class Post(NamedTuple):
     Attributes:
         bucket: Name of the bucket.
         body: The lines.
+        rows: How many points they are, for the log; None if that is not known.
         meanwhile: A function to call beside it. It has ended when the reply or the error comes.
     """
 
     bucket: str
     body: bytes
+    rows: int | None = None
     meanwhile: Callable[[], None] | None = None
 
 

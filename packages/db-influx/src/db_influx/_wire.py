@@ -110,7 +110,7 @@ class Wire:
                 reply = self._ask(step, limits)
             case Work(function):
                 reply = function()
-            case Post(_, _, meanwhile) if meanwhile is not None:
+            case Post(meanwhile=meanwhile) if meanwhile is not None:
                 with _beside(meanwhile):
                     self._perform(perform(self._server, self._pool, step, limits), _Transfers())
             case Elsewhere(wire, other):

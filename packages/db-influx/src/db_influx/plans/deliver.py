@@ -35,9 +35,9 @@ def deliver(
         yield Work(partial(_of(spool).put, job.body), _ON_DISK)
         return Outcome([])
     if not isinstance(job, Resend):
-        return _told((yield from _send(bucket, job.body)), on_refused)
+        return _told((yield from _send(bucket, job.body, job.rows)), on_refused)
     body: bytes = yield Work(partial(_of(spool).read, job.name), _ON_DISK)
-    outcome = _told((yield from _send(bucket, body)), on_refused)
+    outcome = _told((yield from _send(bucket, body, None)), on_refused)
     yield Work(partial(_of(spool).remove, job.name), _ON_DISK)
     return outcome
 
@@ -48,10 +48,10 @@ def _of(spool: Spool | None) -> Spool:
     return spool
 
 
-def _send(bucket: str, body: bytes) -> Steps[list[UnwrittenPoint]]:
-    """Write a batch; return the points that the server refused."""
+def _send(bucket: str, body: bytes, rows: int | None) -> Steps[list[UnwrittenPoint]]:
+    """Write a batch of so many points; return the points that the server refused."""
     try:
-        answer = yield from write.refusal(bucket, body)
+        answer = yield from write.refusal(bucket, body, rows)
     except WriteError as error:
         if _is_of_all(error):
             return (yield from _apart(bucket, body, error))
@@ -82,18 +82,18 @@ def _apart(bucket: str, body: bytes, error: WriteError) -> Steps[list[UnwrittenP
     refused: list[UnwrittenPoint]
     refused, rest = yield Work(partial(_unparsable, body, str(error)), len(body))
     if refused:
-        return refused + ((yield from _send(bucket, rest)) if rest else [])
+        return refused + ((yield from _send(bucket, b"".join(rest), len(rest))) if rest else [])
     lines: list[bytes] = yield Work(partial(split_lines, body), len(body))
     if len(lines) == 1:
         return [UnwrittenPoint(body.decode().removesuffix("\n"), str(error))]
     # Too long, or its lines' errors were too many for one answer.
     for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-        refused += yield from _send(bucket, b"".join(half))
+        refused += yield from _send(bucket, b"".join(half), len(half))
     return refused
 
 
-def _unparsable(body: bytes, message: str) -> tuple[list[UnwrittenPoint], bytes]:
-    """Return the lines that the server says it can't parse, and the body of the others.
+def _unparsable(body: bytes, message: str) -> tuple[list[UnwrittenPoint], list[bytes]]:
+    """Return the lines that the server says it can't parse, and the others.
 
     The server names each of them, in their order. If its message is cut off, none are returned.
     """
@@ -108,7 +108,7 @@ def _unparsable(body: bytes, message: str) -> tuple[list[UnwrittenPoint], bytes]
             at += len(reason) + 1
         else:
             rest.append(line)
-    return (refused, b"".join(rest)) if at > len(message) else ([], body)
+    return (refused, rest) if at > len(message) else ([], [])
 
 
 class _Lines:
@@ -121,10 +121,10 @@ class _Lines:
         return b"".join(self.lines[start:stop])
 
 
-def _refusal(bucket: str, body: bytes) -> Steps[write.Refusal]:
+def _refusal(bucket: str, body: bytes, rows: int) -> Steps[write.Refusal]:
     """Write a body; return as `write.refusal`, also where one line had all of it refused."""
     try:
-        return (yield from write.refusal(bucket, body))
+        return (yield from write.refusal(bucket, body, rows))
     except WriteError as error:
         return _of_lines(error)
 

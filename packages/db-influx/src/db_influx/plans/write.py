@@ -63,7 +63,7 @@ def write(bucket: str, data: Any, check: Callable[[], Points]) -> Steps[None]:
         stop = row + count
         meanwhile = encode if stop < len(lines) else None
         try:
-            if answer := (yield from refusal(bucket, body, meanwhile)):
+            if answer := (yield from refusal(bucket, body, count, meanwhile)):
                 lost, reason, status = answer
                 # In case the search fails.
                 refused = [Rejection(row, stop, min(lost, count), reason)]
@@ -118,7 +118,7 @@ class Lines(Protocol):
 class Search:
     """Search for refused rows, with a limited number of requests."""
 
-    def __init__(self, lines: Lines, write: Callable[[bytes], Steps[Refusal]]) -> None:
+    def __init__(self, lines: Lines, write: Callable[[bytes, int], Steps[Refusal]]) -> None:
         self._lines = lines
         self._write = write
         self._left = _MOST_REQUESTS
@@ -141,14 +141,16 @@ class Search:
         """Write rows again; return how many points were refused, and the reason for the first."""
         self._left -= 1
         lines: bytes = yield Work(partial(self._lines.rows, start, stop), _BODY_BYTES)
-        answer = yield from self._write(lines)
+        answer = yield from self._write(lines, stop - start)
         return answer[:2] if answer else (0, "")
 
 
-def refusal(bucket: str, body: bytes, meanwhile: Callable[[], None] | None = None) -> Steps[Refusal]:
+def refusal(
+    bucket: str, body: bytes, rows: int | None, meanwhile: Callable[[], None] | None = None
+) -> Steps[Refusal]:
     """Write a body; if points were refused, return how many at least, the first's reason, and the status."""
     try:
-        yield Post(bucket, body, meanwhile)
+        yield Post(bucket, body, rows, meanwhile)
     except WriteError as error:
         # The last one, since the name of a measurement before it may look the same.
         dropped = list(_DROPPED.finditer(str(error)))
