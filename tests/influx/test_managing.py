@@ -218,8 +218,11 @@ def test_a_token_without_the_right_is_told_which_it_needs(
 
     with pytest.raises(AuthenticationError, match=r"must be allowed to create buckets: .*unauthorized"):
         reader.create_bucket(new_name)
-    with pytest.raises(AuthenticationError, match=f"must be allowed to write bucket '{store.name}'"):
+    with pytest.raises(
+        AuthenticationError, match=f"must be allowed to write bucket '{store.name}'"
+    ) as caught:
         reader.delete_bucket(store.name)
+    assert 401 == caught.value.status
     with pytest.raises(NotFoundError, match="or the token may not read it"):
         writer.delete_bucket(store.name)
     assert [] == writer.list_buckets()

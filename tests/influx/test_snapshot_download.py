@@ -118,8 +118,10 @@ def test_a_token_without_the_right_is_told_which_one_is_needed(
     )
     manager = make_manager(token=created.token)
 
-    with pytest.raises(AuthenticationError, match="operator token"):
+    with pytest.raises(AuthenticationError, match="operator token") as caught:
         manager.snapshot(weeks.name, *SPAN)
+
+    assert 401 == caught.value.status
 
 
 def test_a_bucket_that_is_not_there_is_an_error(manager: InfluxManager) -> None:

@@ -13,7 +13,7 @@ import pytest
 from influxdb_client.client.write_api import SYNCHRONOUS
 from opentelemetry.trace import SpanKind, StatusCode
 
-from db_core.errors import ConnectionFailedError, InvalidArgumentError, NotFoundError
+from db_core.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError, NotFoundError
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
 from tests.influx.calls import BUCKET, PART
@@ -215,8 +215,19 @@ def test_names_are_plain_text(either: Any, store: Store, traces: Traces) -> None
     assert ("synchronous_write m", "m") == (call.name, (call.attributes or {})["db.collection.name"])
 
 
-def test_a_refusal_has_its_status(either: Any, traces: Traces) -> None:
-    """The server's HTTP status, where the error has it."""
+def test_a_refusal_has_its_status(either: Any, make_either: Callable[..., Any], traces: Traces) -> None:
+    """The server's HTTP status, where the error comes from one of its answers."""
+    with pytest.raises(AuthenticationError) as unauthorized:
+        make_either(token="nobodys-token").delete_bucket("any")
+    with pytest.raises(AuthenticationError) as unnamed:
+        make_either(token="nobodys-token").query("buckets()")
+    with pytest.raises(NotFoundError) as missing:
+        either.synchronous_write("nobody-made-this-bucket", FRAME, "m")
+    assert [401, 401, 404] == [one.value.status for one in (unauthorized, unnamed, missing)]
+    assert ["401", "401", "404"] == [
+        (call.attributes or {})["db.response.status_code"] for call in traces.calls
+    ]
+    traces.clear()
     with pytest.raises(Exception, match="undefined identifier") as caught:
         either.query("nonsense")
     with pytest.raises(NotFoundError):

@@ -38,7 +38,13 @@ __all__ = [
 
 
 class DatabaseError(Exception):
-    """The base class of every error that these packages raise on purpose."""
+    """The base class of every error that these packages raise on purpose.
+
+    Attributes:
+        status: The HTTP status of the answer of InfluxDB that the error is about; None if there is none.
+    """
+
+    status: int | None = None
 
 
 class ConfigurationError(DatabaseError, ValueError):

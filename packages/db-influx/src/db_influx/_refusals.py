@@ -69,10 +69,15 @@ def _refused(server: Server, head: Head, text: str, kind: type[QueryError | Writ
     if head.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         if text in _NO_TOKEN:
             text = f"InfluxDB does not know the token, or the token is inactive ({text})"
-        return AuthenticationError(text)
+        return _of(head, AuthenticationError(text))
     if head.status == HTTPStatus.NOT_FOUND or _NO_ORGANIZATION.match(text):
         text = _NO_BUCKET.sub(r"bucket \1 not found, or the token may not read it", text)
-        return NotFoundError(_ORGANIZATION.sub("organization ", text))
+        return _of(head, NotFoundError(_ORGANIZATION.sub("organization ", text)))
     if kind is WriteError:
         return WriteError(text, status=head.status)
     return QueryError(text, code=code, status=head.status)
+
+
+def _of(head: Head, error: DatabaseError) -> DatabaseError:
+    error.status = head.status
+    return error

@@ -101,8 +101,9 @@ def allowed(steps: Steps[_T], right: str) -> Steps[_T]:
     try:
         return (yield from steps)
     except AuthenticationError as error:
-        message = f"the token must be allowed to {right}: {error}"
-        raise AuthenticationError(message) from error
+        named = AuthenticationError(f"the token must be allowed to {right}: {error}")
+        named.status = error.status
+        raise named from error
 
 
 def _do(change: Change) -> Steps[Any]:

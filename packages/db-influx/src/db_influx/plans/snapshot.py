@@ -83,8 +83,10 @@ def _bucket(wanted: Wanted) -> Steps[Bucket]:
     try:
         buckets: list[Bucket] = yield Download("api/v2/backup/metadata", BucketList)
     except AuthenticationError as error:
-        message = f"a snapshot needs the operator token, such as that of the server's first setup: {error}"
-        raise AuthenticationError(message) from error
+        told = "a snapshot needs the operator token, such as that of the server's first setup"
+        named = AuthenticationError(f"{told}: {error}")
+        named.status = error.status
+        raise named from error
     for bucket in buckets:
         is_of_org = wanted.org == bucket.org_name or wanted.org.lower() == bucket.org_number
         if bucket.name == wanted.bucket and is_of_org:
