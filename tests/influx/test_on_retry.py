@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import threading
 import traceback
@@ -216,3 +217,27 @@ def test_a_partition_does_not_have_it(make_manager: Callable[..., InfluxManager]
     [part] = manager.partitions("2026-01-01", "2026-01-02", "m", "v", store.name, every="1d")
 
     assert part == pickle.loads(pickle.dumps(part))
+
+
+def test_a_copy_is_a_call_of_the_manager_that_reads(
+    make_either: Callable[..., Any],
+    peer: Callable[..., Peer],
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its hook is told of retries on the other server, and lines about a write name the bucket there."""
+    caplog.set_level(logging.DEBUG, "db_influx")
+    store.write("m v=1 1767225600000000000")
+    told: list[tuple[str, str]] = []
+    busy = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy"
+    reads = make_either(on_retry=lambda one: told.append((one.method, str(one.error))))
+    writes = make_either(url=peer(busy, DONE).url, on_retry=lambda _: told.append(("other", "")))
+
+    reads.copy(store.name, "there", start=SPAN[0], stop=SPAN[1], to=getattr(writes, "manager", writes))
+
+    assert [("copy", "HTTP 503: busy")] == told
+    lines = [one.getMessage() for one in caplog.records if one.name == "db_influx"]
+    about = [line for line in lines if "bucket='there'" in line]
+    assert about == [line for line in lines if "/api/v2/write" in line or " attempt 1 failed" in line]
+    assert 3 == len(about)
+    assert all(f"bucket='{store.name}'" in line for line in lines if line not in about)

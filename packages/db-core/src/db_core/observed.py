@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,7 +20,7 @@ from db_core.errors import ConfigurationError
 from db_core.foreign import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
@@ -254,6 +254,15 @@ class Call:
     def part(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002 - it is for spans
         """Return a block that is a part of the call, such as one of several queries."""
         return _NOTHING
+
+    @contextmanager
+    def about(self, bucket: str) -> Iterator[None]:
+        """Return a block in which lines name another bucket, as a copy has two."""
+        own, self._bucket = self._bucket, bucket
+        try:
+            yield
+        finally:
+            self._bucket = own
 
 
 class Aside:

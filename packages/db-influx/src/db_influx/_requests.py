@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from db_core.annotated_csv import BatchDecoder
 from db_core.errors import ConnectionFailedError, ParseError, QueryError, WriteError
-from db_core.observed import part_of_call
+from db_core.observed import current_call, part_of_call
 from db_influx._attempts import Again, attempts
 from db_influx._exchange import Exchange
 from db_influx._refusals import EXCERPT, read_start, refusal
@@ -83,7 +83,9 @@ def _perform(server: Server, pool: Pool, step: Step, limits: CallLimits) -> Io[A
         case Download():
             return (yield from attempts(limits, server.secret, partial(_download, server, pool, step)))
         case Post():
-            return (yield from attempts(limits, server.secret, partial(_post, server, pool, step)))
+            call = current_call()
+            with nullcontext() if call is None else call.about(step.bucket):
+                return (yield from attempts(limits, server.secret, partial(_post, server, pool, step)))
         case Stream():
             return (yield from _stream(server, pool, step, limits))
     raise TypeError(step)

@@ -206,7 +206,8 @@ class Managing(Base):
             to_bucket: Bucket to write. It must exist.
             measurement: None means all measurements.
             fields: One field or several. None means all fields of each measurement.
-            to: Manager of the server to write to, of the same class. None means this manager.
+            to: Manager of the server to write to, of the same class. None means this manager. The call is
+                this manager's in any case: its `on_retry` is told of retries on both servers.
 
         Returns:
             The measurements of which points were copied.
