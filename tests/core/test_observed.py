@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.trace import TracerProvider
 
 from db_core.errors import ConfigurationError
-from db_core.observed import Call, Observer, Place, current_call
+from db_core.observed import Aside, Call, Observer, Place, current_call
 from db_influx import InfluxManager
 from db_redis import RedisClient
+from tests.traces import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +49,8 @@ def run(program: str) -> Any:
         (None, "", 1),
         (None, "on", 1),
         (None, "True", 1),
+        (None, "yes", 1),
+        (None, "no", 0),
         (None, "off", 0),
         (None, "0", 0),
         (None, "FALSE", 0),
@@ -78,13 +85,12 @@ def test_the_argument_wins_over_the_variable(
 def test_a_malformed_switch_is_an_error(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[Any], object]
 ) -> None:
-    """It names the argument and the variable, when the client is made."""
+    """It names the argument or the variable, whichever it is, when the client is made."""
     with pytest.raises(ConfigurationError, match="`tracing` must be True, False or None, not 'on'"):
         make("on")
     monkeypatch.setenv("DB_TRACING", "perhaps")
-    with pytest.raises(
-        ConfigurationError, match=r"`tracing` \(or DB_TRACING\) is malformed: must be on or off"
-    ):
+    words = "DB_TRACING is malformed: must be one of on, true, yes, 1, off, false, no, 0"
+    with pytest.raises(ConfigurationError, match=f"^{words}$"):
         make(None)
 
 
@@ -215,3 +221,193 @@ def test_a_call_in_another_context_is_left_without_a_complaint() -> None:
     contextvars.copy_context().run(running.__enter__)
     running.__exit__(None, None, None)
     assert current_call() is None
+
+
+def test_while_nothing_is_set_up_a_call_only_looks_for_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis-py imports the API wherever it is installed, so each call of db_redis does that."""
+    tracers, meters = trace.NoOpTracerProvider(), metrics.NoOpMeterProvider()
+
+    def get_tracer_provider() -> object:
+        return tracers
+
+    def get_meter_provider() -> object:
+        return meters
+
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", get_tracer_provider)
+    monkeypatch.setattr("opentelemetry.metrics.get_meter_provider", get_meter_provider)
+    watched = observer()
+
+    def call() -> None:
+        with watched.call("read"):
+            pass
+
+    call()
+    names = [name.rpartition(".")[2] for name in functions_called(call)]
+    assert ["call", "_find_tracing", "found", "get_tracer_provider", "get_meter_provider"] == names[:-4]
+
+
+class Failing:
+    """A tracer, a meter or a part of them, whose methods of these names raise an error."""
+
+    def __init__(self, kind: type[Exception], *names: str) -> None:
+        self.kind = kind
+        self.names = names
+
+    def __getattr__(self, name: str) -> Any:
+        def method(*_: object, **__: object) -> Any:
+            if name in self.names:
+                raise self.kind(name)
+            return self
+
+        return method
+
+
+def warnings_of(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return the texts of the warnings."""
+    return [record.getMessage() for record in log.records if record.levelno == logging.WARNING]
+
+
+TOLD = "OpenTelemetry failed, so spans or durations are missing. This is told once"
+
+
+@pytest.mark.parametrize("name", ["get_meter", "create_histogram", "get_tracer"])
+def test_a_set_up_that_fails_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """As with an older API in the program. The calls go on without spans."""
+
+    class OwnError(Exception):
+        pass
+
+    failing = Failing(OwnError, name)
+    for kind, module in (("tracer", "trace"), ("meter", "metrics")):
+        monkeypatch.setattr(f"opentelemetry.{module}.get_{kind}_provider", lambda: failing)
+    for watched in (observer(), observer(tracing=True)):
+        for _ in range(2):
+            with watched.call("read") as running:
+                assert type(running) is Call
+
+    assert [TOLD] == warnings_of(caplog)
+    assert f"OwnError: {name}" in caplog.text
+
+
+@pytest.mark.usefixtures("traces")
+def test_a_package_without_metadata_is_not_traced(caplog: pytest.LogCaptureFixture) -> None:
+    """As in a frozen program: its version is not known."""
+    with Observer("db_frozen", PLACE, on_retry=None, tracing=None).call("read") as running:
+        assert type(running) is Call
+
+    assert [TOLD] == warnings_of(caplog)
+
+
+def failing_processor(kind: type[Exception], name: str) -> Callable[[Traces], None]:
+    """Return what adds a processor of spans that fails."""
+    return lambda traces: traces.tracers.add_span_processor(cast("Any", Failing(kind, name)))
+
+
+def failing_sampler(kind: type[Exception], name: str) -> Callable[[Traces], None]:
+    """Return what sets a sampler that fails."""
+    return lambda traces: setattr(traces, "tracers", TracerProvider(cast("Any", Failing(kind, name))))
+
+
+def failing_histogram(kind: type[Exception], name: str) -> Callable[[Traces], None]:
+    """Return what sets a histogram that fails."""
+    return lambda traces: setattr(traces, "meters", Failing(kind, name))
+
+
+@pytest.mark.parametrize(
+    ("fail", "name"),
+    [
+        (failing_processor, "on_start"),
+        (failing_processor, "on_end"),
+        (failing_sampler, "should_sample"),
+        (failing_histogram, "record"),
+    ],
+)
+def test_a_part_of_opentelemetry_that_fails_does_not_change_a_call(
+    traces: Traces, caplog: pytest.LogCaptureFixture, fail: Any, name: str
+) -> None:
+    """Its result or error reaches the caller, no context is left behind, and the log says so once."""
+
+    class OwnError(Exception):
+        pass
+
+    with TracerProvider().get_tracer("job").start_as_current_span("job"):
+        outer = current_span()
+        fail(OwnError, name)(traces)
+        watched = observer()
+        with watched.call("read") as running, running.part("query"):
+            running.retry(ValueError("refused"), 1, 0)
+        assert (outer, None) == (current_span(), current_call())
+        with pytest.raises(KeyError, match="own"), watched.call("read") as running, running.part("query"):
+            raise KeyError("own")
+        assert (outer, None) == (current_span(), current_call())
+
+    assert [TOLD] == [text for text in warnings_of(caplog) if "attempt" not in text]
+    assert f"OwnError: {name}" in caplog.text
+
+
+def test_a_log_handler_that_fails_does_not_change_a_call(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its error is shown on stderr, as Python shows the errors of its own handlers."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(f"no space left for {record.levelname}")
+
+    logger, full = logging.getLogger("db_influx"), Full()
+    logger.addHandler(full)
+    try:
+        with observer(tracing=False).call("read") as running:
+            running.request(status=200)
+            running.retry(ValueError("refused"), 1, 0)
+    finally:
+        logger.removeHandler(full)
+
+    assert "OSError: no space left for WARNING" in capfd.readouterr().err
+
+
+def test_a_duration_has_not_the_time_between_frames(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the caller runs, who is none of the server's business."""
+    now = [0.0]
+    monkeypatch.setattr("db_core.traced.time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    with observer().call("read_batches") as running:
+        for own, of_caller in ((1.0, 10.0), (2.0, 20.0)):
+            now[0] += own
+            with Aside(running):
+                now[0] += of_caller
+        now[0] += 4
+
+    [duration] = traces.durations()
+    assert 7 == duration.sum
+
+
+def test_what_a_server_says_is_one_line_that_can_be_printed(caplog: pytest.LogCaptureFixture) -> None:
+    """Line breaks are spaces. What a terminal would obey, or could not show, is escaped."""
+    with observer(tracing=False).call("read") as running:
+        running.retry(ValueError("\x1b[31mno\r\n\tüber\x00 \u202e\udc80"), 1, 0)
+
+    [text] = warnings_of(caplog)
+    assert r"ValueError: \x1b[31mno über\x00 \u202e\udc80" == text.partition(" s: ")[2]
+
+
+class Awaited:
+    """A hook that would have to be awaited."""
+
+    async def __call__(self, _: object) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("hook", "words"),
+    [
+        ("x", "a function or None, not 'x'"),
+        (5, "a function or None, not 5"),
+        (Awaited(), "a function that is not async, as nothing awaits it. Got <"),
+        (Awaited().__call__, "a function that is not async, as nothing awaits it. Got <"),
+    ],
+)
+def test_an_unusable_hook_is_refused_with_its_reason(hook: Any, words: str) -> None:
+    """It is no function, or nothing would await it."""
+    with pytest.raises(ConfigurationError, match=f"^`on_retry` must be {re.escape(words)}"):
+        observer(on_retry=hook)

@@ -42,6 +42,7 @@ def test_it_is_told_of_each_retry(make: Callable[..., Any], peer: Callable[..., 
         assert [(method, 1), (method, 2), (method, 3)] == [(one.method, one.attempt) for one in told]
         assert [ConnectionFailedError] * 3 == [type(one.error) for one in told]
         assert [0] * 3 == [one.seconds for one in told]
+        assert [] == [one for one in told if "failed" in str(one.error)]  # which its class says
         assert [] == [one for one in told if "mellon" in str(one.error) or "hunter2" in str(one.error)]
         told.clear()
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
+from traceback import print_exc
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from db_core.errors import ConfigurationError
@@ -37,11 +38,18 @@ __all__ = [
     "Stopped",
     "current_call",
     "part_of_call",
+    "warn_of_tracing",
+    "write_line",
 ]
 
 _CURRENT: ContextVar[Call | None] = ContextVar("db_core_call", default=None)
-_SWITCH = {"": None, "1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
+_SWITCH = {
+    "": None,
+    **dict.fromkeys(("on", "true", "yes", "1"), True),
+    **dict.fromkeys(("off", "false", "no", "0"), False),
+}
 _NOTHING: AbstractContextManager[object] = nullcontext()
+_WARNED: set[tuple[str, type]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,8 @@ class Observer:
         place: The server of the client.
         on_retry: Function that is told of each retry.
         tracing: Whether calls make spans and durations. None means what ``DB_TRACING`` says, then yes.
-        translate: Returns the error to show for one of an attempt, and the name of the method. None means
-            that errors can be shown as they are.
+        translate: Returns the error to show for one of an attempt. None means that errors can be shown as
+            they are.
 
     Raises:
         ConfigurationError: `on_retry` or `tracing` is unusable.
@@ -116,7 +124,7 @@ class Observer:
         *,
         on_retry: OnRetry | None,
         tracing: bool | None,
-        translate: Callable[[Exception, str], Exception] | None = None,
+        translate: Callable[[Exception], Exception] | None = None,
     ) -> None:
         self.logger = logging.getLogger(package)
         self.on_retry = _checked_hook(on_retry)
@@ -125,6 +133,7 @@ class Observer:
         self._place = place
         self._is_traced = _is_traced(tracing, package)
         self._tracing: Tracing | None = None
+        self._find: Callable[[str, Place], Tracing | None] | None = None
 
     @property
     def is_logged(self) -> bool:
@@ -151,9 +160,15 @@ class Observer:
         return Call(self, method, bucket)
 
     def _find_tracing(self) -> None:
-        from db_core.traced import Tracing
+        try:
+            if self._find is None:
+                from db_core.traced import Tracing
 
-        self._tracing = Tracing.found(self._package, self._place)
+                self._find = Tracing.found
+            self._tracing = self._find(self._package, self._place)
+        except Exception as error:  # noqa: BLE001 - the program's OpenTelemetry may raise anything
+            self._is_traced = False
+            warn_of_tracing(self.logger, error)
 
 
 class Call:
@@ -219,7 +234,7 @@ class Call:
         """
         known = {"bucket": self._bucket, **fields}
         text = " ".join(f"{name}={value!r}" for name, value in known.items() if value is not None)
-        self._observer.logger.debug("%s %s", self.method, text)
+        write_line(self._observer.logger, logging.DEBUG, "%s %s", self.method, text)
 
     def retry(self, error: Exception, attempt: int, seconds: float) -> None:
         """Tell that a request is sent again.
@@ -234,14 +249,14 @@ class Call:
         """
         self.retries += 1
         translate = self._observer.translate
-        self._tell(
-            Retry(self.method, attempt, translate(error, self.method) if translate else error, seconds)
-        )
+        self._tell(Retry(self.method, attempt, translate(error) if translate else error, seconds))
 
     def _tell(self, retry: Retry) -> None:
         where = "" if self._bucket is None else f" bucket={self._bucket!r}"
-        reason = " ".join(str(retry.error).split())  # one line, whatever a server says
-        self._observer.logger.warning(
+        reason = _on_one_line(str(retry.error))
+        write_line(
+            self._observer.logger,
+            logging.WARNING,
             "%s%s attempt %d failed, the next one begins in %.3f s: %s: %s",
             *(retry.method, where, retry.attempt, retry.seconds, type(retry.error).__name__, reason),
         )
@@ -293,12 +308,55 @@ def part_of_call(name: str) -> AbstractContextManager[object]:
     return _NOTHING if call is None else call.part(name)
 
 
+def write_line(
+    logger: logging.Logger, level: int, text: str, *args: object, error: Exception | None = None
+) -> None:
+    """Write a line to the log. A handler or filter that fails is shown on stderr, as Python's own are.
+
+    A call must not fail because of its line, when the server has done what it asked.
+
+    Args:
+        logger: The logger.
+        level: The level of the line.
+        text: The format of the line.
+        args: What to insert into it.
+        error: An error whose traceback is shown below the line.
+    """
+    try:
+        logger.log(level, text, *args, exc_info=error, stacklevel=2)
+    except Exception:  # noqa: BLE001 - a handler may raise anything
+        if logging.raiseExceptions:
+            print_exc()
+
+
+def warn_of_tracing(logger: logging.Logger, error: Exception) -> None:
+    """Warn that OpenTelemetry failed, once for each package and class of error.
+
+    Args:
+        logger: The logger of the package.
+        error: What OpenTelemetry, or a part that the program added to it, raised.
+    """
+    kind = (logger.name, type(error))
+    if kind not in _WARNED:
+        _WARNED.add(kind)
+        text = "OpenTelemetry failed, so spans or durations are missing. This is told once"
+        write_line(logger, logging.WARNING, text, error=error)
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text with single spaces, in which what can't be printed is escaped, as a server wrote it."""
+    words = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in words)
+
+
 def _checked_hook(on_retry: object) -> OnRetry | None:
     if on_retry is None:
         return None
     from inspect import iscoroutinefunction
 
-    if not callable(on_retry) or iscoroutinefunction(on_retry):
+    if not callable(on_retry):
+        raise ConfigurationError(f"`on_retry` must be a function or None, not {shown(on_retry)}")
+    if iscoroutinefunction(on_retry) or iscoroutinefunction(type(on_retry).__call__):
         raise ConfigurationError(
             f"`on_retry` must be a function that is not async, as nothing awaits it. Got {shown(on_retry)}"
         )
@@ -311,7 +369,8 @@ def _is_traced(tracing: object, package: str) -> bool:
         name = "DB_TRACING"
         text = os.environ.get(name, "").strip().lower()
         if text not in _SWITCH:
-            raise ConfigurationError("`tracing` (or DB_TRACING) is malformed: must be on or off")
+            words = ", ".join(word for word in _SWITCH if word)
+            raise ConfigurationError(f"DB_TRACING is malformed: must be one of {words}")
         tracing = _SWITCH[text]
     if tracing is not None and not isinstance(tracing, bool):
         raise ConfigurationError(f"`tracing` must be True, False or None, not {shown(tracing)}")

@@ -165,7 +165,7 @@ class BaseClient:
             _connect.place_of(client),
             on_retry=behaviour["on_retry"],
             tracing=behaviour["tracing"],
-            translate=partial(_as_ours, client),
+            translate=partial(_as_ours, client, doing=None),
         )
         self._settings = settings  # None if the caller passed `client`
         self._behaviour = behaviour
@@ -206,7 +206,7 @@ class BaseClient:
         if isinstance(error, FailedPartway):
             what = f"{what}, {error},"
             error = cast("Exception", error.__cause__)
-        return _as_ours(self._client, error, method, what)
+        return _as_ours(self._client, error, f"{_DOING[method]}{what}")
 
     def _as_redis_error(self, error: BaseException) -> BaseException:
         """Return `InvalidResponse` for a built-in error that redis-py raised over a malformed reply.
@@ -248,9 +248,9 @@ class BaseClient:
         raise NotImplementedError
 
 
-def _as_ours(client: Any, error: Exception, method: str, what: str = "") -> DatabaseError:
-    """Return our error for one of redis-py's; `what` is what the method was about."""
-    return translate(error, f"{_DOING[method]}{what}", client.get_connection_kwargs().get("password"))
+def _as_ours(client: Any, error: Exception, doing: str | None) -> DatabaseError:
+    """Return our error for one of redis-py's; `doing` is as `translate` takes it."""
+    return translate(error, doing, client.get_connection_kwargs().get("password"))
 
 
 def _size(data: object) -> int:

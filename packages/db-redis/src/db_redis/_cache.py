@@ -24,6 +24,7 @@ from db_core.errors import (
     SerializationError,
 )
 from db_core.foreign import shown
+from db_core.observed import write_line
 from db_redis._codec import encode
 from db_redis._errors import THEIRS, translate
 from db_redis._expiry import milliseconds
@@ -133,7 +134,8 @@ def _stale_or_error(
             value = decode_value(key, stored, policy.decode)
             # The error's text and traceback are not logged, as they may hold a secret.
             # Neither is the key.
-            _LOGGER.warning("computing failed, so the stale value was used: %s", _type_and_place(error))
+            text = "computing failed, so the stale value was used: %s"
+            write_line(_LOGGER, logging.WARNING, text, _type_and_place(error))
             return Outcome(value)
     if lock is not None:
         lock.error = error

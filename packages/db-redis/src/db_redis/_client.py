@@ -100,7 +100,7 @@ class RedisClient(BaseClient):
             call or in the event loop. An error that it raises ends the call, and is raised as it is. It
             can't be given with `client`, which retries by its own settings.
         tracing: Whether each call makes a span and a duration of OpenTelemetry, if the program has set that
-            up. None means what ``DB_TRACING`` says, which is yes unless it is "off".
+            up. None means what ``DB_TRACING`` says, and yes where that is not set.
 
     Raises:
         ConfigurationError: A setting is malformed, or given along with `client`.

@@ -28,12 +28,12 @@ _BROKEN = (
 )
 
 
-def translate(error: Exception, doing: str, secret: object = None) -> ours.DatabaseError:
+def translate(error: Exception, doing: str | None, secret: object = None) -> ours.DatabaseError:
     """Return our error for one of redis-py's.
 
     Args:
         error: One of `THEIRS`. The secret is masked in it too, as it will be chained.
-        doing: What the call was doing, as in ``"reading 'meters'"``.
+        doing: What the call was doing, as in ``"reading 'meters'"``. None leaves it out of the message.
         secret: The password. Servers before Redis 6 quote it, as they don't know HELLO.
     """
     if isinstance(secret, bytes):
@@ -42,17 +42,17 @@ def translate(error: Exception, doing: str, secret: object = None) -> ours.Datab
         _mask(Secret(secret), error)
     empty_frames(error, "redis")
     code, text = _code_and_text(error)
-    message = f"{doing} failed: {text}"
+    message = text if doing is None else f"{doing} failed: {text}"
     # The order matters: redis-py's error for a refused password is also a ConnectionError, and that for a
     # Cluster that is down also a ResponseError.
     if isinstance(error, REFUSED):
-        return ours.AuthenticationError(message)
+        return ours.AuthenticationError(message, code=code)
     if isinstance(error, theirs.TimeoutError):
         return ours.OperationTimeoutError(message)
     if isinstance(error, theirs.ResponseError):
         return ours.QueryError(message, code=code)
     if isinstance(error, _BROKEN):
-        return ours.ConnectionFailedError(message)
+        return ours.ConnectionFailedError(message, code=code)
     return ours.QueryError(message)
 
 
@@ -65,7 +65,8 @@ def _code_and_text(error: Exception) -> tuple[str | None, str]:
     if code := getattr(error, "status_code", None):
         return code, f"{code} {text}"
     first_word = text.partition(" ")[0]
-    return (first_word if first_word.isupper() else None), text
+    is_code = isinstance(error, theirs.ResponseError) and first_word.isupper()
+    return (first_word if is_code else None), text
 
 
 def _mask(secret: Secret, error: Exception) -> None:
