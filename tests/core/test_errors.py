@@ -29,6 +29,8 @@ ERRORS = [name for name in errors.__all__ if name not in ("Rejection", "Unwritte
 RESEMBLES_NOTHING = {"CopyError", "DatabaseError", "QueryError", "WriteError"}
 
 ATTRIBUTES: dict[str, dict[str, object]] = {
+    "AuthenticationError": {"code": "NOPERM"},
+    "ConnectionFailedError": {"code": "LOADING"},
     "CopyError": {"copied": ("a", "b"), "measurement": "c", "until": "2026-01-01T00:00:00Z"},
     "InvalidArgumentError": {"argument": "start"},
     "ParseError": {"offset": 123, "table": 2, "row": 4},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,13 @@ import pandas as pd
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from db_core.errors import ConnectionFailedError, DatabaseError, QueryError
+from db_core.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DatabaseError,
+    QueryError,
+    SerializationError,
+)
 from db_redis import AsyncRedisClient, RedisClient
 from tests.peer import read_some
 from tests.traces import current_span
@@ -88,6 +95,7 @@ def test_a_method_has_a_span_and_a_duration(
     assert [] == list(span.events)
     assert span.instrumentation_scope is not None
     assert "db_redis" == span.instrumentation_scope.name
+    assert "https://opentelemetry.io/schemas/1.33.0" == span.instrumentation_scope.schema_url
     [duration] = traces.durations()
     assert (dict(span.attributes or {}), 1) == (dict(duration.attributes), duration.count)
     assert "mellon" not in span.to_json()
@@ -122,6 +130,101 @@ def test_a_refusal_has_the_code_of_redis(store: Any, traces: Traces) -> None:
         store.safe_read_from_redis("k")
 
     assert "WRONGTYPE" == (traces.calls[-1].attributes or {})["db.response.status_code"]
+
+
+def refuse_password(make: Callable[..., Any], guarded: servers.Redis, _: redis.Redis) -> None:
+    """Ask with a wrong password."""
+    make(host=guarded.host, port=guarded.port, password="wrong").ttl("k")
+
+
+def refuse_permission(make: Callable[..., Any], server: servers.Redis, admin: redis.Redis) -> None:
+    """Ask as a user who may not."""
+    name = f"user-{uuid.uuid4()}"
+    admin.acl_setuser(name, enabled=True, nopass=True, keys=["*"], commands=["+hello", "+client"])
+    try:
+        make(host=server.host, port=server.port, username=name, password="any").ttl("k")
+    finally:
+        admin.acl_deluser(name)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "place", "code"),
+    [(refuse_password, "guarded", "WRONGPASS"), (refuse_permission, "server", "NOPERM")],
+)
+def test_a_refused_user_has_the_code_of_redis(
+    make: Callable[..., Any],
+    request: pytest.FixtureRequest,
+    plain: redis.Redis,
+    traces: Traces,
+    refuse: Any,
+    place: str,
+    code: str,
+) -> None:
+    """The error has it too."""
+    with pytest.raises(AuthenticationError) as caught:
+        refuse(make, request.getfixturevalue(place), plain)
+
+    [call] = traces.calls
+    assert (code, code) == (caught.value.code, (call.attributes or {})["db.response.status_code"])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_redis_that_loads_has_its_code(
+    make: Callable[..., Any], peer: Callable[..., Peer], traces: Traces
+) -> None:
+    """A connection that is broken by anything else has none."""
+    for said, code in ((b"-LOADING the dataset\r\n", "LOADING"), (b"", None)):
+        traces.clear()
+        with pytest.raises(ConnectionFailedError) as caught:
+            make(host="127.0.0.1", port=peer(said, read=read_some).port).ttl("k")
+        [call] = traces.calls
+        seen = (call.attributes or {}).get("db.response.status_code")
+        assert (code, code) == (caught.value.code, seen)
+
+
+def fails(*_: object) -> None:
+    """Be a function whose results are cached."""
+    raise ZeroDivisionError
+
+
+async def fails_later(*_: object) -> None:
+    """Be such a function for asyncio."""
+    raise ZeroDivisionError
+
+
+def call_cached(client: Any) -> None:
+    """Call a cached function that fails."""
+    if isinstance(client, RedisClient):
+        client.cached(ttl=60, key="mellon")(fails)(1)
+    else:
+        client.run(client.client.cached(ttl=60, key="mellon")(fails_later)(1))
+
+
+@pytest.mark.parametrize(
+    ("method", "call", "kind"),
+    [
+        ("get_or_compute", lambda c: c.get_or_compute("mellon", fails, ttl=60), ZeroDivisionError),
+        ("get_or_compute", lambda c: c.get_or_compute("mellon", object, ttl=60), SerializationError),
+        ("cached", call_cached, ZeroDivisionError),
+        ("safe_read_from_redis", lambda c: c.safe_read_from_redis("text"), SerializationError),
+        ("read_as", lambda c: c.read_as("text", int), SerializationError),
+    ],
+)
+def test_an_error_after_the_last_reply_is_on_the_span_too(
+    store: Any, plain: redis.Redis, namespace: str, traces: Traces, method: str, call: Any, kind: Any
+) -> None:
+    """And on the duration: an error of the cache's function, or of a value that is not JSON."""
+    plain.set(f"{namespace}:text", "not JSON")
+
+    with pytest.raises(kind):
+        call(store)
+
+    [span] = traces.calls
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    assert (method, StatusCode.ERROR) == (span.name, span.status.status_code)
+    assert name == (span.attributes or {})["error.type"]
+    [duration] = traces.durations()
+    assert name == duration.attributes["error.type"]
 
 
 def test_the_function_of_a_cache_runs_in_the_span(store: Any, traces: Traces) -> None:

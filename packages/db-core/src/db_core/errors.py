@@ -68,7 +68,15 @@ class InvalidArgumentError(DatabaseError, ValueError):
 
 
 class ConnectionFailedError(DatabaseError, ConnectionError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection broke.
+
+    Attributes:
+        code: The first word of Redis's answer, such as ``"LOADING"``, if it sent one.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class OperationTimeoutError(DatabaseError, TimeoutError):
@@ -76,7 +84,15 @@ class OperationTimeoutError(DatabaseError, TimeoutError):
 
 
 class AuthenticationError(DatabaseError, PermissionError):
-    """The server refused the credentials, or they lack a permission."""
+    """The server refused the credentials, or they lack a permission.
+
+    Attributes:
+        code: The first word of Redis's answer, such as ``"NOPERM"``.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ComputationFailedError(DatabaseError, RuntimeError):

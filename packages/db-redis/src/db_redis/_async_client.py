@@ -8,7 +8,7 @@ import functools
 import inspect
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import redis
 import redis.asyncio
@@ -170,10 +170,8 @@ class AsyncRedisClient(BaseClient):
         """Do the same as `RedisClient.get_or_compute`; `function` may be asynchronous."""
         _cache.check_function(function, may_be_asynchronous=True)
         policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
-        outcome = await self._run(
-            _cache.get_or_compute(self._options, key, function, policy), "get_or_compute", key
-        )
-        return outcome.get()
+        steps = _cache.get_or_compute(self._options, key, function, policy)
+        return await self._run(steps, "get_or_compute", key)
 
     def cached(
         self,
@@ -197,7 +195,7 @@ class AsyncRedisClient(BaseClient):
                 name = make_key(args, kwargs)
                 compute = functools.partial(function, *args, **kwargs)
                 steps = _cache.get_or_compute(self._options, name, compute, policy)
-                result: _T = (await self._run(steps, "cached", name)).get()
+                result: _T = await self._run(steps, "cached", name)
                 return result
 
             return call
@@ -254,9 +252,10 @@ class AsyncRedisClient(BaseClient):
     # --- Waiting ---
 
     async def _run(self, steps: Steps[_T], method: str, subject: object = None) -> _T:
-        """Take the steps of a method. An error is thrown into the method, which may handle it."""
+        """Take the steps of a method, as `RedisClient` does."""
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
+        result: Any = None
         with self._observer.call(method) as call:
             take_step = self._take_step
             if call.is_logged:
@@ -274,10 +273,12 @@ class AsyncRedisClient(BaseClient):
                     else:
                         step = steps.send(reply)
             except StopIteration as end:
-                result: _T = end.value
-                return result
+                result = end.value
             except (*THEIRS, FailedPartway) as error:
                 raise self._translate(error, method, subject) from error
+            if isinstance(result, Outcome):  # of a function of the caller, whose error is raised as it is
+                return cast("_T", result.get())
+            return cast("_T", result)
 
     async def _take_step_and_log(self, call: Call, step: Step) -> Any:
         began, retries = time.monotonic(), call.retries

@@ -91,8 +91,8 @@ def make_policy(
     )
 
 
-def get_or_compute(options: Options, key: Key, function: Callable[[], Any], policy: Policy) -> Steps[Outcome]:
-    """Return the value under a key. If it is missing or stale, one caller computes it."""
+def get_or_compute(options: Options, key: Key, function: Callable[[], Any], policy: Policy) -> Steps[Any]:
+    """Return the value under a key, as an `Outcome`. If it is missing or stale, one caller computes it."""
     name = options.keys.name(key)
     lock = None
     try:

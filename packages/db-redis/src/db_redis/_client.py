@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import redis
 from redis.client import Pipeline
@@ -173,7 +173,7 @@ class RedisClient(BaseClient):
             except BaseException as error:  # noqa: BLE001 - it is raised again
                 self._drop_unread_replies()
                 raise self._error_to_raise(error, "safe_read_from_redis", key)  # noqa: B904 - it has its cause
-        return default if stored is None else _operations.decode_value(key, stored)
+            return default if stored is None else _operations.decode_value(key, stored)
 
     def read_as(self, key: Key, type: Any, *, default: Any = None) -> Any:  # noqa: A002 - the plainest name
         """Read the value saved under `key` as a dataclass, a pydantic model, or any type that pydantic reads.
@@ -370,9 +370,8 @@ class RedisClient(BaseClient):
         """
         _cache.check_function(function, may_be_asynchronous=False)
         policy = _cache.make_policy(ttl, stale, lock_timeout, on_outage, type)
-        return self._run(
-            _cache.get_or_compute(self._options, key, function, policy), "get_or_compute", key
-        ).get()
+        steps = _cache.get_or_compute(self._options, key, function, policy)
+        return self._run(steps, "get_or_compute", key)
 
     def cached(
         self,
@@ -413,7 +412,7 @@ class RedisClient(BaseClient):
                 name = make_key(args, kwargs)
                 compute = functools.partial(function, *args, **kwargs)
                 steps = _cache.get_or_compute(self._options, name, compute, policy)
-                result: _T = self._run(steps, "cached", name).get()
+                result: _T = self._run(steps, "cached", name)
                 return result
 
             return call
@@ -504,7 +503,11 @@ class RedisClient(BaseClient):
     # --- Waiting ---
 
     def _run(self, steps: Steps[_T], method: str, subject: object = None) -> _T:
-        """Take the steps of a method. An error is thrown into the method, which may handle it."""
+        """Take the steps of a method. An error is thrown into the method, which may handle it.
+
+        If the method's result is an `Outcome`, this is the call's outcome.
+        """
+        result: Any = None
         with self._observer.call(method) as call:
             take_step = self._take_step
             if call.is_logged:
@@ -521,10 +524,12 @@ class RedisClient(BaseClient):
                     else:
                         step = steps.send(reply)
             except StopIteration as end:
-                result: _T = end.value
-                return result
+                result = end.value
             except (*THEIRS, FailedPartway) as error:
                 raise self._translate(error, method, subject) from error
+            if isinstance(result, Outcome):  # of a function of the caller, whose error is raised as it is
+                return cast("_T", result.get())
+            return cast("_T", result)
 
     def _take_step_and_log(self, call: Call, step: Step) -> Any:
         began, retries = time.monotonic(), call.retries
