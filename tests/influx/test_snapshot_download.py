@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from influxdb_client import InfluxDBClient
 
+    from db_core import Retry
     from db_influx import AsyncInfluxManager, InfluxManager
     from tests.influx.conftest import Store
     from tests.peer import Peer, Turn
@@ -188,12 +189,24 @@ def test_a_cut_archive_is_asked_for_again(
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_shard_whose_files_are_being_replaced_is_asked_for_again(
-    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager]
+def test_a_shard_that_can_not_be_copied_yet_is_asked_for_again(
+    peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """InfluxDB then answers with an internal error, which is the caller's where there are no retries."""
     text = b'{"code":"internal error","message":"An internal error has occurred - check server logs"}'
     busy = http(text, status="500 Internal Server Error")
+    told: list[float] = []
+
+    def stop(retry: Retry) -> None:
+        told.append(retry.seconds)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        call_peer(peer(metadata(listed(1)), metrics(), busy), retries=3, on_retry=stop).snapshot("b", *SPAN)
+    # The server looks every ten seconds which shards are in use, and there are three retries.
+    assert 10 < 3 * told[0]
+
+    monkeypatch.setattr("db_influx._requests._UNTIL_IN_USE", 0.0)
     one = peer(metadata(listed(1)), metrics(), busy, http(archive()), metrics())
     with call_peer(one, retries=1).snapshot("b", *SPAN) as snapshot:
         assert [] == snapshot.measurements()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "perform"]
 
 _LONGEST_JSON = 1 << 26  # bytes
+_UNTIL_IN_USE = 4.0  # seconds, so that three retries take longer than the ten in which InfluxDB finds it
 _ROW = 16  # bytes that a decoded value takes
 # The steps of which a call may have many, as for the slices of a read, and the names of their spans.
 _PARTS: dict[type, str] = {AskAtMost: "query", Download: "download", Post: "write"}
@@ -229,9 +230,10 @@ def _download(server: Server, pool: Pool, step: Download, limits: CallLimits) ->
         head = yield from exchange.begin(server.request(step.path, {}, headers, None))
         if head.status != HTTPStatus.OK:
             error = yield from refusal(server, exchange, QueryError)
-            # InfluxDB can't link the files of a shard while one is replaced, and says no more than this.
+            # InfluxDB can't copy a shard while one of its files is replaced, or until it finds that a shard
+            # which had no points is in use. It says no more than this status.
             if isinstance(error, QueryError) and head.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise Again(error)
+                raise Again(error, after=_UNTIL_IN_USE)
             raise error
         exchange.check_end()
         exchange.unpack()
