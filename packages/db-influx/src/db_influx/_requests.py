@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "perform"]
 
 _LONGEST_JSON = 1 << 26  # bytes
-_UNTIL_IN_USE = 4.0  # seconds, so that three retries take longer than the ten in which InfluxDB finds it
+_UNTIL_IN_USE = 5.0  # seconds, so that three retries take longer than the ten in which InfluxDB finds it
 _ROW = 16  # bytes that a decoded value takes
 # The steps of which a call may have many, as for the slices of a read, and the names of their spans.
 _PARTS: dict[type, str] = {AskAtMost: "query", Download: "download", Post: "write"}
