@@ -16,7 +16,17 @@ ANSWER = (
     b"\r\n"
 )
 
-# The same in msgpack, as InfluxQL is answered: two series, in two pieces.
+# One row, as a query is answered.
+ONE_ROW = (
+    b"#datatype,string,long,dateTime:RFC3339,double\r\n"
+    b"#group,false,false,false,false\r\n"
+    b"#default,_result,,,\r\n"
+    b",result,table,_time,_value\r\n"
+    b",,0,2026-01-01T00:00:00Z,1.5\r\n"
+    b"\r\n"
+)
+
+# ANSWER in msgpack, as InfluxQL is answered: two series, in two pieces.
 SERIES = packed(
     {
         "results": [

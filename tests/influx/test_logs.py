@@ -13,6 +13,7 @@ import pytest
 
 from db_core import observed
 from db_core.observed import current_call
+from tests.influx.answers import ONE_ROW, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +29,7 @@ LINES = [f"m,meter=A v={value}.5 176722560000000000{value}" for value in range(3
 SPAN = ("2026-01-01", "2026-01-02")
 T0, DAY = 1_767_225_600_000_000_000, 86_400_000_000_000
 FLUX = "from(bucket: params.bucket) |> range(start: 2026-01-01T00:00:00Z, stop: 2026-01-02T00:00:00Z)"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-WHOLE = (
-    b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
-    b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
-    b",,0,2026-01-01T00:00:00Z,1.5\r\n\r\n"
-)
-SAYS = HEAD % len(WHOLE) + WHOLE
+SAYS = http(ONE_ROW)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from db_core.errors import (
 )
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
+from tests.influx.answers import NO_CONTENT, ONE_ROW, http
 from tests.peer import read_nothing, stall
 
 if TYPE_CHECKING:
@@ -32,14 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-WHOLE = (
-    b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
-    b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
-    b",,0,2026-01-01T00:00:00Z,1.5\r\n\r\n"
-)
-SAYS = HEAD % len(WHOLE) + WHOLE
-DONE = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+SAYS = http(ONE_ROW)
 FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UTC"))
 SPAN = ("2026-01-01", "2026-01-05")
 
@@ -95,7 +89,7 @@ def test_it_is_told_what_a_server_asks_to_wait(peer: Callable[..., Peer], make: 
 def test_it_is_told_of_slices(peer: Callable[..., Peer], make: Callable[..., Any]) -> None:
     """Each has attempts of its own, and the same call."""
     told: list[Retry] = []
-    empty = HEAD % 2 + b"\r\n"
+    empty = http(b"\r\n")
     manager = make(peer(b"", SAYS, empty, empty, empty, empty, empty), on_retry=told.append, max_parallel=2)
 
     manager.read(*SPAN, "m", "v", "b", interval=None, missing="ignore")
@@ -128,7 +122,7 @@ def test_its_error_loses_no_point_of_a_writer(peer: Callable[..., Peer], make: C
         if fails.pop(0):
             raise OwnError("enough")
 
-    server = peer(b"", DONE)
+    server = peer(b"", NO_CONTENT)
     with make(server, on_retry=stops).writer("b") as writer:
         writer.write("m v=1 1")
         with pytest.raises(OwnError, match="enough"):
@@ -171,7 +165,12 @@ def test_the_locals_of_an_error_do_not_have_the_token(
     errors: list[Exception] = []
     busy = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy"
     released = threading.Event()
-    servers = [peer(b""), peer(busy), peer(HEAD % 100 + WHOLE), peer(stall(released), read=read_nothing)]
+    servers = [
+        peer(b""),
+        peer(busy),
+        peer(http(ONE_ROW, length=100)),
+        peer(stall(released), read=read_nothing),
+    ]
     for server in servers:
         options = {
             "token": "very-secret-token",
@@ -231,7 +230,7 @@ def test_a_copy_is_a_call_of_the_manager_that_reads(
     told: list[tuple[str, str]] = []
     busy = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy"
     reads = make_either(on_retry=lambda one: told.append((one.method, str(one.error))))
-    writes = make_either(url=peer(busy, DONE).url, on_retry=lambda _: told.append(("other", "")))
+    writes = make_either(url=peer(busy, NO_CONTENT).url, on_retry=lambda _: told.append(("other", "")))
 
     reads.copy(store.name, "there", start=SPAN[0], stop=SPAN[1], to=getattr(writes, "manager", writes))
 

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from db_core.errors import ConnectionFailedError, IncompleteResultError, QueryError
+from tests.influx.answers import ONE_ROW, http
 from tests.peer import PATIENCE, silence
 from tests.traces import current_span
 
@@ -29,14 +30,8 @@ if TYPE_CHECKING:
 T0, DAY = 1_767_225_600_000_000_000, 86_400_000_000_000
 WEEK = ("2026-01-01", "2026-01-09")
 FLUX = "from(bucket: params.bucket) |> range(start: 2026-01-01T00:00:00Z, stop: 2026-01-09T00:00:00Z)"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-WHOLE = (
-    b"#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n"
-    b"#default,_result,,,\r\n,result,table,_time,_value\r\n"
-    b",,0,2026-01-01T00:00:00Z,1.5\r\n\r\n"
-)
 ROW = b",,0,2026-01-01T00:00:00Z,1.5\r\n"
-SAYS = HEAD % len(WHOLE) + WHOLE
+SAYS = http(ONE_ROW)
 
 
 @pytest.fixture
@@ -147,8 +142,8 @@ def test_an_iterator_that_fails_ends_its_span(
     peer: Callable[..., Peer], call_peer: Callable[..., InfluxManager], traces: Traces
 ) -> None:
     """With the error that it raises."""
-    cut = WHOLE[:-2] + ROW * 30_000
-    manager = call_peer(peer(HEAD % len(cut) + cut[:-9]))
+    cut = ONE_ROW[:-2] + ROW * 30_000
+    manager = call_peer(peer(http(cut[:-9], length=len(cut))))
     with pytest.raises(IncompleteResultError):
         list(manager.query_batches("any", batch_rows=1_000))
 
@@ -294,7 +289,7 @@ def test_slices_that_another_one_ends_have_not_failed(
             b"HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(said) + said
         )
 
-    begins = (HEAD % 100_000 + WHOLE[:-2], lambda _: under_way.release(), silence)
+    begins = (http(ONE_ROW[:-2], length=100_000), lambda _: under_way.release(), silence)
     manager = call_peer(peer(begins, begins, begins, refuses), retries=3, on_retry=told.append)
     with pytest.raises(QueryError, match="bad"):
         manager.read(*WEEK, "m", "v", "b", interval=None, max_parallel=4, protocol="flux", missing="ignore")
