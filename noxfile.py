@@ -43,6 +43,9 @@ AXE_PAGES = (
 FEW = tuple(f"tests/core/test_{name}.py" for name in ("errors", "http_body", "threads"))
 DISTRIBUTIONS = ROOT / ".nox" / "distributions"  # what the sessions install and test; dist/ is for users
 
+# Where it is set, each program that a test starts would compile pandas anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_external_run = True
