@@ -8,43 +8,42 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
 HEADING = "\n## Reference\n"
 _PROGRAM = Path(sys.executable).with_name("db-influx")
 
 
-def reference() -> str:
-    """Return the section of the reference."""
-    texts = [_help(command) for command in [(), *_commands()]]
-    return HEADING + "".join(f"\n```text\n{text}```\n" for text in texts)
+def _run(arguments: tuple[str, ...]) -> str:
+    settings = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    done = subprocess.run([_PROGRAM, *arguments], stdout=subprocess.PIPE, env=settings, check=True)
+    return done.stdout.decode()
 
 
-def _commands() -> Iterator[tuple[str, ...]]:
-    """Yield the words of each command, as the help of its group lists them."""
-    for name in _listed(()):
-        yield (name,)
-        for inner in _listed((name,)):
-            yield name, inner
+def reference(run: Callable[[tuple[str, ...]], str] = _run) -> str:
+    """Return the section of the reference.
+
+    Args:
+        run: Runs the program with arguments, and returns what it prints.
+    """
+    texts = {(): run(("--help",))}
+    for name in _listed(texts[()]):
+        texts[name,] = run((name, "--help"))
+        for inner in _listed(texts[name,]):
+            texts[name, inner] = run((name, inner, "--help"))
+    return HEADING + "".join(f"\n```text\n{text}```\n" for text in texts.values())
 
 
-def _listed(group: tuple[str, ...]) -> list[str]:
-    _, _, listed = _help(group).partition("\nCommands:\n")
+def _listed(text: str) -> list[str]:
+    """List the commands that the help of their group lists."""
+    _, _, listed = text.partition("\nCommands:\n")
     lines = listed.split("\n\n")[0].splitlines()
     return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
-
-
-@cache
-def _help(command: tuple[str, ...]) -> str:
-    settings = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-    done = subprocess.run([_PROGRAM, *command, "--help"], stdout=subprocess.PIPE, env=settings, check=True)
-    return done.stdout.decode()
 
 
 def main() -> None:

@@ -158,6 +158,7 @@ def test_what_ends_the_thread_of_a_writer_is_told(
     assert ["m v=1 1", "m v=2 2"] == [point.line for point in closed.value.points]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_the_locals_of_an_error_do_not_have_the_token(
     peer: Callable[..., Peer], make: Callable[..., Any]
 ) -> None:

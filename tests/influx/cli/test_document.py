@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from influxdb_client import InfluxDBClient
 
+    from tests.influx.cli.conftest import Started
     from tools import servers
 
 T0 = 1_790_812_800_000_000_000  # 2026-10-01T00:00:00Z
@@ -63,11 +64,13 @@ def test_the_examples_run(server: servers.InfluxDB, tmp_path: Path) -> None:
     assert {"october", *(f"october.{one}" for one in ("parquet", "arrows", "lp", "svg"))} == written
 
 
-def test_the_reference_is_the_help_of_each_command() -> None:
+def test_the_reference_is_the_help_of_each_command(started: Started, tmp_path: Path) -> None:
     """`python -m tools.command_line` writes it."""
+    told = command_line.reference(lambda arguments: started.run(arguments, tmp_path, {}).stdout.decode())
+
     assert TEXT.partition(command_line.HEADING)[1:] == (
         command_line.HEADING,
-        command_line.reference().removeprefix(command_line.HEADING),
+        told.removeprefix(command_line.HEADING),
     )
 
 
