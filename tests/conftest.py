@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def servers() -> ModuleType:
     """Return `tools.servers`. Each test and fixture that starts a server takes it from here."""
+    # A query takes InfluxDB a third less without profiles of its own, and with fewer collections of garbage.
+    os.environ |= {"INFLUXD_PPROF_DISABLED": "true", "GOGC": "300"}
     # Its ports are marked by a socket, which no test is to be blamed for.
     importlib.import_module("tools.servers._process").free_port()
     return importlib.import_module("tools.servers")
