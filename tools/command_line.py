@@ -31,7 +31,7 @@ def reference(run: Callable[[tuple[str, ...]], str] = _run) -> str:
     Args:
         run: Runs the program with arguments, and returns what it prints.
     """
-    texts = {(): run(("--help",))}
+    texts: dict[tuple[str, ...], str] = {(): run(("--help",))}
     for name in _listed(texts[()]):
         texts[name,] = run((name, "--help"))
         for inner in _listed(texts[name,]):
