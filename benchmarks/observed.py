@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROWS = 1_000
-_TURNS = 400
+_TURNS = 4_000
 _CALLS = 300  # in a round, which is so short that some round is not disturbed
 _BAR_CALL = 1.0  # microseconds
 _BAR_READ = 1.02  # times the time without
