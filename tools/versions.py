@@ -93,14 +93,12 @@ def notes(root: Path) -> str:
     return _sections(root).get(_version(root), "").strip()
 
 
-def named_changes(root: Path) -> set[str]:
-    """Return the names in backticks in the parts Changed and Removed of what is newer than the last release.
-
-    They are the unreleased changes, and those of the version, as it may be about to be released.
-    """
-    sections = _sections(root)
-    newest = sections.get("Unreleased", "") + sections.get(_version(root), "")
-    parts = re.findall(r"(?ms)^### (?:Changed|Removed)$(.*?)(?=^### |\Z)", newest)
+def named_changes(root: Path, since: str) -> set[str]:
+    """Return the names in backticks in the parts Changed and Removed of what is newer than a version."""
+    newer = [
+        text for name, text in _sections(root).items() if name == "Unreleased" or _order(name) > _order(since)
+    ]
+    parts = re.findall(r"(?ms)^### (?:Changed|Removed)$(.*?)(?=^### |\Z)", "\n".join(newer))
     return set(re.findall(r"`([A-Za-z_][\w.]*)", "".join(parts)))
 
 

@@ -117,4 +117,11 @@ def test_a_version_is_cut_once_and_rises(root: Path, version: str) -> None:
 
 def test_names_of_changes_are_those_in_backticks(root: Path) -> None:
     """Only what was changed or removed counts, and only its name, without the arguments."""
-    assert {"RedisClient.old", "new"} == versions.named_changes(root)
+    assert {"RedisClient.old", "new"} == versions.named_changes(root, "0.1.0")
+
+
+def test_changes_of_all_later_versions_count(root: Path) -> None:
+    """One may have been cut, but not released; the changes of the release itself are older."""
+    versions.cut(root, "0.1.1", "2026-12-24")
+    assert {"RedisClient.old", "new"} == versions.named_changes(root, "0.1.0")
+    assert set() == versions.named_changes(root, "0.1.1")
