@@ -1,8 +1,9 @@
 """The version of the three packages, and the steps of a release: `python -m tools.versions [--tag TAG]`.
 
-The version is `workspace.package.version` of Cargo.toml. Without an argument this checks that the pins among
-the packages and the changelog agree with it, and with `--tag` that a release with this tag may be published.
-`--cut VERSION` writes a new version everywhere, with today's date, and `--notes` prints its changes.
+The version is `workspace.package.version` of Cargo.toml. It is MAJOR.MINOR.PATCH; there are no pre-releases.
+Without an argument this checks that the pins among the packages and the changelog agree with it, and with
+`--tag` that a release with this tag may be published. `--cut VERSION` writes a new version everywhere, with
+today's date, and `--notes` prints its changes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
@@ -54,6 +55,11 @@ def check(root: Path, tag: str | None = None) -> list[str]:
             faults.append(f"{package} asks for db-core~={', '.join(pins)}, and the version is {version}.")
     sections = _sections(root)
     released = [name for name in sections if name != "Unreleased"]
+    faults += [
+        f"CHANGELOG.md: {line!r} is neither '## Unreleased' nor '## MAJOR.MINOR.PATCH - YYYY-MM-DD'."
+        for line in re.findall(r"(?m)^## .*$", (root / "CHANGELOG.md").read_text())
+        if not _is_heading(line)
+    ]
     if list(sections)[:1] != ["Unreleased"]:
         faults.append("CHANGELOG.md does not begin with the section Unreleased.")
     if sorted(released, key=_order, reverse=True) != released:
@@ -71,13 +77,20 @@ def check(root: Path, tag: str | None = None) -> list[str]:
         faults.append(
             f"CHANGELOG.md has no changes of {version}: `python -m tools.versions --cut {version}`."
         )
+    if tag is not None and sections.get("Unreleased", "").strip():
+        faults.append("CHANGELOG.md has unreleased changes, which this release would contain.")
     return faults
 
 
 def cut(root: Path, version: str, date: str) -> None:
     """Write a version into Cargo.toml, the pins and the changelog, whose unreleased changes it takes."""
-    if _order(version) < _order(_version(root)) or version in _sections(root):
+    sections = _sections(root)
+    if re.fullmatch(r"\d+\.\d+\.\d+", version) is None:
+        sys.exit(f"A version is MAJOR.MINOR.PATCH, such as 0.2.0, and {version!r} is not.")
+    if _order(version) < _order(_version(root)) or version in sections:
         sys.exit(f"{version} is no version after {_version(root)}, or is in CHANGELOG.md already.")
+    if not sections.get("Unreleased", "").strip():
+        sys.exit("CHANGELOG.md has no unreleased changes, so that there is nothing to release.")
     manifest = root / "Cargo.toml"
     manifest.write_text(_VERSION.sub(rf'\g<1>{version}"', manifest.read_text(), count=1))
     for package in _DEPENDENT:
@@ -100,6 +113,15 @@ def named_changes(root: Path, since: str) -> set[str]:
     ]
     parts = re.findall(r"(?ms)^### (?:Changed|Removed)$(.*?)(?=^### |\Z)", "\n".join(newer))
     return set(re.findall(r"`([A-Za-z_][\w.]*)", "".join(parts)))
+
+
+def _is_heading(line: str) -> bool:
+    """Return whether a line begins a section, with a day that exists."""
+    found = _HEADING.fullmatch(line)
+    try:
+        return found is not None and (found[3] is None or bool(date.fromisoformat(found[3])))
+    except ValueError:
+        return False
 
 
 def _sections(root: Path) -> dict[str, str]:

@@ -50,10 +50,20 @@ def test_this_repository_has_one_version() -> None:
     assert [] == versions.check(ROOT)
 
 
-def test_a_release_needs_its_tag(root: Path) -> None:
+@pytest.mark.parametrize("tag", ["v0.2.0", "0.1.0", "v0.1.0rc1", "v0.1"])
+def test_a_release_needs_its_tag(root: Path, tag: str) -> None:
     """The tag is the version's, and no other."""
-    assert [] == versions.check(root, "v0.1.0")
-    assert ["The tag is 'v0.2.0', and the version's is 'v0.1.0'."] == versions.check(root, "v0.2.0")
+    versions.cut(root, "0.1.1", "2026-12-24")
+    assert [] == versions.check(root, "v0.1.1")
+    assert [f"The tag is {tag!r}, and the version's is 'v0.1.1'."] == versions.check(root, tag)
+
+
+def test_a_release_has_all_changes(root: Path) -> None:
+    """Changes that were noted after the version was cut would be in the release, but not in its notes."""
+    assert [] == versions.check(root)
+    assert ["CHANGELOG.md has unreleased changes, which this release would contain."] == versions.check(
+        root, "v0.1.0"
+    )
 
 
 def test_a_release_needs_its_changes(root: Path) -> None:
@@ -61,8 +71,7 @@ def test_a_release_needs_its_changes(root: Path) -> None:
     replace(root / "CHANGELOG.md", "## 0.1.0 - 2026-11-30\n\n### Added\n\n- Everything.\n", "")
 
     assert [] == versions.check(root)
-    [fault] = versions.check(root, "v0.1.0")
-    assert "CHANGELOG.md has no changes of 0.1.0" in fault
+    assert "CHANGELOG.md has no changes of 0.1.0" in versions.check(root, "v0.1.0")[0]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +96,8 @@ def test_a_release_needs_its_changes(root: Path) -> None:
             "## Next",
             "CHANGELOG.md does not begin with the section Unreleased.",
         ),
+        ("CHANGELOG.md", "## 0.1.0 - 2026-11-30", "## 0.1.0", "'## 0.1.0' is neither"),
+        ("CHANGELOG.md", "2026-11-30", "2026-11-31", "'## 0.1.0 - 2026-11-31' is neither"),
     ],
 )
 def test_what_does_not_agree_is_told(root: Path, name: str, old: str, new: str, fault: str) -> None:
@@ -113,6 +124,23 @@ def test_a_version_is_cut_once_and_rises(root: Path, version: str) -> None:
         versions.cut(root, version, "2026-12-24")
 
     assert CHANGELOG == (root / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("version", ["0.2", "v0.2.0", "0.2.0rc1", "0.2.0-rc.1", "1"])
+def test_a_version_has_three_numbers(root: Path, version: str) -> None:
+    """Cargo, pip and the changelog would each read another form in their own way."""
+    with pytest.raises(SystemExit, match="A version is MAJOR"):
+        versions.cut(root, version, "2026-12-24")
+
+    assert CHANGELOG == (root / "CHANGELOG.md").read_text()
+
+
+def test_a_version_has_changes(root: Path) -> None:
+    """Without any it could not be released."""
+    versions.cut(root, "0.2.0", "2026-12-24")
+
+    with pytest.raises(SystemExit, match="no unreleased changes"):
+        versions.cut(root, "0.3.0", "2026-12-25")
 
 
 def test_names_of_changes_are_those_in_backticks(root: Path) -> None:
