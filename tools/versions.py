@@ -18,7 +18,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _DEPENDENT = ("db-influx", "db-redis")
-_PIN = re.compile(r'(?<="db-core~=)[^"]+(?=")')
+_PIN = re.compile(r'(?<="db-core==)[^"]+(?=")')
 _VERSION = re.compile(r'(?m)^(version = ")([^"]+)"$')
 _HEADING = re.compile(r"(?m)^## (?:(Unreleased)|(\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d))$")
 _KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
@@ -52,7 +52,7 @@ def check(root: Path, tag: str | None = None) -> list[str]:
     for package in _DEPENDENT:
         pins = _PIN.findall((root / "packages" / package / "pyproject.toml").read_text())
         if pins != [version]:
-            faults.append(f"{package} asks for db-core~={', '.join(pins)}, and the version is {version}.")
+            faults.append(f"{package} asks for db-core=={', '.join(pins)}, and the version is {version}.")
     sections = _sections(root)
     released = [name for name in sections if name != "Unreleased"]
     faults += [

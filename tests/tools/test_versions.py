@@ -79,9 +79,9 @@ def test_a_release_needs_its_changes(root: Path) -> None:
     [
         (
             "packages/db-redis/pyproject.toml",
-            "db-core~=0.1.0",
-            "db-core~=0.0.9",
-            "db-redis asks for db-core~=0.0.9",
+            "db-core==0.1.0",
+            "db-core==0.0.9",
+            "db-redis asks for db-core==0.0.9",
         ),
         (
             "Cargo.toml",
@@ -114,7 +114,7 @@ def test_a_version_is_cut_everywhere(root: Path) -> None:
     assert [] == versions.check(root, "v0.2.0")
     assert "### Removed\n\n- `RedisClient.old(key)`; use `new`." == versions.notes(root)
     assert "## Unreleased\n\n## 0.2.0 - 2026-12-24\n\n### Removed" in (root / "CHANGELOG.md").read_text()
-    assert '"db-core~=0.2.0"' in (root / "packages/db-influx/pyproject.toml").read_text()
+    assert '"db-core==0.2.0"' in (root / "packages/db-influx/pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("version", ["0.0.9", "0.1.0"])
