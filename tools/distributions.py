@@ -197,7 +197,8 @@ def _offline(dist: Path, target: str, folder: Path, epoch: str) -> dict[str, str
     [package] = folder.glob("db_core-*")
     isolated = ["unshare", "--map-root-user", "--net"]
     if shutil.which("unshare") is None or subprocess.run([*isolated, "true"], check=False).returncode:
-        isolated = []  # then only Cargo knows that there is no network
+        isolated = []
+        print("This machine allows no network of our own: only Cargo is told to do without one.", flush=True)
     build = (
         f"from pathlib import Path; from tools.distributions import native; native(Path({str(package)!r}), "
     )
