@@ -99,8 +99,9 @@ def native(package: Path, target: str, out: Path, **variables: str) -> None:
         _run("cargo", "fetch", "--locked", cwd=source)  # so that the folders to be renamed are there
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / sbom.NAME
-        listed.write_text(sbom.document(target, source))
-        if "linux" in target:  # for which maturin knows all Pythons
+        is_linux = "linux" in target
+        listed.write_text(sbom.document(target, source, by_zig=is_linux), encoding="utf-8", newline="\n")
+        if is_linux:  # for which maturin knows all Pythons
             system = ["--compatibility", _LINUX[target.rpartition("-")[2]], "--zig"]
             pythons = [f"python{version}" for version in _PYTHONS]
         else:

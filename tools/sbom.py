@@ -7,6 +7,7 @@ equal.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -27,17 +28,19 @@ def host() -> str:
     return _output(_ROOT, "rustc", "-vV").partition("host: ")[2].split()[0]
 
 
-def document(target: str, source: Path = _ROOT) -> str:
+def document(target: str, source: Path = _ROOT, *, by_zig: bool = False) -> str:
     """Return the document of a module: the crates in it, Rust's own library, and who needs which.
 
     Args:
         target: The target.
         source: The folder with Cargo.toml and Cargo.lock: this repository, or the sdist of db-core.
+        by_zig: Whether Zig links the module, and hence puts in a library for panics.
     """
     tree = ("cargo", "tree", "--locked", "--package", _BINDING, "--edges", "normal,no-proc-macro")
     lines = _output(source, *tree, "--target", target, "--prefix", "none").splitlines()
     linked = {tuple(line.split(" ")[:2]) for line in lines if line}
-    described = json.loads(_output(source, "cargo", "metadata", "--locked", "--format-version", "1"))
+    metadata = ("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target)
+    described = json.loads(_output(source, *metadata))
     packages = {
         package["id"]: package
         for package in described["packages"]
@@ -45,11 +48,15 @@ def document(target: str, source: Path = _ROOT) -> str:
     }
     sums = {
         (package["name"], package["version"]): package.get("checksum")
-        for package in tomllib.loads((source / "Cargo.lock").read_text())["package"]
+        for package in tomllib.loads((source / "Cargo.lock").read_text(encoding="utf-8"))["package"]
     }
     edges = {
         _purl(packages[node["id"]]): sorted(
-            {_purl(packages[each["pkg"]]) for each in node["deps"] if each["pkg"] in packages}
+            {
+                _purl(packages[each["pkg"]])
+                for each in node["deps"]
+                if each["pkg"] in packages and _is_linked(each)
+            }
         )
         for node in described["resolve"]["nodes"]
         if node["id"] in packages
@@ -68,6 +75,7 @@ def document(target: str, source: Path = _ROOT) -> str:
                 if crate != module
             ),
             _standard_library(source),
+            *([_unwinder()] if by_zig else []),
         ],
         "dependencies": [{"ref": ref, "dependsOn": edges[ref]} for ref in sorted(edges)],
     }
@@ -98,12 +106,27 @@ def _standard_library(source: Path) -> dict[str, Any]:
     }
 
 
+def _unwinder() -> dict[str, Any]:
+    return {
+        "type": "library",
+        "bom-ref": "libunwind",
+        "name": "libunwind",
+        "description": f"LLVM's, as in ziglang {importlib.metadata.version('ziglang')}",
+        "licenses": [{"expression": "Apache-2.0 WITH LLVM-exception"}],
+    }
+
+
+def _is_linked(dependency: dict[str, Any]) -> bool:
+    """Return whether a crate needs another one when it runs, not only for its build or its tests."""
+    return any(kind["kind"] is None for kind in dependency["dep_kinds"])
+
+
 def _purl(crate: dict[str, Any]) -> str:
     return f"pkg:cargo/{crate['name']}@{crate['version']}"
 
 
 def _output(folder: Path, *command: str) -> str:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 if __name__ == "__main__":
