@@ -1,7 +1,8 @@
 """The native module under many threads that share its objects: each result is that of one thread.
 
-Without a GIL (`python3 noxfile.py -s threads`) the threads run at the same time. These tests use nothing but
-the standard library and db_core, so that they run wherever db_core can be installed.
+Without a GIL (`python3 noxfile.py -s installed --force-python 3.14t`) the threads run at the same time.
+These tests use nothing but the standard library and db_core, so that they run wherever db_core can be
+installed.
 """
 
 from __future__ import annotations
