@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from pathlib import Path
 
 import pytest
@@ -30,9 +30,10 @@ CHANGELOG = """\
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a folder with the files that have to do with versions; 0.1.0 was released."""
-    for name in ("Cargo.toml", *(f"packages/db-{package}/pyproject.toml" for package in ("influx", "redis"))):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("packages/db-influx/pyproject.toml", "packages/db-redis/pyproject.toml"):
+        manifest = re.sub(r'"db-core==[^"]+"', '"db-core==0.1.0"', (ROOT / name).read_text())
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(manifest)
     (tmp_path / "Cargo.toml").write_text('[workspace.package]\nversion = "0.1.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     return tmp_path
