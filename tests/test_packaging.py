@@ -199,6 +199,26 @@ def test_contents(package: str) -> None:
         assert (ROOT / "LICENSE").read_bytes() == wheel.read(licence)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_sdist_contents(package: str) -> None:
+    """An sdist has the licence, the sources and stubs of its package, and nothing that was compiled."""
+    [archive] = FOLDER.glob(f"{package.replace('-', '_')}-*[0-9].tar.gz")
+    with tarfile.open(archive) as sdist:
+        files = {member.name.partition("/")[2]: member for member in sdist.getmembers()}
+        licence = sdist.extractfile(files["LICENSE"])
+        assert licence is not None
+        assert (ROOT / "LICENSE").read_bytes() == licence.read()
+    folder = ROOT / "packages" / package
+    expected = {
+        path.relative_to(folder).as_posix()
+        for pattern in ("*.py", "*.pyi", "py.typed")
+        for path in (folder / "src").rglob(pattern)
+    }
+
+    assert expected <= set(files)
+    assert [] == [name for name in files if "__pycache__" in name or name.endswith((".so", ".pyd"))]
+
+
 def test_sdist_is_whole(tmp_path: Path) -> None:
     """The sdist of db-core holds all crates and the lock that fits them: Cargo accepts it as it is."""
     with tarfile.open(distribution("db-core", "*.tar.gz")) as sdist:
