@@ -15,6 +15,10 @@ import sys
 import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[1]
 _DEPENDENT = ("db-influx", "db-redis")
@@ -54,31 +58,9 @@ def check(root: Path, tag: str | None = None) -> list[str]:
         if pins != [version]:
             faults.append(f"{package} asks for db-core=={', '.join(pins)}, and the version is {version}.")
     sections = _sections(root)
-    released = [name for name in sections if name != "Unreleased"]
-    faults += [
-        f"CHANGELOG.md: {line!r} is neither '## Unreleased' nor '## MAJOR.MINOR.PATCH - YYYY-MM-DD'."
-        for line in re.findall(r"(?m)^## .*$", (root / "CHANGELOG.md").read_text())
-        if not _is_heading(line)
-    ]
-    if list(sections)[:1] != ["Unreleased"]:
-        faults.append("CHANGELOG.md does not begin with the section Unreleased.")
-    if sorted(released, key=_order, reverse=True) != released:
-        faults.append(f"The versions of CHANGELOG.md do not descend: {', '.join(released)}.")
-    if released and released[0] != version:
-        faults.append(f"The newest version of CHANGELOG.md is {released[0]}, and the version is {version}.")
-    for name, section in sections.items():
-        kinds = re.findall(r"(?m)^### (.+)$", section)
-        faults += [
-            f"CHANGELOG.md, {name}: {kind!r} is no kind of change." for kind in kinds if kind not in _KINDS
-        ]
-    if tag is not None and tag != f"v{version}":
-        faults.append(f"The tag is {tag!r}, and the version's is 'v{version}'.")
-    if tag is not None and not sections.get(version, "").strip():
-        faults.append(
-            f"CHANGELOG.md has no changes of {version}: `python -m tools.versions --cut {version}`."
-        )
-    if tag is not None and sections.get("Unreleased", "").strip():
-        faults.append("CHANGELOG.md has unreleased changes, which this release would contain.")
+    faults += _of_changelog(root, sections, version)
+    if tag is not None:
+        faults += _of_release(sections, version, tag)
     return faults
 
 
@@ -113,6 +95,36 @@ def named_changes(root: Path, since: str) -> set[str]:
     ]
     parts = re.findall(r"(?ms)^### (?:Changed|Removed)$(.*?)(?=^### |\Z)", "\n".join(newer))
     return set(re.findall(r"`([A-Za-z_][\w.]*)", "".join(parts)))
+
+
+def _of_changelog(root: Path, sections: dict[str, str], version: str) -> Iterator[str]:
+    for line in re.findall(r"(?m)^## .*$", (root / "CHANGELOG.md").read_text()):
+        if not _is_heading(line):
+            form = "'## MAJOR.MINOR.PATCH - YYYY-MM-DD'"
+            yield f"CHANGELOG.md: {line!r} is neither '## Unreleased' nor {form}."
+    if list(sections)[:1] != ["Unreleased"]:
+        yield "CHANGELOG.md does not begin with the section Unreleased."
+    released = [name for name in sections if name != "Unreleased"]
+    if sorted(released, key=_order, reverse=True) != released:
+        yield f"The versions of CHANGELOG.md do not descend: {', '.join(released)}."
+    if released and released[0] != version:
+        yield f"The newest version of CHANGELOG.md is {released[0]}, and the version is {version}."
+    for name, section in sections.items():
+        kinds = set(re.findall(r"(?m)^### (.+)$", section))
+        yield from (
+            f"CHANGELOG.md, {name}: {kind!r} is no kind of change." for kind in sorted(kinds - _KINDS)
+        )
+        if "Removed" in kinds and name in released and not name.endswith(".0"):
+            yield f"CHANGELOG.md: {name} removes something, and a patch breaks nothing."
+
+
+def _of_release(sections: dict[str, str], version: str, tag: str) -> Iterator[str]:
+    if tag != f"v{version}":
+        yield f"The tag is {tag!r}, and the version's is 'v{version}'."
+    if not sections.get(version, "").strip():
+        yield f"CHANGELOG.md has no changes of {version}: `python -m tools.versions --cut {version}`."
+    if sections.get("Unreleased", "").strip():
+        yield "CHANGELOG.md has unreleased changes, which this release would contain."
 
 
 def _is_heading(line: str) -> bool:

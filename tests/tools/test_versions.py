@@ -51,12 +51,19 @@ def test_this_repository_has_one_version() -> None:
     assert [] == versions.check(ROOT)
 
 
-@pytest.mark.parametrize("tag", ["v0.2.0", "0.1.0", "v0.1.0rc1", "v0.1"])
+@pytest.mark.parametrize("tag", ["v0.1.0", "0.2.0", "v0.2.0rc1", "v0.2"])
 def test_a_release_needs_its_tag(root: Path, tag: str) -> None:
     """The tag is the version's, and no other."""
+    versions.cut(root, "0.2.0", "2026-12-24")
+    assert [] == versions.check(root, "v0.2.0")
+    assert [f"The tag is {tag!r}, and the version's is 'v0.2.0'."] == versions.check(root, tag)
+
+
+def test_a_patch_removes_nothing(root: Path) -> None:
+    """Whoever asks for a compatible version gets patches by themselves."""
     versions.cut(root, "0.1.1", "2026-12-24")
-    assert [] == versions.check(root, "v0.1.1")
-    assert [f"The tag is {tag!r}, and the version's is 'v0.1.1'."] == versions.check(root, tag)
+
+    assert ["CHANGELOG.md: 0.1.1 removes something, and a patch breaks nothing."] == versions.check(root)
 
 
 def test_a_release_has_all_changes(root: Path) -> None:
