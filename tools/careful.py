@@ -61,7 +61,6 @@ def build(host: str) -> Path:
         cwd=ROOT,
         env=os.environ
         | {
-            "CARGO_PROFILE_DEV_DEBUG": "line-tables-only",
             "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
             "PYO3_PYTHON": sys.executable,
             "RUSTC_BOOTSTRAP": "1",

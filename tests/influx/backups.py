@@ -6,8 +6,10 @@ import gzip
 import io
 import json
 import tarfile
+import urllib.error
 import urllib.request
 from email.parser import BytesParser
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tests.influx.answers import http
@@ -76,7 +78,10 @@ def get(server: servers.InfluxDB, path: str) -> tuple[str, bytes]:
 
 
 def back_up(server: servers.InfluxDB, folder: Path, *, compress: bool) -> None:
-    """Make a backup as `influx backup` of 2.7 does: a manifest, and an archive for each shard."""
+    """Make a backup as `influx backup` of 2.7 does: a manifest, and an archive for each shard that is there.
+
+    InfluxDB may still list a shard of a bucket that was deleted. This command warns of it and goes on.
+    """
     kind, body = get(server, "/api/v2/backup/metadata")
     message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
     parts = {part.get_param("name", header="Content-Disposition"): part for part in message.get_payload()}
@@ -86,8 +91,14 @@ def back_up(server: servers.InfluxDB, folder: Path, *, compress: bool) -> None:
     for bucket in buckets:
         for policy in bucket["retentionPolicies"]:
             for group in policy["shardGroups"]:
-                for shard in group["shards"]:
-                    _, tar = get(server, f"/api/v2/backup/shards/{shard['id']}")
+                for shard in list(group["shards"]):
+                    try:
+                        _, tar = get(server, f"/api/v2/backup/shards/{shard['id']}")
+                    except urllib.error.HTTPError as error:
+                        if error.code != HTTPStatus.NOT_FOUND:
+                            raise
+                        group["shards"].remove(shard)
+                        continue
                     name = f"{start}.{shard['id']}.tar{suffix}"
                     (folder / name).write_bytes(gzip.compress(tar) if compress else tar)
                     shard |= {"fileName": name, "size": len(tar), "compression": int(compress)}
