@@ -82,8 +82,8 @@ def test_any_collection_of_texts_is_one(given: Any) -> None:
         (np.array(["b", "a"]), ("b", "a")),
         (pd.Index(["b", "a"]), ("b", "a")),
         ([Meter.B, "a", "b"], ("b", "a")),
-        ({"c", "a", "b"}, ("a", "b", "c")),
-        (frozenset("cab"), ("a", "b", "c")),
+        pytest.param({"c", "a", "b"}, ("a", "b", "c"), id="set"),
+        pytest.param(frozenset("cab"), ("a", "b", "c"), id="frozenset"),
     ],
     ids=repr,
 )
