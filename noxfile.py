@@ -56,7 +56,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 @nox.parametrize("python", [nox.param(path, id=name) for name, path in PYTHONS.items()])
 def tests(session: nox.Session) -> None:
     """Test the crates, then the wheels on the oldest and the newest Python here; arguments go to pytest."""
-    _test_crates(session)
+    if not os.environ.get("TESTED_CRATES"):
+        _test_crates(session)
     _install(session, "test", wheels=True)
     session.run("python", "-m", "tools.servers", "--", "true")  # whatever takes long is done, visibly, now
     # The values that a property holds for do not depend on the Python, so that the oldest tries few.
@@ -68,6 +69,12 @@ def tests(session: nox.Session) -> None:
 def wheels(session: nox.Session) -> None:
     """Build the wheels, for sessions in several processes that have KEPT_WHEELS in their environment."""
     _wheels(session)
+
+
+@nox.session(venv_backend="none")
+def crates(session: nox.Session) -> None:
+    """Test the crates, for a process beside `tests`, which has TESTED_CRATES in its environment."""
+    _test_crates(session)
 
 
 @nox.session
