@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,12 @@ settings.register_profile("some", deadline=None, max_examples=10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try fewer examples of each property where no server is wanted: that run follows every change."""
+    """Heed Ctrl-C, and choose how many examples of each property are tried.
+
+    A job in the background ignores Ctrl-C, and so would the programs that tests start and interrupt. Where no
+    server is wanted, fewer examples are tried: that run follows every change.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--hypothesis-profile") is None:
         settings.load_profile("some" if "not server" in config.getoption("markexpr") else "all")
 

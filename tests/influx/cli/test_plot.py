@@ -80,7 +80,6 @@ def watching(
     server: servers.InfluxDB, home: Path, *arguments: str
 ) -> AbstractContextManager[subprocess.Popen[str]]:
     """Give a process that watches."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as a job in the background ignores it
     return subprocess.Popen(
         [PROGRAM, "watch", *arguments, "--every", "0.1"],
         env=environment(home, server.environment()),
