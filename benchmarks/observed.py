@@ -9,21 +9,15 @@ without. Printed are the medians of the ratios of each turn, and their middle ha
 
 from __future__ import annotations
 
-import random
-import statistics
 import sys
-import time
 import timeit
 import uuid
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmarks.turns import ratio
 from db_core.observed import Observer, Place
 from db_influx import InfluxManager
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ROWS = 1_000
 _TURNS = 4_000
@@ -43,7 +37,7 @@ def main() -> None:
             without.synchronous_write(name, pd.DataFrame({"v": range(_ROWS)}, times), "m")
             for what, set_up in (("spans", _keep_spans), ("spans and durations", _keep_durations)):
                 set_up()
-                told = _ratio(lambda: _read(without, name), lambda: _read(traced, name))
+                told = ratio(lambda: _read(without, name), lambda: _read(traced, name), _TURNS)
                 print(f"a read of {_ROWS:,} rows with {what}: {told} (bar: below {_BAR_READ:g})")
         finally:
             without.delete_bucket(name)
@@ -101,23 +95,7 @@ def _gets() -> str:
             for _ in range(20):
                 client.safe_read_from_redis(key)
 
-        return _ratio(lambda: gets(without), lambda: gets(traced))
-
-
-def _ratio(without: Callable[[], None], traced: Callable[[], None]) -> str:
-    """Return the ratios of the times of two jobs, done by turns, in words."""
-    for job in (without, traced) * 20:
-        job()
-    ratios = []
-    for _ in range(_TURNS):
-        seconds = {}
-        for job in random.sample((without, traced), 2):
-            began = time.perf_counter()
-            job()
-            seconds[job] = time.perf_counter() - began
-        ratios.append(seconds[traced] / seconds[without])
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:.3f} times the time without ({low:.3f} to {high:.3f})"
+        return ratio(lambda: gets(without), lambda: gets(traced), _TURNS)
 
 
 if __name__ == "__main__":

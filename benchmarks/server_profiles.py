@@ -8,12 +8,11 @@ ratios of each turn, and their middle halves.
 from __future__ import annotations
 
 import os
-import random
-import statistics
-import time
+from functools import partial
 
 import pandas as pd
 
+from benchmarks.turns import ratio
 from db_influx import InfluxManager
 from tools import servers
 
@@ -26,13 +25,13 @@ def main() -> None:
     with servers.influxdb(own=True) as usual:
         os.environ["INFLUXD_PPROF_DISABLED"] = "true"
         with servers.influxdb(own=True) as without:
-            managers = [InfluxManager(one.url, one.org, one.token) for one in (usual, without)]
-            for manager in managers:
-                _fill(manager)
-            for rows, turns in _CASES.items():
-                print(f"a read of {rows:,} rows: {_ratio(managers, rows, turns)}")
-            for manager in managers:
-                manager.close()
+            profiled, plain = (InfluxManager(one.url, one.org, one.token) for one in (usual, without))
+            with profiled, plain:
+                _fill(profiled)
+                _fill(plain)
+                for rows, turns in _CASES.items():
+                    told = ratio(partial(_read, profiled, rows), partial(_read, plain, rows), turns)
+                    print(f"a read of {rows:,} rows: {told}")
 
 
 def _fill(manager: InfluxManager) -> None:
@@ -41,21 +40,10 @@ def _fill(manager: InfluxManager) -> None:
     manager.synchronous_write("home", pd.DataFrame({"v": range(_MOST)}, times), "load")
 
 
-def _ratio(managers: list[InfluxManager], rows: int, turns: int) -> str:
-    """Return the ratio of the times without profiles and with them, in words."""
+def _read(manager: InfluxManager, rows: int) -> None:
     stop = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(seconds=rows)
-    seconds: dict[int, list[float]] = {0: [], 1: []}
-    for turn in range(turns + 5):
-        for which in random.sample((0, 1), 2):
-            began = time.perf_counter()
-            frame = managers[which].read("2026-01-01", stop, "load", "v", "home", interval=None)
-            if turn >= 5:  # the first ones open connections and files
-                seconds[which].append(time.perf_counter() - began)
-            assert rows == len(frame)
-    ratios = [without / usual for usual, without in zip(seconds[0], seconds[1], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    milliseconds = statistics.median(seconds[0]) * 1_000
-    return f"{middle:.2f} of {milliseconds:.1f} ms ({low:.2f} to {high:.2f})"
+    frame = manager.read("2026-01-01", stop, "load", "v", "home", interval=None)
+    assert rows == len(frame)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,11 @@ def reference(run: Callable[[tuple[str, ...]], str] = _run) -> str:
     Args:
         run: Runs the program with arguments, and returns what it prints.
     """
-    texts: dict[tuple[str, ...], str] = {(): run(("--help",))}
-    for name in _listed(texts[()]):
-        texts[name,] = run((name, "--help"))
-        for inner in _listed(texts[name,]):
-            texts[name, inner] = run((name, inner, "--help"))
-    return HEADING + "".join(f"\n```text\n{text}```\n" for text in texts.values())
+    texts = [run(("--help",))]
+    for name in _listed(texts[0]):
+        told = run((name, "--help"))
+        texts += [told, *(run((name, inner, "--help")) for inner in _listed(told))]
+    return HEADING + "".join(f"\n```text\n{text}```\n" for text in texts)
 
 
 def _listed(text: str) -> list[str]:

@@ -80,7 +80,7 @@ def get(server: servers.InfluxDB, path: str) -> tuple[str, bytes]:
 def back_up(server: servers.InfluxDB, folder: Path, *, compress: bool) -> None:
     """Make a backup as `influx backup` of 2.7 does: a manifest, and an archive for each shard that is there.
 
-    InfluxDB may still list a shard of a bucket that was deleted. This command warns of it and goes on.
+    InfluxDB may list a shard that it answers 404 for: seen while other tests deleted their buckets.
     """
     kind, body = get(server, "/api/v2/backup/metadata")
     message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)

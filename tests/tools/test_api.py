@@ -73,22 +73,11 @@ class Thing(Reading, TypeError):
 
     def size(self): ...
 """
-BROKEN_INNER = """\
-from typing import TypedDict
-
-from typing_extensions import Unpack
-
-class _Options(TypedDict, total=False):
-    seconds: float
-
-class Options(_Options, total=False):
-    tz: str
-
-class Reading:
-    def inherited(self, title, **options: Unpack[Options]): ...
-
-    def given(self, **options: Unpack[Options]): ...
-"""
+BROKEN_INNER = (
+    INNER.replace("timeout: float", "seconds: float")
+    .replace("self, name,", "self, title,")
+    .replace("    def gone(self): ...\n\n", "")
+)
 
 
 def git(root: Path, *arguments: str) -> None:
