@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from db_influx._connection import Connection, Secret
+from db_influx._connection import Connection, LocalToken
 from db_influx._flux import Selection
 from db_influx._options import Options, Transport
 from db_influx._partition import divided
@@ -25,7 +25,7 @@ FRAME = pd.DataFrame({"v": [1.0]}, index=pd.DatetimeIndex(["2026-01-01"], tz="UT
 # A partition that no server was asked for.
 WHOLE = Selection(BUCKET, "m", ("v",), (), T0, T0 + 86_400_000_000_000)
 LAYOUT = Layout(WHOLE, None, (), {"v": "float64"}, dense=False, options=Options.of(missing="ignore", by=[]))
-NOWHERE = Connection("http://127.0.0.1:9", "o", Transport(), None, Secret())
+NOWHERE = Connection("http://127.0.0.1:9", "o", Transport(), None, LocalToken())
 [PART] = divided(NOWHERE, LAYOUT, (WHOLE.start, WHOLE.stop))
 
 CALLS: dict[str, Callable[[InfluxManager], Any]] = {

@@ -231,10 +231,10 @@ def connection_of(manager: Base, connect: Any) -> Connection:
         manager: The manager.
         connect: A function that returns the manager in the other process, or None.
     """
-    from db_influx._connection import Connection, Secret
+    from db_influx._connection import Connection, LocalToken
 
     if connect is not None and not callable(connect):
         raise _arguments.invalid("connect", f"must be a function that returns a manager, not {connect!r}")
     settings = manager._settings  # noqa: SLF001 - of this file
-    token = Secret(settings.token.get_secret_value())
+    token = LocalToken(settings.token.get_secret_value())
     return Connection(settings.url, settings.org, manager._transport, connect, token)  # noqa: SLF001

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from db_influx._manager import InfluxManager
     from db_influx._options import Transport
 
-__all__ = ["Connection", "Secret", "made_by"]
+__all__ = ["Connection", "LocalToken", "made_by"]
 
 _MOST_MANAGERS = 16  # that a process keeps
 
@@ -36,7 +36,7 @@ class Connection:
     org: str
     transport: Transport
     connect: Callable[[], InfluxManager] | None
-    token: Secret
+    token: LocalToken
 
     def manager(self) -> InfluxManager:
         """Return a manager; those that this makes are kept, so that a process has few connections."""
@@ -70,28 +70,28 @@ def made_by(connect: Callable[[], InfluxManager]) -> InfluxManager:
     return manager
 
 
-class Secret:
-    """A text that stays in its process: pickles of it have none, and all are equal."""
+class LocalToken:
+    """A token that stays in its process: pickles of it have none, and all are equal."""
 
     __slots__ = ("text",)
 
     def __init__(self, text: str | None = None) -> None:
         self.text = text
 
-    def __reduce__(self) -> tuple[type[Secret], tuple[()]]:
-        return Secret, ()
+    def __reduce__(self) -> tuple[type[LocalToken], tuple[()]]:
+        return LocalToken, ()
 
-    def __deepcopy__(self, memo: object) -> Secret:
+    def __deepcopy__(self, memo: object) -> LocalToken:
         return self  # it stays in its process
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret)
+        return isinstance(other, LocalToken)
 
     def __hash__(self) -> int:
         return 0
 
     def __repr__(self) -> str:
-        return "Secret()"
+        return "LocalToken()"
 
 
 @lru_cache(maxsize=_MOST_MANAGERS)

@@ -161,7 +161,10 @@ class Querying(Base):
 
     @takes(QueryOptions)
     def get_measurements_on_bucket(self, bucket: str, **options: Unpack[QueryOptions]) -> list[str]:
-        """Return the names of a bucket's measurements over all time, sorted."""
+        """Return the names of a bucket's measurements over all time, sorted.
+
+        InfluxDB's answer leaves out carriage returns.
+        """
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options)
@@ -170,7 +173,10 @@ class Querying(Base):
 
     @takes(QueryOptions)
     def get_fields(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
-        """Return the names of a measurement's fields over all time, sorted."""
+        """Return the names of a measurement's fields over all time, sorted.
+
+        InfluxDB's answer leaves out carriage returns.
+        """
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options)
@@ -179,7 +185,10 @@ class Querying(Base):
 
     @takes(QueryOptions)
     def get_tags(self, bucket: str, measurement: str, **options: Unpack[QueryOptions]) -> list[str]:
-        """Return the keys of a measurement's tags over all time, sorted."""
+        """Return the keys of a measurement's tags over all time, sorted.
+
+        InfluxDB's answer leaves out carriage returns.
+        """
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options)
@@ -190,7 +199,10 @@ class Querying(Base):
     def get_tag_values(
         self, bucket: str, measurement: str, tag: str, **options: Unpack[QueryOptions]
     ) -> list[str]:
-        """Return the values of a measurement's tag over all time, sorted."""
+        """Return the values of a measurement's tag over all time, sorted.
+
+        InfluxDB's answer leaves out carriage returns.
+        """
         from db_influx.plans import query
 
         call = self._call(QueryOptions, options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from db_core.errors import ConfigurationError
 from db_core.settings import load
 from db_influx._arguments import choice, invalid, text
-from db_influx._connection import Connection, Secret, made_by
+from db_influx._connection import Connection, LocalToken, made_by
 from db_influx._options import Transport
 from db_influx._settings import InfluxSettings
 
@@ -73,7 +73,7 @@ class Place:
         if self.connect is not None:
             return made_by(self.connect)
         settings = load(InfluxSettings, {"url": self.url, "org": self.org})
-        token = Secret(settings.token.get_secret_value())
+        token = LocalToken(settings.token.get_secret_value())
         return Connection(settings.url, settings.org, Transport(), None, token).manager()
 
 
