@@ -252,6 +252,16 @@ def test_tags_and_their_values_are_listed_over_all_time(
             manager.get_tag_values(own_store.name, msname, name)
 
 
+def test_lists_of_names_lack_the_carriage_returns(manager: InfluxManager, own_store: Store) -> None:
+    """As each docstring says: Flux's answers leave them out."""
+    own_store.write(f"m\r1 v=1 {T0}", f"n,a\r1=x,k=y\r1 f\r1=1 {T0}")
+
+    assert ["m1", "n"] == manager.get_measurements_on_bucket(own_store.name)
+    assert ["f1"] == manager.get_fields(own_store.name, "n")
+    assert ["a1", "k"] == manager.get_tags(own_store.name, "n")
+    assert ["y1"] == manager.get_tag_values(own_store.name, "n", "k")
+
+
 def test_a_count_is_of_each_field_in_the_range_and_of_the_tags(
     manager: InfluxManager, store: Store, msname: str
 ) -> None:
