@@ -16,7 +16,7 @@ from tests.peer import Peer
 from tests.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import ModuleType
 
     from tests.peer import Turn
@@ -44,6 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the server's log with a test that failed: it alone tells why InfluxDB answers 500."""
+    report = yield
+    server: Any = getattr(item, "funcargs", {}).get("server")
+    # In a teardown the server, with its log, may be gone.
+    if report.failed and report.when != "teardown" and hasattr(server, "log_tail"):
+        report.sections.append(("the server", server.log_tail()))
+    return report
 
 
 def pytest_collection_finish() -> None:

@@ -44,7 +44,7 @@ def test_a_backup_is_read_without_a_server(
     """Packed or not, of the bucket with a name or an ID; and what was unpacked goes."""
     manager.synchronous_write(own_store.name, FRAME, "m", tag_columns=["k"])
     expected = manager.read(*SPAN, "m", "v", own_store.name, interval=None)
-    back_up(server, tmp_path, compress=compress)
+    back_up(server, tmp_path, own_store.number, compress=compress)
     files = sorted(tmp_path.iterdir())
 
     with Snapshot.open(tmp_path, own_store.number if by_id else own_store.name, tz="UTC") as snapshot:
@@ -166,7 +166,7 @@ def test_a_file_that_goes_while_it_is_read_is_an_error(
     manager.synchronous_write(own_store.name, FRAME, "m", tag_columns=["k"])
     folder = tmp_path / "backup"
     folder.mkdir()
-    back_up(server, folder, compress=False)
+    back_up(server, folder, own_store.number, compress=False)
     with Snapshot.open(folder, own_store.name) as snapshot:
         shutil.rmtree(folder)
         with pytest.raises(IncompleteResultError):
@@ -184,7 +184,7 @@ def test_a_relative_path_stays_what_it_is(
     manager.synchronous_write(own_store.name, FRAME, "m", tag_columns=["k"])
     for name in ("backup", "elsewhere", "temporary"):
         (tmp_path / name).mkdir()
-    back_up(server, tmp_path / "backup", compress=False)
+    back_up(server, tmp_path / "backup", own_store.number, compress=False)
     monkeypatch.chdir(tmp_path)
     with (
         Snapshot.open("backup", own_store.name) as opened,

@@ -120,6 +120,11 @@ class Process:
         """Whether the server's process is there."""
         return self._ask("poll") == "running"
 
+    def log_tail(self) -> str:
+        """Return the last lines of what the server wrote to its outputs, with a heading."""
+        lines = (self.folder / "log").read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+        return "\n".join(["The end of its log:", *lines]) if lines else "Its log is empty."
+
     def kill(self) -> None:
         """End the server at once, as `kill -9` does."""
         if self._kill_command:
@@ -144,11 +149,11 @@ class Process:
         while not self._answers():
             if (state := self._ask("poll")) != "running":
                 raise ServerError(
-                    f"{self._name} ended with exit code {state} before it answered.{self._log_tail()}"
+                    f"{self._name} ended with exit code {state} before it answered. {self.log_tail()}"
                 )
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"{self._name} did not answer in {self._ready_within:g} s.{self._log_tail()}"
+                    f"{self._name} did not answer in {self._ready_within:g} s. {self.log_tail()}"
                 )
             time.sleep(_POLL_EVERY)
 
@@ -164,7 +169,3 @@ class Process:
         if not answer:
             raise ServerError(f"The guard of {self._name} is gone.")
         return answer.strip()
-
-    def _log_tail(self) -> str:
-        lines = (self.folder / "log").read_text(errors="replace").splitlines()[-_LOG_TAIL:]
-        return "\n".join([" The end of its log:", *lines]) if lines else " Its log is empty."

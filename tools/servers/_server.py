@@ -41,6 +41,10 @@ class Server(ABC):
         """Whether the process that was started for it is there."""
         return self._own().runs
 
+    def log_tail(self) -> str:
+        """Return the last lines of its log with a heading; without lines where it was not started here."""
+        return self._process.log_tail() if self._process else "Its log is elsewhere."
+
     def kill(self) -> None:
         """End the server at once, as `kill -9` does."""
         self._own().kill()
