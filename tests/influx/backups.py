@@ -6,8 +6,11 @@ import gzip
 import io
 import json
 import tarfile
+import time
+import urllib.error
 import urllib.request
 from email.parser import BytesParser
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tests.influx.answers import http
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from tools import servers
 
+_LONG = 60  # seconds; no answer takes so long unless it fails
 BOUNDARY = "8c7d89e1a2c4"
 GROUP = {"id": 7, "startTime": "2025-12-29T00:00:00Z", "endTime": "2026-01-05T00:00:00Z"}
 
@@ -71,15 +75,26 @@ def get(server: servers.InfluxDB, path: str) -> tuple[str, bytes]:
     request = urllib.request.Request(
         f"{server.url}{path}", headers={"Authorization": f"Token {server.token}"}
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=_LONG) as answer:
         return answer.headers["Content-Type"], answer.read()
+
+
+def get_shard(server: servers.InfluxDB, number: int) -> bytes:
+    """Return the archive of a shard; InfluxDB answers 500 up to ten seconds after its first points."""
+    end = time.monotonic() + _LONG
+    while True:
+        try:
+            return get(server, f"/api/v2/backup/shards/{number}")[1]
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 def back_up(server: servers.InfluxDB, folder: Path, bucket_id: str, *, compress: bool) -> None:
     """Make a backup of a bucket as `influx backup` of 2.7 does: a manifest, and an archive for each shard.
 
-    The manifest lists the other buckets without shards. Those are not asked for, as InfluxDB answers 404 or
-    500 for a shard whose bucket is being deleted.
+    The manifest lists the other buckets without their shards, which may be deleted meanwhile.
     """
     kind, body = get(server, "/api/v2/backup/metadata")
     message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
@@ -92,7 +107,7 @@ def back_up(server: servers.InfluxDB, folder: Path, bucket_id: str, *, compress:
             if bucket["bucketID"] != bucket_id:
                 policy["shardGroups"] = []
             for shard in [shard for group in policy["shardGroups"] for shard in group["shards"]]:
-                _, tar = get(server, f"/api/v2/backup/shards/{shard['id']}")
+                tar = get_shard(server, shard["id"])
                 name = f"{start}.{shard['id']}.tar{suffix}"
                 (folder / name).write_bytes(gzip.compress(tar) if compress else tar)
                 shard |= {"fileName": name, "size": len(tar), "compression": int(compress)}

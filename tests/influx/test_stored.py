@@ -16,6 +16,7 @@ import pytest
 
 from db_core import IncompleteResultError, InvalidArgumentError, ParseError
 from db_core.tsm import Shards
+from tests.influx.backups import get_shard
 from tests.influx.stored import exported, opened, read
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class History:
     def flush(self) -> None:
         """Have the server write its cache into files, as for a backup."""
         for shard in self.shards():
-            self._ask(f"/api/v2/backup/shards/{shard}")
+            get_shard(self.server, shard)
 
     def shards(self) -> list[int]:
         """List the shards of the bucket."""
