@@ -98,7 +98,7 @@ class History:
         body = {"start": _moment(first), "stop": _moment(last), "predicate": " AND ".join(wanted)}
         try:
             self._ask(path, body)
-        except TimeoutError:  # InfluxDB 2.9.1 was seen to answer no more where a compaction ended meanwhile
+        except TimeoutError:  # a deletion and a compaction of the index wait for each other
             self.server.kill()
             self.server.restart()
             self._ask(path, body)
