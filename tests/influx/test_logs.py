@@ -14,6 +14,7 @@ import pytest
 from db_core import observed
 from db_core.observed import current_call
 from tests.influx.answers import ONE_ROW, http
+from tests.influx.writers import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_the_rows_of_a_write_are_its_points(either: Any, own_store: Store, log: 
     assert ["3"] == [line["rows"] for line in requests(log)]
 
     log.clear()
-    with either.writer(own_store.name, "m", on_refused=lambda _: None) as writer:
+    with either.writer(own_store.name, "m", on_refused=lambda _: None, **NEVER) as writer:
         writer.write({"t": "a\nb", "time": 1})
         writer.write('m t="c\nd" 2\nm t="e" 3')
         writer.write({"t": 1.0, "time": 4})

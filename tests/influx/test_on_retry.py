@@ -22,6 +22,7 @@ from db_core.errors import (
 from db_influx import AsyncInfluxManager, InfluxManager
 from tests.awaited import AwaitedManager
 from tests.influx.answers import NO_CONTENT, ONE_ROW, http
+from tests.influx.writers import NEVER
 from tests.peer import read_nothing, stall
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def test_its_error_loses_no_point_of_a_writer(peer: Callable[..., Peer], make: C
             raise OwnError("enough")
 
     server = peer(b"", NO_CONTENT)
-    with make(server, on_retry=stops).writer("b") as writer:
+    with make(server, on_retry=stops).writer("b", **NEVER) as writer:
         writer.write("m v=1 1")
         with pytest.raises(OwnError, match="enough"):
             writer.flush()
@@ -142,7 +143,7 @@ def test_what_ends_the_thread_of_a_writer_is_told(
         raise end("enough")
 
     told = f"the thread that sends has ended with {end.__name__}: enough"
-    writer = call_peer(peer(b""), retries=1, deadline=None, on_retry=ends).writer("b")
+    writer = call_peer(peer(b""), retries=1, deadline=None, on_retry=ends).writer("b", **NEVER)
     writer.write("m v=1 1")
     writer.write("m v=2 2")
     for _ in range(2):

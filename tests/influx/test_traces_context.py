@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from db_core.errors import ConnectionFailedError, IncompleteResultError, QueryError
 from tests.influx.answers import ONE_ROW, http
+from tests.influx.writers import NEVER
 from tests.peer import PATIENCE, silence
 from tests.traces import current_span
 
@@ -219,7 +220,7 @@ def test_the_hook_for_retries_runs_in_the_span(
 def test_a_delivery_of_a_writer_is_a_span_of_its_own(either: Any, own_store: Store, traces: Traces) -> None:
     """It is no part of the span in which its points were written, as it has points of many."""
     refused: list[int] = []
-    writing = either.writer(own_store.name, on_refused=lambda _: refused.append(current_span()))
+    writing = either.writer(own_store.name, on_refused=lambda _: refused.append(current_span()), **NEVER)
     with traces.tracer.start_as_current_span("request"), writing as writer:
         writer.write("m v=1 1")
         writer.write("m v=true 2")
