@@ -14,13 +14,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tests.influx.answers import http
+from tests.peer import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tools import servers
 
-_LONG = 60  # seconds; no answer takes so long unless it fails
 BOUNDARY = "8c7d89e1a2c4"
 GROUP = {"id": 7, "startTime": "2025-12-29T00:00:00Z", "endTime": "2026-01-05T00:00:00Z"}
 
@@ -75,13 +75,13 @@ def get(server: servers.InfluxDB, path: str) -> tuple[str, bytes]:
     request = urllib.request.Request(
         f"{server.url}{path}", headers={"Authorization": f"Token {server.token}"}
     )
-    with urllib.request.urlopen(request, timeout=_LONG) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return answer.headers["Content-Type"], answer.read()
 
 
 def get_shard(server: servers.InfluxDB, number: int) -> bytes:
     """Return the archive of a shard; InfluxDB answers 500 up to ten seconds after its first points."""
-    end = time.monotonic() + _LONG
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             return get(server, f"/api/v2/backup/shards/{number}")[1]

@@ -21,6 +21,7 @@ from db_core.errors import (
     SchemaConflictError,
     WriteError,
 )
+from tests.peer import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def series(server: servers.InfluxDB, store: Store) -> Any:
             urllib.parse.urlencode(form).encode(),
             {"Authorization": f"Token {server.token}"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return [one for result in json.load(answer)["results"] for one in result.get("series", ())]
 
     names = [name for one in ask("SHOW MEASUREMENTS") for [name] in one["values"]]

@@ -249,7 +249,7 @@ def raw_delete(
         json.dumps(content).encode(),
         {"Authorization": f"Token {server.token}"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return int(answer.status)
 
 

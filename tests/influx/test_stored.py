@@ -18,6 +18,7 @@ from db_core import IncompleteResultError, InvalidArgumentError, ParseError
 from db_core.tsm import Shards
 from tests.influx.backups import get_shard
 from tests.influx.stored import exported, opened, read
+from tests.peer import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ class History:
     def _ask(self, path: str, body: object = None) -> bytes:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         token = {"Authorization": f"Token {self.server.token}"}
-        with urlopen(Request(self.server.url + path, data, token), timeout=60) as answer:
+        with urlopen(Request(self.server.url + path, data, token), timeout=PATIENCE) as answer:
             said: bytes = answer.read()
             return said
 
